@@ -1,0 +1,235 @@
+/**
+ * @module
+ */
+
+import { InvalidStateError, TimeoutError } from "./errors.ts";
+import type { Outcome } from "./worker/task.ts";
+import { checkTimeout } from "./_options.ts";
+
+/**
+ * The result of an `*Async` method of a pool: the work is under way, and its value can be asked for later.
+ *
+ * It is no thenable: `await pool.mapAsync(…)` gives the object itself. A failure that nobody asks for never becomes an
+ * unhandled rejection.
+ *
+ * Source: `multiprocessing.pool.AsyncResult`. Differs from Python: times are milliseconds, and each wait exists twice,
+ * awaiting and blocking; after `terminate()` it is ready, with a `CancelledError`, where Python waits for ever.
+ *
+ * @typeParam T The value.
+ *
+ * @example The main program goes on meanwhile
+ * ```ts
+ * import { Pool } from "@manycore/parallel";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using pool = new Pool(2);
+ * const result = pool.mapAsync((n: number) => n * n, [1, 2, 3]);
+ * assertEquals(result.ready(), false);
+ * assertEquals(await result.get(), [1, 4, 9]);
+ * ```
+ */
+export interface AsyncResult<T> {
+  /**
+   * The value, once it is there. Can be called again and gives the same.
+   *
+   * @param timeout How long to wait, in milliseconds; 0 or less: not at all. For ever by default.
+   * @returns The value; rejects with the error of the work if that failed, with `TimeoutError` if it is not there in
+   * time, while the work goes on.
+   * @throws {TypeError} If `timeout` is not a number.
+   *
+   * @example A wait that gives up, and one that does not
+   * ```ts
+   * import { Pool, TimeoutError } from "@manycore/parallel";
+   * import { assertEquals, assertRejects } from "@std/assert";
+   *
+   * await using pool = new Pool(1);
+   * const result = pool.applyAsync(() => new Promise((done) => setTimeout(done, 200, "late")));
+   * await assertRejects(() => result.get(1), TimeoutError);
+   * assertEquals(await result.get(), "late");
+   * ```
+   */
+  get(timeout?: number): Promise<T>;
+  /**
+   * The same, blocking the thread. On any thread where `Atomics.wait` is allowed: in Deno on all, main included.
+   *
+   * @param timeout As for `get`.
+   * @returns The value.
+   * @throws {TimeoutError} If it is not there in time.
+   * @throws {InvalidStateError} If the work needs this very thread to go on: that of a `ThreadPool`, or a map over an
+   * async iterable that is still being read.
+   *
+   * @example Without `await`
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using pool = new Pool(1);
+   * assertEquals(pool.applyAsync((a: number, b: number) => a + b, [1, 2]).getSync(), 3);
+   * ```
+   */
+  getSync(timeout?: number): T;
+  /**
+   * Waits until the work has ended, well or not. Never rejects for a failure of the work or for time.
+   *
+   * @param timeout How long at most, in milliseconds. For ever by default.
+   * @returns Whether the work has ended.
+   *
+   * @example Waiting without asking
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pool = new Pool(1);
+   * const result = pool.applyAsync(() => {
+   *   throw new Error("no");
+   * });
+   * assertEquals(await result.wait(), true);
+   * assertEquals(result.successful(), false);
+   * ```
+   */
+  wait(timeout?: number): Promise<boolean>;
+  /**
+   * The same, blocking the thread.
+   *
+   * @param timeout As for `wait`.
+   * @returns Whether the work has ended.
+   * @throws {InvalidStateError} As `getSync`.
+   *
+   * @example Blocking for a while
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using pool = new Pool(1);
+   * assertEquals(pool.applyAsync(() => new Promise(() => {})).waitSync(10), false);
+   * ```
+   */
+  waitSync(timeout?: number): boolean;
+  /**
+   * Whether the work has ended, well or not.
+   *
+   * @returns `true` from the moment `get` would not wait.
+   *
+   * @example Looking without waiting
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pool = new Pool(1);
+   * const result = pool.applyAsync(Math.sqrt, [4]);
+   * assertEquals(result.ready(), false);
+   * await result.wait();
+   * assertEquals(result.ready(), true);
+   * ```
+   */
+  ready(): boolean;
+  /**
+   * Whether the work has ended without an error.
+   *
+   * @returns `false` if it failed.
+   * @throws {InvalidStateError} If it has not ended yet.
+   *
+   * @example After the end
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pool = new Pool(1);
+   * const result = pool.applyAsync(Math.sqrt, [4]);
+   * await result.wait();
+   * assertEquals(result.successful(), true);
+   * ```
+   */
+  successful(): boolean;
+}
+
+/** Blocks until `done`, or until a time; whether it is done. */
+export type Block = (done: () => boolean, deadline: number) => boolean;
+
+/** What is told of an outcome before anyone can ask for it. */
+export interface ResultCallbacks<T> {
+  /** Told the value. */
+  readonly callback?: ((value: T) => void) | undefined;
+  /** Told the error. */
+  readonly errorCallback?: ((error: unknown) => void) | undefined;
+}
+
+/** An {@linkcode AsyncResult} that is settled by the call it belongs to. */
+export class SettledLater<T> implements AsyncResult<T> {
+  readonly #block: Block;
+  readonly #callbacks: ResultCallbacks<T>;
+  readonly #waiters = new Set<() => void>();
+  #outcome: Outcome | undefined;
+
+  constructor(block: Block, callbacks: ResultCallbacks<T> = {}) {
+    this.#block = block;
+    this.#callbacks = callbacks;
+  }
+
+  /** Ends the wait. The callback comes first, so that whoever waits finds it has run; if it throws, that is the outcome. */
+  settle(outcome: Outcome): void {
+    const { callback, errorCallback } = this.#callbacks;
+    try {
+      if (outcome.ok) callback?.(outcome.value as T);
+      else errorCallback?.(outcome.error);
+    } catch (error) {
+      outcome = { ok: false, error };
+    }
+    this.#outcome = outcome;
+    for (const wake of this.#waiters) wake();
+    this.#waiters.clear();
+  }
+
+  get(timeout?: number): Promise<T> {
+    return this.wait(timeout).then((ended) => ended ? this.#value() : Promise.reject(this.#late(timeout)));
+  }
+
+  getSync(timeout?: number): T {
+    if (!this.waitSync(timeout)) throw this.#late(timeout);
+    return this.#value();
+  }
+
+  wait(timeout?: number): Promise<boolean> {
+    const limit = checkTimeout(timeout);
+    if (this.#outcome !== undefined) return Promise.resolve(true);
+    if (limit <= 0) return Promise.resolve(false);
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const wake = (): void => {
+      clearTimeout(timer);
+      resolve(true);
+    };
+    this.#waiters.add(wake);
+    if (limit !== Infinity) {
+      timer = setTimeout(() => {
+        this.#waiters.delete(wake);
+        resolve(false);
+      }, limit);
+    }
+    return promise;
+  }
+
+  waitSync(timeout?: number): boolean {
+    const limit = checkTimeout(timeout);
+    return this.ready() || this.#block(() => this.ready(), performance.now() + limit);
+  }
+
+  ready(): boolean {
+    return this.#outcome !== undefined;
+  }
+
+  successful(): boolean {
+    if (this.#outcome === undefined) throw new InvalidStateError("Cannot tell the success of work that has not ended");
+    return this.#outcome.ok;
+  }
+
+  #value(): T {
+    const outcome = this.#outcome!;
+    if (!outcome.ok) throw outcome.error;
+    return outcome.value as T;
+  }
+
+  #late(timeout: number | undefined): TimeoutError {
+    return new TimeoutError(`The result is not there after ${timeout} ms`);
+  }
+}

@@ -1,0 +1,362 @@
+/**
+ * The calls that every pool offers, over any scheduler: one call, a map in chunks, a broadcast. Their streaming
+ * relatives are in `_result_stream.ts`.
+ *
+ * @module
+ */
+
+import { type Block, type ResultCallbacks, SettledLater } from "./_async_result.ts";
+import {
+  checkArgs,
+  checkCount,
+  checkFunction,
+  checkLimit,
+  checkOptionalFunction,
+  checkOptions,
+  checkSignal,
+  show,
+} from "./_options.ts";
+import { ResultStream } from "./_result_stream.ts";
+import { InvalidStateError } from "./errors.ts";
+import type { AnyFunction } from "./worker/functions.ts";
+import type { LongCall } from "./worker/lifecycle.ts";
+import { type ChunkValue, type Outcome, type Scheduler, Task, type TaskMode } from "./worker/task.ts";
+
+/** What can be asked of a single call. */
+export interface CallWishes {
+  readonly signal?: AbortSignal | undefined;
+  readonly taskTimeout?: number | undefined;
+}
+
+/** What can be asked of a map. */
+export interface MapWishes extends CallWishes {
+  readonly chunksize?: number | undefined;
+  readonly onProgress?: ((done: number, total?: number) => void) | undefined;
+  readonly returnExceptions?: boolean | undefined;
+}
+
+/** What can be asked of a streaming map. */
+export interface StreamWishes extends MapWishes {
+  readonly buffersize?: number | undefined;
+}
+
+type Settle = (outcome: Outcome) => void;
+
+/** The calls of one pool. */
+export class Calls {
+  readonly #scheduler: Scheduler;
+  readonly #taskTimeout: number;
+
+  /** `taskTimeout` is the limit of calls that ask for none. */
+  constructor(scheduler: Scheduler, taskTimeout: number) {
+    this.#scheduler = scheduler;
+    this.#taskTimeout = taskTimeout;
+  }
+
+  /** One call, as a promise. */
+  apply<R>(fn: AnyFunction, args: readonly unknown[] = [], wishes: CallWishes = {}): Promise<R> {
+    const limit = this.#checkCall(fn, args, wishes);
+    return new Promise((resolve, reject) => {
+      this.#single(fn, args, wishes, limit, (outcome) => {
+        if (outcome.ok) resolve(outcome.value as R);
+        else reject(outcome.error);
+      });
+    });
+  }
+
+  /** One call, its result for later. */
+  applyAsync<R>(
+    fn: AnyFunction,
+    args: readonly unknown[] = [],
+    wishes: CallWishes & ResultCallbacks<R> = {},
+  ): SettledLater<R> {
+    const limit = this.#checkCall(fn, args, wishes);
+    checkCallbacks(wishes);
+    const result = new SettledLater<R>(this.#block, wishes);
+    this.#single(fn, args, wishes, limit, (outcome) => result.settle(outcome));
+    return result;
+  }
+
+  readonly #block: Block = (done, deadline) => this.#scheduler.block(done, deadline);
+
+  #checkCall(fn: AnyFunction, args: readonly unknown[], wishes: CallWishes): number {
+    checkFunction("fn", fn);
+    checkArgs("args", args);
+    return this.#checkWishes(wishes);
+  }
+
+  /** Gives the limit of a call, as tasks have it: whole milliseconds, 0 for none. */
+  #checkWishes(wishes: CallWishes): number {
+    checkOptions(wishes);
+    checkSignal(wishes.signal);
+    const limit = checkLimit("taskTimeout", wishes.taskTimeout, this.#taskTimeout);
+    return limit === Infinity ? 0 : Math.ceil(limit);
+  }
+
+  #single(fn: AnyFunction, args: readonly unknown[], wishes: CallWishes, limit: number, settle: Settle): void {
+    const { signal } = wishes;
+    if (signal === undefined) return this.#scheduler.submit(new Task(fn, "apply", args, limit, settle));
+    let settled = false;
+    const once: Settle = (outcome) => {
+      signal.removeEventListener("abort", abort);
+      if (settled) return;
+      settled = true;
+      settle(outcome);
+    };
+    const task = new Task(fn, "apply", args, limit, once);
+    const abort = (): void => {
+      this.#scheduler.cancel(task);
+      once({ ok: false, error: signal.reason });
+    };
+    if (signal.aborted) return once({ ok: false, error: signal.reason });
+    this.#scheduler.submit(task);
+    if (!settled) signal.addEventListener("abort", abort);
+  }
+
+  /** A call for each item, as a promise. */
+  map<R>(fn: AnyFunction, mode: TaskMode, items: unknown, wishes: MapWishes = {}): Promise<R[]> {
+    const start = this.#prepareMap(fn, mode, items, wishes);
+    return new Promise((resolve, reject) => {
+      start((outcome) => {
+        if (outcome.ok) resolve(outcome.value as R[]);
+        else reject(outcome.error);
+      });
+    });
+  }
+
+  /** A call for each item, the results for later. */
+  mapAsync<R>(
+    fn: AnyFunction,
+    mode: TaskMode,
+    items: unknown,
+    wishes: MapWishes & ResultCallbacks<R[]> = {},
+  ): SettledLater<R[]> {
+    const start = this.#prepareMap(fn, mode, items, wishes);
+    checkCallbacks(wishes);
+    let call: MapCall | undefined;
+    const result = new SettledLater<R[]>((done, deadline) => {
+      if (call?.reading) {
+        throw new InvalidStateError("Cannot block for a map while its async iterable is read on this very thread");
+      }
+      return this.#block(done, deadline);
+    }, wishes);
+    call = start((outcome) => result.settle(outcome));
+    return result;
+  }
+
+  #prepareMap(fn: AnyFunction, mode: TaskMode, items: unknown, wishes: MapWishes): (settle: Settle) => MapCall {
+    const { limit, chunksize } = this.#checkMap(fn, items, wishes);
+    return (settle) => {
+      const call = new MapCall(this.#scheduler, { fn, mode, limit, chunksize, wishes, settle });
+      call.start(items as Iterable<unknown> | AsyncIterable<unknown>);
+      return call;
+    };
+  }
+
+  #checkMap(fn: AnyFunction, items: unknown, wishes: MapWishes): { limit: number; chunksize: number | undefined } {
+    checkFunction("fn", fn);
+    const limit = this.#checkWishes(wishes);
+    const chunksize = checkCount("chunksize", wishes.chunksize);
+    checkOptionalFunction("onProgress", wishes.onProgress);
+    if (!isIterable(items) && !isAsyncIterable(items)) {
+      throw new TypeError(
+        `Cannot map as 'items' must be an iterable or async iterable: current value is ${show(items)}`,
+      );
+    }
+    return { limit, chunksize };
+  }
+
+  /** A call for each item, the results one by one. */
+  stream<R>(
+    fn: AnyFunction,
+    mode: TaskMode,
+    ordered: boolean,
+    items: unknown,
+    wishes: StreamWishes = {},
+  ): ResultStream<R> {
+    const { limit, chunksize = 1 } = this.#checkMap(fn, items, wishes);
+    const buffersize = checkCount("buffersize", wishes.buffersize) ?? chunksize * this.#scheduler.size * 16;
+    return new ResultStream<R>(this.#scheduler, {
+      fn,
+      mode,
+      ordered,
+      items: items as Iterable<unknown> | AsyncIterable<unknown>,
+      limit,
+      chunksize,
+      buffersize,
+      signal: wishes.signal,
+      onProgress: wishes.onProgress,
+      returnExceptions: wishes.returnExceptions ?? false,
+    });
+  }
+
+  /** A call on every worker. The results come in the order of the workers; so does the error, if several fail. */
+  broadcast<R>(fn: AnyFunction, args: readonly unknown[] = [], wishes: CallWishes = {}): Promise<R[]> {
+    const limit = this.#checkCall(fn, args, wishes);
+    const { size } = this.#scheduler;
+    return new Promise((resolve, reject) => {
+      const outcomes: Outcome[] = new Array(size);
+      let left = size;
+      this.#scheduler.submitToAll((index) =>
+        new Task(fn, "apply", args, limit, (outcome) => {
+          outcomes[index] = outcome;
+          if (--left > 0) return;
+          const failed = outcomes.find((outcome) => !outcome.ok);
+          if (failed !== undefined && !failed.ok) reject(failed.error);
+          else resolve(outcomes.map((outcome) => (outcome as { value: R }).value));
+        })
+      );
+    });
+  }
+}
+
+interface MapCallOptions {
+  readonly fn: AnyFunction;
+  readonly mode: TaskMode;
+  readonly limit: number;
+  readonly chunksize: number | undefined;
+  readonly wishes: MapWishes;
+  readonly settle: Settle;
+}
+
+/** A map under way: every chunk runs to its end, whatever happens to others; then the whole settles. */
+class MapCall implements LongCall {
+  readonly #scheduler: Scheduler;
+  readonly #options: MapCallOptions;
+  readonly #tasks: Task[] = [];
+  #results: unknown[] = [];
+  #failedAt = Infinity;
+  #failure: unknown;
+  #pending = 0;
+  #done = 0;
+  #settled = false;
+  /** Whether the input is still being read, on the caller's event loop. */
+  reading = false;
+
+  constructor(scheduler: Scheduler, options: MapCallOptions) {
+    this.#scheduler = scheduler;
+    this.#options = options;
+  }
+
+  start(items: Iterable<unknown> | AsyncIterable<unknown>): void {
+    const { signal } = this.#options.wishes;
+    this.#scheduler.begin(this);
+    if (signal?.aborted) return this.#settle({ ok: false, error: signal.reason });
+    signal?.addEventListener("abort", this.#abort);
+    if (!isIterable(items)) {
+      this.reading = true;
+      void this.#read(items);
+      return;
+    }
+    let list: unknown[];
+    try {
+      list = Array.from(items);
+    } catch (error) {
+      return this.#settle({ ok: false, error });
+    }
+    this.#submit(list);
+  }
+
+  async #read(items: AsyncIterable<unknown>): Promise<void> {
+    const list: unknown[] = [];
+    try {
+      for await (const item of items) {
+        if (this.#settled) return;
+        list.push(item);
+      }
+    } catch (error) {
+      return this.#settle({ ok: false, error });
+    } finally {
+      this.reading = false;
+    }
+    if (!this.#settled) this.#submit(list);
+  }
+
+  #submit(items: readonly unknown[]): void {
+    const { fn, mode, limit } = this.#options;
+    const { length } = items;
+    const chunksize = this.#options.chunksize ?? Math.ceil(length / (this.#scheduler.size * 4));
+    this.#results = new Array(length);
+    this.#pending = length === 0 ? 0 : Math.ceil(length / chunksize);
+    if (length === 0) return this.#finish();
+    for (let start = 0; start < length && !this.#settled; start += chunksize) {
+      const chunk = items.slice(start, start + chunksize);
+      const task = new Task(fn, mode, chunk, limit, (outcome) => this.#take(start, chunk.length, outcome));
+      this.#tasks.push(task);
+      this.#scheduler.submitMore(task);
+    }
+    if (!this.#settled) this.#scheduler.end(this);
+  }
+
+  #take(start: number, count: number, outcome: Outcome): void {
+    if (this.#settled) return;
+    if (outcome.ok) {
+      const { results, failures } = outcome.value as ChunkValue;
+      for (let i = 0; i < count; i++) this.#results[start + i] = results[i];
+      for (const [index, error] of failures) this.#fail(start + index, error);
+    } else {
+      for (let i = 0; i < count; i++) this.#fail(start + i, outcome.error);
+    }
+    this.#pending--;
+    this.#done += count;
+    try {
+      this.#options.wishes.onProgress?.(this.#done, this.#results.length);
+    } catch (error) {
+      this.#cancel();
+      return this.#settle({ ok: false, error });
+    }
+    if (this.#pending === 0) this.#finish();
+  }
+
+  #fail(index: number, error: unknown): void {
+    this.#results[index] = error;
+    if (index >= this.#failedAt) return;
+    this.#failedAt = index;
+    this.#failure = error;
+  }
+
+  #finish(): void {
+    const failed = this.#failedAt !== Infinity && !this.#options.wishes.returnExceptions;
+    this.#settle(failed ? { ok: false, error: this.#failure } : { ok: true, value: this.#results });
+  }
+
+  readonly #abort = (): void => {
+    this.#cancel();
+    this.#settle({ ok: false, error: this.#options.wishes.signal!.reason });
+  };
+
+  #cancel(): void {
+    for (const task of this.#tasks) this.#scheduler.cancel(task);
+  }
+
+  #settle(outcome: Outcome): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#options.wishes.signal?.removeEventListener("abort", this.#abort);
+    this.#options.settle(outcome);
+    this.#scheduler.end(this);
+  }
+
+  abandon(error: unknown): void {
+    this.#settle({ ok: false, error });
+  }
+
+  hurry(): void {
+    // It never waits for a reader.
+  }
+}
+
+function checkCallbacks(wishes: ResultCallbacks<never>): void {
+  checkOptionalFunction("callback", wishes.callback);
+  checkOptionalFunction("errorCallback", wishes.errorCallback);
+}
+
+/** Whether `value` can be read item by item. */
+export function isIterable(value: unknown): value is Iterable<unknown> {
+  return value !== null && value !== undefined && typeof (value as Iterable<unknown>)[Symbol.iterator] === "function";
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return value !== null && value !== undefined &&
+    typeof (value as AsyncIterable<unknown>)[Symbol.asyncIterator] === "function";
+}

@@ -1,0 +1,87 @@
+/**
+ * Checks of arguments. Each throws at once: `TypeError` for a wrong kind, `RangeError` for a wrong value.
+ *
+ * @module
+ */
+
+/** A number of milliseconds to wait; none is for ever. `setTimeout` takes no more than 24.8 days: longer is for ever too. */
+export function checkTimeout(timeout: number | undefined): number {
+  if (timeout === undefined) return Infinity;
+  if (typeof timeout !== "number" || Number.isNaN(timeout)) {
+    throw new TypeError(`Cannot wait as 'timeout' must be a number of milliseconds: current value is ${show(timeout)}`);
+  }
+  return timeout > 0x7fffffff ? Infinity : timeout;
+}
+
+/** A time limit: above 0, possibly `Infinity`. */
+export function checkLimit(name: string, value: number | undefined, fallback: number): number {
+  if (value === undefined) return fallback;
+  if (typeof value !== "number") {
+    throw new TypeError(`Cannot use '${name}' as it must be a number of milliseconds: current value is ${show(value)}`);
+  }
+  if (!(value > 0)) {
+    throw new RangeError(`Cannot use '${name}' as it must be above 0: current value is ${show(value)}`);
+  }
+  return value > 0x7fffffff ? Infinity : value;
+}
+
+/** A whole number of at least 1. */
+export function checkCount(name: string, value: number | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== "number") {
+    throw new TypeError(`Cannot use '${name}' as it must be a number: current value is ${show(value)}`);
+  }
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new RangeError(`Cannot use '${name}' as it must be a positive integer: current value is ${show(value)}`);
+  }
+  return value;
+}
+
+/** A function. */
+export function checkFunction(name: string, value: unknown): void {
+  if (typeof value !== "function") {
+    throw new TypeError(`Cannot use '${name}' as it must be a function: current value is ${show(value)}`);
+  }
+}
+
+/** A function, if given. */
+export function checkOptionalFunction(name: string, value: unknown): void {
+  if (value !== undefined) checkFunction(name, value);
+}
+
+/** An abort signal, if given. */
+export function checkSignal(value: unknown): void {
+  if (value !== undefined && !(value instanceof AbortSignal)) {
+    throw new TypeError(`Cannot use 'signal' as it must be an AbortSignal: current value is ${show(value)}`);
+  }
+}
+
+/** An array of arguments. */
+export function checkArgs(name: string, value: unknown): void {
+  if (!Array.isArray(value)) {
+    throw new TypeError(`Cannot use '${name}' as it must be an array of arguments: current value is ${show(value)}`);
+  }
+}
+
+/** An options object. */
+export function checkOptions(value: unknown): void {
+  if (typeof value !== "object" || value === null) {
+    throw new TypeError(`Cannot use the options as they must be an object: current value is ${show(value)}`);
+  }
+}
+
+/** A value in a message, short and never failing. */
+export function show(value: unknown): string {
+  switch (typeof value) {
+    case "string":
+      return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+    case "object":
+      return value === null ? "null" : Array.isArray(value) ? "an array" : "an object";
+    case "function":
+      return "a function";
+    case "bigint":
+      return `${value}n`;
+    default:
+      return Object.is(value, -0) ? "-0" : String(value);
+  }
+}

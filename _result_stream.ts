@@ -1,0 +1,350 @@
+/**
+ * Results one by one: behind `imap` and its relatives.
+ *
+ * @module
+ */
+
+import { checkTimeout } from "./_options.ts";
+import { TimeoutError } from "./errors.ts";
+import type { AnyFunction } from "./worker/functions.ts";
+import type { LongCall } from "./worker/lifecycle.ts";
+import { Queue } from "./worker/queue.ts";
+import { type ChunkValue, type Outcome, type Scheduler, Task, type TaskMode } from "./worker/task.ts";
+
+/**
+ * The results of `imap` and its relatives, one by one. An item that failed rejects the `next()` at its place, and the
+ * iteration can go on with the one after it.
+ *
+ * Source: `multiprocessing.pool.IMapIterator`. Differs from Python: after a failed chunk it goes on, and leaving the
+ * loop early drops what has not begun.
+ *
+ * @typeParam T A result.
+ *
+ * @example Going on after a failure
+ * ```ts
+ * import { Pool } from "@manycore/parallel";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * await using pool = new Pool(1);
+ * const roots = pool.imap((n: number) => {
+ *   if (n < 0) throw new RangeError("negative");
+ *   return Math.sqrt(n);
+ * }, [4, -1, 9]);
+ * assertEquals(await roots.next(), { done: false, value: 2 });
+ * await assertRejects(() => roots.next(), RangeError);
+ * assertEquals(await roots.next(), { done: false, value: 3 });
+ * ```
+ */
+export interface ResultIterator<T> extends AsyncIterableIterator<T, undefined, number | undefined> {
+  /**
+   * The next result.
+   *
+   * @param timeout How long to wait, in milliseconds; 0 or less: not at all. For ever by default.
+   * @returns The result, or the end. Rejects with the error of the item, or with `TimeoutError` if it is not there in
+   * time: then a later `next()` gets it, nothing is lost.
+   * @throws {TypeError} If `timeout` is not a number.
+   *
+   * @example A result that is not there yet
+   * ```ts
+   * import { Pool, TimeoutError } from "@manycore/parallel";
+   * import { assertEquals, assertRejects } from "@std/assert";
+   *
+   * await using pool = new Pool(1);
+   * const results = pool.imap((n: number) => new Promise((done) => setTimeout(done, 200, n)), [7]);
+   * await assertRejects(() => results.next(1), TimeoutError);
+   * assertEquals(await results.next(), { done: false, value: 7 });
+   * ```
+   */
+  next(timeout?: number): Promise<IteratorResult<T, undefined>>;
+  /**
+   * Stops: reads no more of the input, and drops what has not begun. Called by a `for await` loop that is left early.
+   *
+   * @returns The end.
+   *
+   * @example Only the first result
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pool = new Pool(1);
+   * for await (const first of pool.imap((n: number) => n + 1, [1, 2, 3])) {
+   *   assertEquals(first, 2);
+   *   break;
+   * }
+   * ```
+   */
+  return(): Promise<IteratorResult<T, undefined>>;
+  /** The iterator itself. */
+  [Symbol.asyncIterator](): ResultIterator<T>;
+}
+
+/** What a stream is made from. */
+export interface StreamOptions {
+  readonly fn: AnyFunction;
+  readonly mode: TaskMode;
+  readonly ordered: boolean;
+  readonly items: Iterable<unknown> | AsyncIterable<unknown>;
+  readonly limit: number;
+  readonly chunksize: number;
+  readonly buffersize: number;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: ((done: number, total?: number) => void) | undefined;
+  readonly returnExceptions: boolean;
+}
+
+interface Waiter<T> {
+  readonly resolve: (result: IteratorResult<T, undefined>) => void;
+  readonly reject: (error: unknown) => void;
+  readonly timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** Reads the input as far ahead as allowed, hands it over in chunks, and gives the results to whoever asks. */
+export class ResultStream<T> implements ResultIterator<T>, LongCall {
+  readonly #scheduler: Scheduler;
+  readonly #options: StreamOptions;
+  readonly #input: Iterator<unknown> | AsyncIterator<unknown>;
+  readonly #async: boolean;
+  readonly #total: number | undefined;
+  readonly #waiters = new Set<Waiter<T>>();
+  readonly #tasks = new Set<Task>();
+  /** What is ready to be given, in order. */
+  readonly #ready = new Queue<Outcome>();
+  /** What has come before its turn, by place. */
+  readonly #early = new Map<number, Outcome>();
+  #chunk: unknown[] = [];
+  /** How many items were handed over, have come back, were moved to `#ready`, were given. */
+  #sent = 0;
+  #done = 0;
+  #moved = 0;
+  #given = 0;
+  /** The input has ended; perhaps with an error, which comes after all results. */
+  #ended = false;
+  #lastError: Outcome | undefined;
+  #reading = false;
+  #hurried = false;
+  #stopped = false;
+
+  constructor(scheduler: Scheduler, options: StreamOptions) {
+    this.#scheduler = scheduler;
+    this.#options = options;
+    const { items, signal } = options;
+    const sync = (items as Iterable<unknown>)[Symbol.iterator];
+    this.#async = typeof sync !== "function";
+    const length = (items as { length?: unknown }).length;
+    this.#total = typeof length === "number" ? length : undefined;
+    scheduler.begin(this);
+    try {
+      this.#input = this.#async
+        ? (items as AsyncIterable<unknown>)[Symbol.asyncIterator]()
+        : (items as Iterable<unknown>)[Symbol.iterator]();
+    } catch (error) {
+      this.#input = [][Symbol.iterator]();
+      this.#endInput({ ok: false, error });
+      return;
+    }
+    if (signal?.aborted) {
+      this.#abort();
+    } else {
+      signal?.addEventListener("abort", this.#abort);
+      this.#fill();
+    }
+  }
+
+  /** Reads on while there is room. */
+  #fill(): void {
+    if (this.#async) {
+      if (!this.#reading && this.#hasRoom()) void this.#readAsync();
+      return;
+    }
+    if (this.#reading) return; // the input itself has called us
+    this.#reading = true;
+    while (this.#hasRoom()) {
+      try {
+        const { done, value } = (this.#input as Iterator<unknown>).next();
+        if (done) this.#endInput(undefined);
+        else this.#add(value);
+      } catch (error) {
+        this.#endInput({ ok: false, error });
+      }
+    }
+    this.#reading = false;
+  }
+
+  async #readAsync(): Promise<void> {
+    this.#reading = true;
+    while (this.#hasRoom()) {
+      try {
+        const { done, value } = await this.#input.next();
+        if (this.#ended) break;
+        if (done) this.#endInput(undefined);
+        else this.#add(value);
+      } catch (error) {
+        this.#endInput({ ok: false, error });
+      }
+    }
+    this.#reading = false;
+  }
+
+  #hasRoom(): boolean {
+    if (this.#ended) return false;
+    // An item counts until it is given; with someone waiting for the end of the pool, only until it is done.
+    const ahead = this.#sent + this.#chunk.length - (this.#hurried ? this.#done : this.#given);
+    return ahead < Math.max(this.#options.buffersize, this.#options.chunksize);
+  }
+
+  #add(item: unknown): void {
+    this.#chunk.push(item);
+    if (this.#chunk.length === this.#options.chunksize) this.#send();
+  }
+
+  #send(): void {
+    const chunk = this.#chunk;
+    if (chunk.length === 0) return;
+    this.#chunk = [];
+    const start = this.#sent;
+    this.#sent += chunk.length;
+    const { fn, mode, limit } = this.#options;
+    const task = new Task(fn, mode, chunk, limit, (outcome) => {
+      this.#tasks.delete(task);
+      this.#take(start, chunk.length, outcome);
+    });
+    this.#tasks.add(task);
+    this.#scheduler.submitMore(task);
+  }
+
+  #endInput(lastError: Outcome | undefined): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#lastError = lastError;
+    if (!this.#stopped && this.#scheduler.state !== "terminated" && this.#scheduler.state !== "broken") this.#send();
+    this.#scheduler.end(this);
+    if (this.#done === this.#sent) this.#detach();
+    this.#give();
+  }
+
+  #take(start: number, count: number, outcome: Outcome): void {
+    if (this.#stopped) return;
+    const outcomes = itemOutcomes(count, outcome, this.#options.returnExceptions);
+    outcomes.forEach((item, i) => {
+      if (this.#options.ordered) this.#early.set(start + i, item);
+      else this.#ready.push(item);
+    });
+    this.#done += count;
+    for (let item = this.#early.get(this.#moved); item !== undefined; item = this.#early.get(this.#moved)) {
+      this.#early.delete(this.#moved++);
+      this.#ready.push(item);
+    }
+    if (this.#ended && this.#done === this.#sent) this.#detach();
+    try {
+      this.#options.onProgress?.(this.#done, this.#total);
+    } catch (error) {
+      this.#stop({ ok: false, error });
+    }
+    this.#give();
+    this.#fill();
+  }
+
+  /** Gives what is ready to those who wait. */
+  #give(): void {
+    for (const waiter of this.#waiters) {
+      const outcome = this.#nextOutcome();
+      if (outcome === undefined && !this.#over) return;
+      this.#waiters.delete(waiter);
+      clearTimeout(waiter.timer);
+      if (outcome === undefined) waiter.resolve({ done: true, value: undefined });
+      else if (outcome.ok) waiter.resolve({ done: false, value: outcome.value as T });
+      else waiter.reject(outcome.error);
+    }
+  }
+
+  #nextOutcome(): Outcome | undefined {
+    const outcome = this.#ready.shift();
+    if (outcome !== undefined) {
+      this.#given++;
+      return outcome;
+    }
+    if (!this.#over) return undefined;
+    const last = this.#lastError;
+    this.#lastError = undefined;
+    return last;
+  }
+
+  /** Whether nothing more can come. */
+  get #over(): boolean {
+    return this.#stopped || (this.#ended && this.#done === this.#sent);
+  }
+
+  next(timeout?: number): Promise<IteratorResult<T, undefined>> {
+    const limit = checkTimeout(timeout);
+    const { promise, resolve, reject } = Promise.withResolvers<IteratorResult<T, undefined>>();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = (): void => {
+      this.#waiters.delete(waiter);
+      reject(new TimeoutError(`The next result is not there after ${timeout} ms`));
+    };
+    if (limit > 0 && limit !== Infinity) timer = setTimeout(late, limit);
+    const waiter: Waiter<T> = { resolve, reject, timer };
+    this.#waiters.add(waiter);
+    this.#give();
+    if (limit <= 0 && this.#waiters.has(waiter)) late();
+    this.#fill();
+    return promise;
+  }
+
+  async return(): Promise<IteratorResult<T, undefined>> {
+    await this.#stop(undefined);
+    return { done: true, value: undefined };
+  }
+
+  /** Ends the stream: `last`, if any, is the last thing it gives. */
+  #stop(last: Outcome | undefined): Promise<unknown> | undefined {
+    if (this.#stopped) return undefined;
+    this.#stopped = true;
+    this.#detach();
+    for (const task of this.#tasks) this.#scheduler.cancel(task);
+    this.#tasks.clear();
+    this.#early.clear();
+    while (this.#ready.shift() !== undefined);
+    this.#chunk = [];
+    const open = !this.#ended;
+    this.#endInput(undefined);
+    this.#lastError = last;
+    this.#give();
+    if (!open) return undefined;
+    // A sync input that is being read has called us itself: it cannot be closed from within.
+    return this.#reading && !this.#async ? undefined : Promise.resolve(this.#input.return?.());
+  }
+
+  readonly #abort = (): void => {
+    const reason = this.#options.signal!.reason;
+    this.#stop({ ok: false, error: reason })?.catch(() => {
+      // The reason of the abort is what the reader gets; a second error of its own input adds nothing to it.
+    });
+  };
+
+  #detach(): void {
+    this.#options.signal?.removeEventListener("abort", this.#abort);
+  }
+
+  abandon(error: unknown): void {
+    this.#endInput({ ok: false, error });
+  }
+
+  hurry(): void {
+    this.#hurried = true;
+    this.#fill();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
+
+function itemOutcomes(count: number, outcome: Outcome, returnExceptions: boolean): Outcome[] {
+  const failed = (error: unknown): Outcome => returnExceptions ? { ok: true, value: error } : { ok: false, error };
+  if (!outcome.ok) return Array.from({ length: count }, () => failed(outcome.error));
+  const { results, failures } = outcome.value as ChunkValue;
+  const outcomes: Outcome[] = results.map((value) => ({ ok: true, value }));
+  for (const [index, error] of failures) outcomes[index] = failed(error);
+  return outcomes;
+}

@@ -1,0 +1,19 @@
+/**
+ * What Python's `multiprocessing` and `concurrent.futures` are to Python, for Deno: functions on all cores, by pools of
+ * workers.
+ *
+ * @example All cores in three lines
+ * ```ts
+ * import { Pool } from "@manycore/parallel";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using pool = new Pool();
+ * const squares = await pool.map((n: number) => n * n, [1, 2, 3]);
+ * assertEquals(squares, [1, 4, 9]);
+ * ```
+ *
+ * @module
+ */
+
+export * from "./errors.ts";
+export * from "./pool.ts";

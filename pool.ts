@@ -1,0 +1,833 @@
+/**
+ * A pool of workers, with all that Python's `multiprocessing.Pool` has, and a pool of the same interface on the
+ * caller's own event loop.
+ *
+ * @example All cores in three lines
+ * ```ts
+ * import { Pool } from "@manycore/parallel/pool";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using pool = new Pool();
+ * const squares = await pool.map((n: number) => n * n, [1, 2, 3]);
+ * assertEquals(squares, [1, 4, 9]);
+ * ```
+ *
+ * @module
+ */
+
+import type { AsyncResult } from "./_async_result.ts";
+import { Calls } from "./_calls.ts";
+import { checkArgs, checkCount, checkLimit, checkOptionalFunction, checkOptions, show } from "./_options.ts";
+import type { ResultIterator } from "./_result_stream.ts";
+import { traceJson } from "./_trace.ts";
+import { InvalidStateError } from "./errors.ts";
+import type { ArgsAndOptions, CallbackOptions, CallOptions, ImapOptions, MapOptions, PoolStats } from "./pool_types.ts";
+import { refuseInstances } from "./worker/codec.ts";
+import { isIdentifier } from "./worker/functions.ts";
+import { refuseWhileImporting } from "./worker/user_module.ts";
+import { WorkerScheduler } from "./worker/worker_scheduler.ts";
+
+export type { AsyncResult } from "./_async_result.ts";
+export type { ResultIterator } from "./_result_stream.ts";
+export type * from "./pool_types.ts";
+export { ThreadPool, type ThreadPoolOptions } from "./thread_pool.ts";
+export { transfer } from "./worker/transfer.ts";
+
+/** How long an idle pool keeps its workers, unless told otherwise, in milliseconds. */
+const IDLE_TIMEOUT = 10_000;
+
+/** Options of a {@linkcode Pool}. */
+export interface PoolOptions {
+  /**
+   * How many workers at most, a positive integer.
+   *
+   * @default {navigator.hardwareConcurrency}
+   */
+  readonly processes?: number | undefined;
+  /**
+   * Run in each worker before its first task. If it throws, the pool is broken: everything fails with
+   * `BrokenProcessPoolError`, and that error as its `cause`.
+   *
+   * @default {undefined}
+   */
+  readonly initializer?: ((...args: never[]) => unknown) | undefined;
+  /**
+   * The arguments of `initializer`.
+   *
+   * @default {[]}
+   */
+  readonly initargs?: readonly unknown[] | undefined;
+  /**
+   * After how many tasks a worker is replaced by a new one, a positive integer. A chunk is one task.
+   *
+   * @default {undefined} never
+   */
+  readonly maxTasksPerChild?: number | undefined;
+  /**
+   * The module whose exported functions are the tasks, usually `import.meta.url`: a task that it exports under its own
+   * name is taken from there, with its imports and helpers. Each worker imports the module, which needs `--allow-read`
+   * for a local file; guard the main program with `if (import.meta.main)`.
+   *
+   * @default {undefined} every function goes by source
+   */
+  readonly module?: string | URL | undefined;
+  /**
+   * What functions sent by source find under these names: functions, and values that can be sent.
+   *
+   * @default {{}}
+   */
+  readonly scope?: Readonly<Record<string, unknown>> | undefined;
+  /**
+   * Hard limit of one call, in milliseconds from its start, above 0; see {@linkcode CallOptions}.
+   *
+   * @default {Infinity}
+   */
+  readonly taskTimeout?: number | undefined;
+  /**
+   * How long an idle pool keeps its workers, in milliseconds, above 0, so that a forgotten `close()` cannot keep a
+   * program from ending. They come back on demand. `Infinity` keeps them.
+   *
+   * @default {10_000}
+   */
+  readonly idleTimeout?: number | undefined;
+  /**
+   * What the workers are called, before their number.
+   *
+   * @default {"PoolWorker"}
+   */
+  readonly name?: string | undefined;
+  /**
+   * Whether {@linkcode Pool.trace} records the tasks.
+   *
+   * @default {false}
+   */
+  readonly trace?: boolean | undefined;
+}
+
+/**
+ * A pool of Web Workers that run functions in parallel.
+ *
+ * Workers start on demand, up to the number of `processes`, and run one task at a time. Tasks begin in the order they
+ * were given, on whichever worker is free. Each settles exactly once, whatever happens to its worker; a worker that
+ * dies fails only what it ran, with `BrokenProcessPoolError`, and is replaced.
+ *
+ * Functions go by source (see {@linkcode PoolOptions.scope}) or by module ({@linkcode PoolOptions.module}). Arguments
+ * and results are copied as `structuredClone` copies them, when the task is handed to a worker; functions among them go
+ * by source. Nothing here needs a permission but `module`.
+ *
+ * Source: `multiprocessing.pool.Pool`. Differs from Python: what blocks there returns a promise here, and blocks under a
+ * name that ends in `Sync`; workers have a heap of their own but share the process; leaving `await using` waits for the
+ * work (`close` and `join`), leaving `using` terminates.
+ *
+ * @example The articles' first script
+ * ```ts
+ * import { Pool } from "@manycore/parallel";
+ * import { assertEquals } from "@std/assert";
+ *
+ * function fib(n: number): number {
+ *   return n <= 1 ? 1 : fib(n - 1) + fib(n - 2);
+ * }
+ *
+ * await using pool = new Pool(4);
+ * assertEquals(await pool.map(fib, [1, 2, 3, 4, 5]), [1, 2, 3, 5, 8]);
+ * ```
+ */
+export class Pool implements AsyncDisposable, Disposable {
+  readonly #scheduler: WorkerScheduler;
+  readonly #calls: Calls;
+  readonly #name: string;
+
+  static {
+    refuseInstances(Pool.prototype, "Cannot send a pool to another thread: make a pool of its own there");
+  }
+
+  /**
+   * Makes a pool. Its workers start with the first work.
+   *
+   * @param processes How many workers at most, a positive integer; by default one for each core. Or the options.
+   * @param options Options.
+   * @throws {TypeError} If an option is of a wrong kind.
+   * @throws {RangeError} If a number is out of its range, or a name of `scope` cannot be the name of a variable.
+   * @throws {SerializationError} If the initializer, its arguments or the scope cannot be sent.
+   * @throws {InvalidStateError} If a worker makes it while it imports its module: the main program there lacks its
+   * guard.
+   *
+   * @example With options alone
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pool = new Pool({ processes: 2, taskTimeout: 1000 });
+   * assertEquals(pool.size, 2);
+   * ```
+   */
+  constructor(processes?: number | PoolOptions, options: PoolOptions = {}) {
+    refuseWhileImporting("a pool");
+    if (typeof processes === "object" && processes !== null) {
+      options = processes;
+      processes = options.processes;
+    }
+    checkOptions(options);
+    const size = checkCount("processes", processes ?? options.processes) ?? navigator.hardwareConcurrency;
+    checkOptionalFunction("initializer", options.initializer);
+    const { initargs = [], scope = {}, name = "PoolWorker", trace = false } = options;
+    checkArgs("initargs", initargs);
+    checkOptions(scope);
+    for (const key of Object.keys(scope)) {
+      if (!isIdentifier(key)) {
+        throw new RangeError(`Cannot use 'scope' as ${show(key)} cannot be the name of a variable`);
+      }
+    }
+    if (typeof name !== "string") {
+      throw new TypeError(`Cannot use 'name' as it must be a string: current value is ${show(name)}`);
+    }
+    this.#name = name;
+    this.#scheduler = new WorkerScheduler({
+      size,
+      name,
+      module: moduleUrl(options.module),
+      scope,
+      initializer: options.initializer,
+      initargs,
+      maxTasks: checkCount("maxTasksPerChild", options.maxTasksPerChild) ?? 0,
+      idleTimeout: checkLimit("idleTimeout", options.idleTimeout, IDLE_TIMEOUT),
+      trace,
+    });
+    this.#calls = new Calls(this.#scheduler, checkLimit("taskTimeout", options.taskTimeout, Infinity));
+  }
+
+  /**
+   * The most workers it has at a time.
+   *
+   * @example One for each core by default
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pool = new Pool();
+   * assertEquals(pool.size, navigator.hardwareConcurrency);
+   * ```
+   */
+  get size(): number {
+    return this.#scheduler.size;
+  }
+
+  /**
+   * Calls `fn` on a worker.
+   *
+   * Source: `Pool.apply`.
+   *
+   * @typeParam A The parameters of `fn`.
+   * @typeParam R What it returns; a promise is awaited.
+   * @param fn The function.
+   * @param args Its arguments, as an array, and options.
+   * @returns What `fn` returns. Rejects with the error of `fn`; with `ClosedError` if the pool is closed.
+   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {RangeError} If a number is out of its range.
+   *
+   * @example One call
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pool = new Pool(2);
+   * assertEquals(await pool.apply((a: number, b: number) => a + b, [1, 2]), 3);
+   * ```
+   */
+  apply<A extends unknown[], R>(
+    fn: (...args: A) => R,
+    ...rest: ArgsAndOptions<A, CallOptions>
+  ): Promise<Awaited<R>> {
+    return this.#calls.apply(fn, rest[0], rest[1]);
+  }
+
+  /**
+   * The same, blocking the thread until the result is there. On any thread that may block: in Deno on all, main
+   * included; meanwhile no timer and no promise of this thread runs.
+   *
+   * Source: `Pool.apply`.
+   *
+   * @typeParam A The parameters of `fn`.
+   * @typeParam R What it returns; a promise is awaited.
+   * @param fn The function.
+   * @param args Its arguments, as an array, and options.
+   * @returns What `fn` returns.
+   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {RangeError} If a number is out of its range.
+   * @throws {ClosedError} If the pool is closed or terminated.
+   *
+   * @example Without `await`
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using pool = new Pool(1);
+   * assertEquals(pool.applySync(Math.sqrt, [16]), 4);
+   * ```
+   */
+  applySync<A extends unknown[], R>(
+    fn: (...args: A) => R,
+    ...rest: ArgsAndOptions<A, CallOptions>
+  ): Awaited<R> {
+    return this.#calls.applyAsync<Awaited<R>>(fn, rest[0], rest[1]).getSync();
+  }
+
+  /**
+   * The same, without waiting.
+   *
+   * Source: `Pool.apply_async`.
+   *
+   * @typeParam A The parameters of `fn`.
+   * @typeParam R What it returns; a promise is awaited.
+   * @param fn The function.
+   * @param args Its arguments, as an array, and options with `callback` and `errorCallback`.
+   * @returns The result to come.
+   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {RangeError} If a number is out of its range.
+   * @throws {ClosedError} If the pool is closed or terminated.
+   *
+   * @example Now and later
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pool = new Pool(2);
+   * const result = pool.applyAsync((a: number, b: number) => a + b, [1, 2]);
+   * assertEquals(await result.get(), 3);
+   * ```
+   */
+  applyAsync<A extends unknown[], R>(
+    fn: (...args: A) => R,
+    ...rest: ArgsAndOptions<A, CallOptions & CallbackOptions<Awaited<R>>>
+  ): AsyncResult<Awaited<R>> {
+    return this.#calls.applyAsync(fn, rest[0], rest[1]);
+  }
+
+  /**
+   * Calls `fn` for each item, in chunks, on the workers.
+   *
+   * Every chunk runs to its end even if others fail; of several errors, the one of the lowest index counts.
+   *
+   * Source: `Pool.map`.
+   *
+   * @typeParam T An item.
+   * @typeParam R What `fn` returns; a promise is awaited.
+   * @param fn The function.
+   * @param items The items: any iterable or async iterable; it is read to its end first.
+   * @param options Options.
+   * @returns The results in the order of the input. Rejects with the error of `fn`; with `ClosedError` if the pool is closed.
+   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {RangeError} If a number is out of its range.
+   *
+   * @example The results keep the order
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pool = new Pool(2);
+   * assertEquals(await pool.map((n: number) => n * 2, [1, 2, 3]), [2, 4, 6]);
+   * ```
+   */
+  map<T, R>(
+    fn: (item: T) => R,
+    items: Iterable<T> | AsyncIterable<T>,
+    options?: MapOptions,
+  ): Promise<Awaited<R>[]> {
+    return this.#calls.map(fn, "map", items, options);
+  }
+
+  /**
+   * The same, blocking the thread until the results are there; see {@linkcode Pool.applySync}.
+   *
+   * Source: `Pool.map`.
+   *
+   * @typeParam T An item.
+   * @typeParam R What `fn` returns; a promise is awaited.
+   * @param fn The function.
+   * @param items The items: any iterable.
+   * @param options Options.
+   * @returns The results in the order of the input.
+   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {RangeError} If a number is out of its range.
+   * @throws {ClosedError} If the pool is closed or terminated.
+   *
+   * @example Without `await`
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using pool = new Pool(2);
+   * assertEquals(pool.mapSync((n: number) => n * 2, [1, 2, 3]), [2, 4, 6]);
+   * ```
+   */
+  mapSync<T, R>(
+    fn: (item: T) => R,
+    items: Iterable<T>,
+    options?: MapOptions,
+  ): Awaited<R>[] {
+    return this.#calls.mapAsync<Awaited<R>>(fn, "map", items, options).getSync();
+  }
+
+  /**
+   * The same, without waiting.
+   *
+   * Source: `Pool.map_async`. Differs from Python: for empty input the callback is called, with `[]`.
+   *
+   * @typeParam T An item.
+   * @typeParam R What `fn` returns; a promise is awaited.
+   * @param fn The function.
+   * @param items The items: any iterable or async iterable; it is read to its end first.
+   * @param options Options, with `callback` and `errorCallback`.
+   * @returns The results to come.
+   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {RangeError} If a number is out of its range.
+   * @throws {ClosedError} If the pool is closed or terminated.
+   *
+   * @example Now and later
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pool = new Pool(2);
+   * const result = pool.mapAsync((n: number) => n * 2, [1, 2, 3]);
+   * assertEquals(await result.get(), [2, 4, 6]);
+   * ```
+   */
+  mapAsync<T, R>(
+    fn: (item: T) => R,
+    items: Iterable<T> | AsyncIterable<T>,
+    options?: MapOptions & CallbackOptions<Awaited<R>[]>,
+  ): AsyncResult<Awaited<R>[]> {
+    return this.#calls.mapAsync(fn, "map", items, options);
+  }
+
+  /**
+   * Calls `fn` for each tuple, spread as its arguments, in chunks, on the workers.
+   *
+   * Every chunk runs to its end even if others fail; of several errors, the one of the lowest index counts.
+   *
+   * Source: `Pool.starmap`.
+   *
+   * @typeParam A The parameters of `fn`.
+   * @typeParam R What `fn` returns; a promise is awaited.
+   * @param fn The function.
+   * @param argTuples The tuples of arguments: any iterable or async iterable of iterables.
+   * @param options Options.
+   * @returns The results in the order of the input. Rejects with the error of `fn`; with `ClosedError` if the pool is closed.
+   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {RangeError} If a number is out of its range.
+   *
+   * @example The results keep the order
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pool = new Pool(2);
+   * assertEquals(await pool.starmap((a: number, b: number) => a * b, [[1, 2], [3, 4]]), [2, 12]);
+   * ```
+   */
+  starmap<A extends unknown[], R>(
+    fn: (...args: A) => R,
+    argTuples: Iterable<Readonly<NoInfer<A>>> | AsyncIterable<Readonly<NoInfer<A>>>,
+    options?: MapOptions,
+  ): Promise<Awaited<R>[]> {
+    return this.#calls.map(fn, "starmap", argTuples, options);
+  }
+
+  /**
+   * The same, blocking the thread until the results are there; see {@linkcode Pool.applySync}.
+   *
+   * Source: `Pool.starmap`.
+   *
+   * @typeParam A The parameters of `fn`.
+   * @typeParam R What `fn` returns; a promise is awaited.
+   * @param fn The function.
+   * @param argTuples The tuples of arguments: any iterable of iterables.
+   * @param options Options.
+   * @returns The results in the order of the input.
+   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {RangeError} If a number is out of its range.
+   * @throws {ClosedError} If the pool is closed or terminated.
+   *
+   * @example Without `await`
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using pool = new Pool(2);
+   * assertEquals(pool.starmapSync((a: number, b: number) => a * b, [[1, 2], [3, 4]]), [2, 12]);
+   * ```
+   */
+  starmapSync<A extends unknown[], R>(
+    fn: (...args: A) => R,
+    argTuples: Iterable<Readonly<NoInfer<A>>>,
+    options?: MapOptions,
+  ): Awaited<R>[] {
+    return this.#calls.mapAsync<Awaited<R>>(fn, "starmap", argTuples, options).getSync();
+  }
+
+  /**
+   * The same, without waiting.
+   *
+   * Source: `Pool.starmap_async`. Differs from Python: for empty input the callback is called, with `[]`.
+   *
+   * @typeParam A The parameters of `fn`.
+   * @typeParam R What `fn` returns; a promise is awaited.
+   * @param fn The function.
+   * @param argTuples The tuples of arguments: any iterable or async iterable of iterables.
+   * @param options Options, with `callback` and `errorCallback`.
+   * @returns The results to come.
+   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {RangeError} If a number is out of its range.
+   * @throws {ClosedError} If the pool is closed or terminated.
+   *
+   * @example Now and later
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pool = new Pool(2);
+   * const result = pool.starmapAsync((a: number, b: number) => a * b, [[1, 2], [3, 4]]);
+   * assertEquals(await result.get(), [2, 12]);
+   * ```
+   */
+  starmapAsync<A extends unknown[], R>(
+    fn: (...args: A) => R,
+    argTuples: Iterable<Readonly<NoInfer<A>>> | AsyncIterable<Readonly<NoInfer<A>>>,
+    options?: MapOptions & CallbackOptions<Awaited<R>[]>,
+  ): AsyncResult<Awaited<R>[]> {
+    return this.#calls.mapAsync(fn, "starmap", argTuples, options);
+  }
+
+  /**
+   * Calls `fn` for each item, and gives the results one by one, in the order of the input.
+   *
+   * The input is read ahead only as far as `buffersize` allows, so it may be endless. Leaving the loop early stops
+   * reading and drops what has not begun.
+   *
+   * Source: `Pool.imap`.
+   *
+   * @typeParam T An item.
+   * @typeParam R What `fn` returns; a promise is awaited.
+   * @param fn The function.
+   * @param items The items: any iterable or async iterable.
+   * @param options Options.
+   * @returns The results, as an async iterator that can time out.
+   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {RangeError} If a number is out of its range.
+   * @throws {ClosedError} If the pool is closed or terminated.
+   *
+   * @example One by one
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pool = new Pool(2);
+   * const results = await Array.fromAsync(pool.imap((n: number) => n * 2, [1, 2, 3]));
+   * assertEquals(results, [2, 4, 6]);
+   * ```
+   */
+  imap<T, R>(
+    fn: (item: T) => R,
+    items: Iterable<T> | AsyncIterable<T>,
+    options?: ImapOptions,
+  ): ResultIterator<Awaited<R>> {
+    return this.#calls.stream(fn, "map", true, items, options);
+  }
+
+  /**
+   * Calls `fn` for each item, and gives the results as they come.
+   *
+   * The input is read ahead only as far as `buffersize` allows, so it may be endless. Leaving the loop early stops
+   * reading and drops what has not begun.
+   *
+   * Source: `Pool.imap_unordered`.
+   *
+   * @typeParam T An item.
+   * @typeParam R What `fn` returns; a promise is awaited.
+   * @param fn The function.
+   * @param items The items: any iterable or async iterable.
+   * @param options Options.
+   * @returns The results, as an async iterator that can time out.
+   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {RangeError} If a number is out of its range.
+   * @throws {ClosedError} If the pool is closed or terminated.
+   *
+   * @example One by one
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pool = new Pool(2);
+   * const results = await Array.fromAsync(pool.imapUnordered((n: number) => n * 2, [1, 2, 3]));
+   * assertEquals(results.sort((a, b) => a - b), [2, 4, 6]);
+   * ```
+   */
+  imapUnordered<T, R>(
+    fn: (item: T) => R,
+    items: Iterable<T> | AsyncIterable<T>,
+    options?: ImapOptions,
+  ): ResultIterator<Awaited<R>> {
+    return this.#calls.stream(fn, "map", false, items, options);
+  }
+
+  /**
+   * Calls `fn` for each tuple, spread as its arguments, and gives the results one by one, in the order of the input.
+   *
+   * The input is read ahead only as far as `buffersize` allows, so it may be endless. Leaving the loop early stops
+   * reading and drops what has not begun.
+   *
+   * Python lacks it.
+   *
+   * @typeParam A The parameters of `fn`.
+   * @typeParam R What `fn` returns; a promise is awaited.
+   * @param fn The function.
+   * @param argTuples The tuples of arguments: any iterable or async iterable.
+   * @param options Options.
+   * @returns The results, as an async iterator that can time out.
+   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {RangeError} If a number is out of its range.
+   * @throws {ClosedError} If the pool is closed or terminated.
+   *
+   * @example One by one
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pool = new Pool(2);
+   * const results = await Array.fromAsync(pool.istarmap((a: number, b: number) => a * b, [[1, 2], [3, 4]]));
+   * assertEquals(results, [2, 12]);
+   * ```
+   */
+  istarmap<A extends unknown[], R>(
+    fn: (...args: A) => R,
+    argTuples: Iterable<Readonly<NoInfer<A>>> | AsyncIterable<Readonly<NoInfer<A>>>,
+    options?: ImapOptions,
+  ): ResultIterator<Awaited<R>> {
+    return this.#calls.stream(fn, "starmap", true, argTuples, options);
+  }
+
+  /**
+   * Calls `fn` for each tuple, spread as its arguments, and gives the results as they come.
+   *
+   * The input is read ahead only as far as `buffersize` allows, so it may be endless. Leaving the loop early stops
+   * reading and drops what has not begun.
+   *
+   * Python lacks it.
+   *
+   * @typeParam A The parameters of `fn`.
+   * @typeParam R What `fn` returns; a promise is awaited.
+   * @param fn The function.
+   * @param argTuples The tuples of arguments: any iterable or async iterable.
+   * @param options Options.
+   * @returns The results, as an async iterator that can time out.
+   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {RangeError} If a number is out of its range.
+   * @throws {ClosedError} If the pool is closed or terminated.
+   *
+   * @example One by one
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pool = new Pool(2);
+   * const results = await Array.fromAsync(pool.istarmapUnordered((a: number, b: number) => a * b, [[1, 2], [3, 4]]));
+   * assertEquals(results.sort((a, b) => a - b), [2, 12]);
+   * ```
+   */
+  istarmapUnordered<A extends unknown[], R>(
+    fn: (...args: A) => R,
+    argTuples: Iterable<Readonly<NoInfer<A>>> | AsyncIterable<Readonly<NoInfer<A>>>,
+    options?: ImapOptions,
+  ): ResultIterator<Awaited<R>> {
+    return this.#calls.stream(fn, "starmap", false, argTuples, options);
+  }
+
+  /**
+   * Calls `fn` once on every worker, starting those that are missing. For what each worker should do or tell once.
+   *
+   * @typeParam A The parameters of `fn`.
+   * @typeParam R What it returns.
+   * @param fn The function.
+   * @param args Its arguments.
+   * @returns The results in the order of the workers; rejects with the first error in that order, once all have ended.
+   * @throws {TypeError} If an argument is of a wrong kind.
+   *
+   * @example A counter in each worker
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pool = new Pool(3);
+   * const names = await pool.broadcast(() => self.name);
+   * assertEquals(names.sort(), ["PoolWorker-1", "PoolWorker-2", "PoolWorker-3"]);
+   * ```
+   */
+  broadcast<A extends unknown[], R>(
+    fn: (...args: A) => R,
+    ...rest: ArgsAndOptions<A, CallOptions>
+  ): Promise<Awaited<R>[]> {
+    return this.#calls.broadcast(fn, rest[0], rest[1]);
+  }
+
+  /**
+   * Takes no more work; what it has goes on to its end. Can be repeated.
+   *
+   * @example Closing, then waiting for the end
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const pool = new Pool(1);
+   * const result = pool.apply(Math.sqrt, [4]);
+   * pool.close();
+   * await pool.join();
+   * assertEquals(await result, 2);
+   * ```
+   */
+  close(): void {
+    this.#scheduler.close();
+  }
+
+  /**
+   * Ends the workers at once. What is pending fails with `CancelledError`. Can be repeated.
+   *
+   * A worker in the middle of synchronous code that has no `taskTimeout` cannot be stopped on Deno 2.8 and later; see
+   * {@linkcode PoolStats.zombies}.
+   *
+   * @example Giving up
+   * ```ts
+   * import { CancelledError, Pool } from "@manycore/parallel";
+   * import { assertRejects } from "@std/assert";
+   *
+   * const pool = new Pool(1);
+   * const result = pool.apply(() => new Promise(() => {}));
+   * pool.terminate();
+   * await assertRejects(() => result, CancelledError);
+   * ```
+   */
+  terminate(): void {
+    this.#scheduler.terminate();
+  }
+
+  /**
+   * Waits until everything has settled and the workers are gone. Input of an `imap` that is still unread is read to its
+   * end meanwhile, and its results are kept.
+   *
+   * @returns Resolves then; rejects with `InvalidStateError` if the pool is still open.
+   *
+   * @example An open pool has no end to wait for
+   * ```ts
+   * import { InvalidStateError, Pool } from "@manycore/parallel";
+   * import { assertRejects } from "@std/assert";
+   *
+   * const pool = new Pool(1);
+   * await assertRejects(() => pool.join(), InvalidStateError);
+   * pool.terminate();
+   * await pool.join();
+   * ```
+   */
+  join(): Promise<void> {
+    if (this.#scheduler.state === "open") {
+      return Promise.reject(new InvalidStateError("Cannot join the pool as it is still open: close it first"));
+    }
+    return this.#scheduler.join();
+  }
+
+  /**
+   * The counts of this moment.
+   *
+   * @returns Workers, and tasks by state.
+   *
+   * @example A new pool has no workers yet
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pool = new Pool(4);
+   * assertEquals(pool.stats(), { workers: 0, queued: 0, running: 0, finished: 0, zombies: 0 });
+   * ```
+   */
+  stats(): PoolStats {
+    return this.#scheduler.stats();
+  }
+
+  /**
+   * What ran when on which worker, as text in the Chrome Trace Event format, which Perfetto opens as it is. Tasks are
+   * recorded if the pool was made with `trace: true`.
+   *
+   * @returns JSON: one complete event (`"ph": "X"`) for each ended task, times in microseconds.
+   *
+   * @example Which worker ran the chunks
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using pool = new Pool(2, { trace: true });
+   * await pool.map((n: number) => n + 1, [1, 2, 3, 4], { chunksize: 2 });
+   * const { traceEvents } = JSON.parse(pool.trace());
+   * const tasks = traceEvents.filter((event: { ph: string }) => event.ph === "X");
+   * assertEquals(tasks.length, 2);
+   * ```
+   */
+  trace(): string {
+    return traceJson(this.#name, this.#scheduler.trace());
+  }
+
+  /**
+   * Closes the pool and waits for its end: all work given before is done then.
+   *
+   * Differs from Python, where leaving `with Pool()` terminates.
+   *
+   * @returns Resolves when the workers are gone.
+   *
+   * @example The work is done when the block is left
+   * ```ts
+   * import { type AsyncResult, Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * let result: AsyncResult<number>;
+   * {
+   *   await using pool = new Pool(1);
+   *   result = pool.applyAsync(Math.sqrt, [4]);
+   * }
+   * assertEquals(result.ready(), true);
+   * ```
+   */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    return this.join();
+  }
+
+  /**
+   * Terminates the pool.
+   *
+   * @example What is pending when the block is left is given up
+   * ```ts
+   * import { type AsyncResult, Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * let result: AsyncResult<number>;
+   * {
+   *   using pool = new Pool(1);
+   *   result = pool.applyAsync(Math.sqrt, [4]);
+   * }
+   * assertEquals(result.successful(), false);
+   * ```
+   */
+  [Symbol.dispose](): void {
+    this.terminate();
+  }
+}
+
+function moduleUrl(module: string | URL | undefined): string | undefined {
+  if (module === undefined) return undefined;
+  if (typeof module !== "string" && !(module instanceof URL)) {
+    throw new TypeError(`Cannot use 'module' as it must be a URL: current value is ${show(module)}`);
+  }
+  try {
+    return new URL(module).href;
+  } catch {
+    throw new TypeError(`Cannot use 'module' as it must be an absolute URL, such as import.meta.url: ${show(module)}`);
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * The options and small types that the pools share.
+ *
+ * @module
+ */
+
+/** Options of a single call. */
+export interface CallOptions {
+  /**
+   * Gives the call up when it aborts: it rejects with the signal's reason at once. A task that has not begun never
+   * runs; one that runs goes on to its end, and its result is dropped.
+   *
+   * @default {undefined}
+   */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Hard limit of one call, in milliseconds from its start on the worker, above 0; each item of a map has its own.
+   * A call that takes longer is ended, `for (;;);` included, and fails with `TimeoutError`.
+   *
+   * @default {undefined} the pool's
+   */
+  readonly taskTimeout?: number | undefined;
+}
+
+/**
+ * Callbacks of the `*Async` methods. Exactly one of them is called, once, before the result is ready. If it throws,
+ * that error becomes the result.
+ *
+ * @typeParam T The value.
+ */
+export interface CallbackOptions<T> {
+  /**
+   * Told the value.
+   *
+   * @default {undefined}
+   */
+  readonly callback?: ((value: T) => void) | undefined;
+  /**
+   * Told the error.
+   *
+   * @default {undefined}
+   */
+  readonly errorCallback?: ((error: unknown) => void) | undefined;
+}
+
+/** Options of the methods that call a function for many items. */
+export interface MapOptions extends CallOptions {
+  /**
+   * How many items go to a worker at once, a positive integer. Small chunks even out items of different cost, large
+   * ones save overhead.
+   *
+   * @default {undefined} for `map` and `starmap` CPython's rule, a quarter of a worker's even share, rounded up; for
+   * `imap` and its relatives 1
+   */
+  readonly chunksize?: number | undefined;
+  /**
+   * Told, after each chunk, how many items are done, and of how many if that is known. If it throws, the call fails
+   * with that error.
+   *
+   * @default {undefined}
+   */
+  readonly onProgress?: ((done: number, total?: number) => void) | undefined;
+  /**
+   * Whether an item that fails gives its error as the result in its place, instead of failing the whole.
+   *
+   * @default {false}
+   */
+  readonly returnExceptions?: boolean | undefined;
+}
+
+/** Options of `imap` and its relatives. */
+export interface ImapOptions extends MapOptions {
+  /**
+   * How many items at most are read ahead of what was given out, a positive integer; a whole chunk in any case.
+   *
+   * @default {undefined} 16 chunks for each worker
+   */
+  readonly buffersize?: number | undefined;
+}
+
+/**
+ * What follows the function in `apply` and its relatives: the arguments, which may be left out if it needs none, and
+ * options.
+ *
+ * @typeParam A The parameters of the function.
+ * @typeParam O The options.
+ */
+export type ArgsAndOptions<A extends unknown[], O> = [] extends A ? [args?: Readonly<A>, options?: O]
+  : [args: Readonly<A>, options?: O];
+
+/** The counts of a pool at a moment. */
+export interface PoolStats {
+  /** Workers alive, started on demand. */
+  readonly workers: number;
+  /** Tasks that no worker has begun. A chunk is one task. */
+  readonly queued: number;
+  /** Tasks under way. */
+  readonly running: number;
+  /** Tasks that have ended since the pool was made, well or not. */
+  readonly finished: number;
+  /**
+   * Workers that were ended in the middle of code which the runtime cannot stop (Deno 2.8 and later,
+   * denoland/deno#35657): they occupy a core until that code ends. A `taskTimeout` avoids them. If one is left when
+   * the program should end, `Deno.exit()` ends it.
+   */
+  readonly zombies: number;
+}

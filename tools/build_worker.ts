@@ -1,0 +1,56 @@
+/**
+ * Bundles the worker program into the text that workers are started from.
+ *
+ * `deno task build` writes `worker/program_gen.ts`. With `--check` it only says whether that file was made from the
+ * sources as they are: by a digest of them, so that another release of the bundler makes no difference.
+ *
+ * @module
+ */
+
+const ROOT = new URL("..", import.meta.url);
+const OUTPUT = new URL("worker/program_gen.ts", ROOT);
+
+/** The program and all that it imports. */
+async function sources(): Promise<string[]> {
+  const info = JSON.parse(await run("info", "--json", "worker/program.ts")) as { modules: { specifier: string }[] };
+  return info.modules.map(({ specifier }) => specifier).sort();
+}
+
+async function digest(): Promise<string> {
+  const texts = await Promise.all((await sources()).map((url) => Deno.readTextFile(new URL(url))));
+  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(texts.join("\0")));
+  return new Uint8Array(hash).toHex();
+}
+
+async function run(...args: string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT }).output();
+  const decoder = new TextDecoder();
+  if (!success) throw new Error(`deno ${args.join(" ")}: ${decoder.decode(stderr)}`);
+  return decoder.decode(stdout);
+}
+
+if (Deno.args.includes("--check")) {
+  if (!(await Deno.readTextFile(OUTPUT)).includes(await digest())) {
+    console.error("worker/program_gen.ts is stale: run 'deno task build'");
+    Deno.exit(1);
+  }
+} else {
+  const program = await run(
+    "bundle",
+    "--quiet",
+    "--no-lock",
+    "--minify",
+    "--keep-names",
+    "--platform=deno",
+    "worker/program.ts",
+  );
+  const text = [
+    "// Made by `deno task build` from `program.ts` and what it imports. Not to be edited.",
+    `// Sources: ${await digest()}`,
+    "",
+    "/** The worker program: one module that imports nothing. */",
+    `export const PROGRAM: string = ${JSON.stringify(program.trim())};`,
+    "",
+  ];
+  await Deno.writeTextFile(OUTPUT, text.join("\n"));
+}

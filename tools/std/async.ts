@@ -1,0 +1,17 @@
+/**
+ * `@std/async`, as the npm registry has it, with the types of what is used here.
+ *
+ * @module
+ */
+
+import * as untyped from "npm:deno-std@1.4.0/async/mod.js";
+
+interface Async {
+  deadline<T>(promise: Promise<T>, ms: number, options?: { signal?: AbortSignal }): Promise<T>;
+  delay(ms: number, options?: { signal?: AbortSignal }): Promise<void>;
+}
+
+const std = untyped as unknown as Async;
+
+export const deadline: Async["deadline"] = std.deadline;
+export const delay: Async["delay"] = std.delay;

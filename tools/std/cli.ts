@@ -1,0 +1,19 @@
+/**
+ * `@std/cli`, as the npm registry has it, with the types of what is used here.
+ *
+ * @module
+ */
+
+import * as untyped from "npm:deno-std@1.4.0/cli/mod.js";
+
+interface Cli {
+  parseArgs(args: readonly string[], options?: {
+    string?: readonly string[];
+    boolean?: readonly string[];
+    default?: Readonly<Record<string, unknown>>;
+  }): Record<string, unknown> & { _: (string | number)[] };
+}
+
+const std = untyped as unknown as Cli;
+
+export const parseArgs: Cli["parseArgs"] = std.parseArgs;

@@ -1,0 +1,470 @@
+/**
+ * The memory that a pool shares with its workers, and every atomic step on it.
+ *
+ * `Board`: one for each pool. A ring of task slots, filled by the calling thread and claimed by whichever worker is
+ * free. `Desk`: one for each worker. Its sleep, stop and work words, and a ring of records it writes for the caller.
+ *
+ * The protocols, with the reason for each order of steps, are written down in `ARCHITECTURE.md`; the comments here name
+ * the race that a step closes.
+ *
+ * @module
+ */
+
+// Taken before any task runs: a task that patches `Atomics` must not get hold of this memory.
+const { add, compareExchange, load, notify, store, wait } = Atomics;
+
+/*
+ * Board, in 32-bit words, then payloads:
+ *
+ *   0 HEAD     epoch (8 bits) | index of the next slot to claim (24 bits)
+ *   1 TAIL     index of the next slot to fill (24 bits); written by the caller alone
+ *   2 CALLER   AWAKE | WAITING (on this word) | LISTENING (for a message)
+ *   16 …       SLOTS × 8 words: STATE, SEQ, FN, MODE, LIMIT, LENGTH, -, -
+ *   then       SLOTS × PAYLOAD bytes
+ */
+const HEAD = 0;
+const TAIL = 1;
+const CALLER = 2;
+const SLOT_TABLE = 16;
+const SLOT_WORDS = 8;
+const STATE = 0;
+const SEQ = 1;
+const FN = 2;
+const MODE = 3;
+const LIMIT = 4;
+const LENGTH = 5;
+
+/** How many tasks wait in shared memory, ready for the workers while the caller does something else. */
+export const SLOTS = 256;
+/** The largest payload of a slot, in bytes; what is larger is fetched by message. */
+export const PAYLOAD = 4096;
+
+const SLOT_MASK = SLOTS - 1;
+const INDEX_MASK = 0xffffff;
+const EPOCH_ONE = 0x1000000;
+const PAYLOADS = (SLOT_TABLE + SLOTS * SLOT_WORDS) * 4;
+
+const FREE = 0;
+const READY = 1;
+const CANCELLED = 2;
+/** The state of a slot that worker `number` reads: above all others. */
+function taken(number: number): number {
+  return 16 + number;
+}
+
+/** The calling thread runs, or will look at the rings before it sleeps. */
+export const AWAKE = 0;
+/** The calling thread sleeps on the word, in `Atomics.wait` or `waitAsync`. */
+export const WAITING = 1;
+/** The calling thread sleeps in its event loop, where only a message wakes it. */
+export const LISTENING = 2;
+
+/** What a slot holds beside its payload. */
+export interface SlotHeader {
+  /** The number of the task. */
+  readonly seq: number;
+  /** The number of its function. */
+  readonly fn: number;
+  /** How the arguments are meant, and where they are: see `task.ts`. */
+  readonly mode: number;
+  /** The limit of one call in milliseconds; 0 for none. */
+  readonly limit: number;
+}
+
+/** The task slots of a pool. */
+export class Board {
+  /** The shared memory itself. */
+  readonly memory: SharedArrayBuffer;
+  /** All of it as bytes, to decode payloads from. */
+  readonly bytes: Uint8Array<SharedArrayBuffer>;
+  readonly #words: Int32Array;
+  /** The caller's note of the index under which each slot was last filled. */
+  readonly #indices = new Int32Array(SLOTS).fill(-1);
+
+  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(PAYLOADS + SLOTS * PAYLOAD)) {
+    this.memory = memory;
+    this.bytes = new Uint8Array(memory);
+    this.#words = new Int32Array(memory, 0, PAYLOADS / 4);
+  }
+
+  // The caller's side.
+
+  /** Caller: whether the next slot can be filled. */
+  hasRoom(): boolean {
+    const slot = load(this.#words, TAIL) & SLOT_MASK;
+    return load(this.#words, SLOT_TABLE + slot * SLOT_WORDS + STATE) === FREE;
+  }
+
+  /** Caller: fills the next slot and gives its place. Only after {@linkcode hasRoom}. */
+  push(header: SlotHeader, payload: Uint8Array): number {
+    const words = this.#words;
+    const tail = load(words, TAIL);
+    const slot = tail & SLOT_MASK;
+    const at = SLOT_TABLE + slot * SLOT_WORDS;
+    words[at + SEQ] = header.seq;
+    words[at + FN] = header.fn;
+    words[at + MODE] = header.mode;
+    words[at + LIMIT] = header.limit;
+    words[at + LENGTH] = payload.length;
+    this.bytes.set(payload, PAYLOADS + slot * PAYLOAD);
+    this.#indices[slot] = tail;
+    // Publishes the plain writes above: whoever sees READY sees them.
+    store(words, at + STATE, READY);
+    store(words, TAIL, (tail + 1) & INDEX_MASK);
+    return slot;
+  }
+
+  /** Caller: takes back a task that no worker has begun to read; false when one has. */
+  cancel(slot: number): boolean {
+    // CANCELLED, not FREE: the slot stays until its turn to be claimed, which keeps the ring in order.
+    return compareExchange(this.#words, SLOT_TABLE + slot * SLOT_WORDS + STATE, READY, CANCELLED) === READY;
+  }
+
+  /** Caller: how many filled slots no worker has claimed yet. */
+  unclaimed(): number {
+    return (load(this.#words, TAIL) - load(this.#words, HEAD)) & INDEX_MASK;
+  }
+
+  /**
+   * Caller: takes back what worker `number`, told to stop, had claimed but not begun, and gives the places.
+   *
+   * A stopped worker may still run on for a while. The new epoch makes its claim fail if it looked at HEAD before; if
+   * it looks after, it sees its stop word, which was stored before the epoch. So after this scan it claims nothing more.
+   */
+  repossess(number: number): number[] {
+    const words = this.#words;
+    let head = load(words, HEAD);
+    for (;;) {
+      const seen = compareExchange(words, HEAD, head, (head + EPOCH_ONE) | 0);
+      if (seen === head) break;
+      head = seen;
+    }
+    const places: number[] = [];
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const at = SLOT_TABLE + slot * SLOT_WORDS + STATE;
+      const state = load(words, at);
+      // READY behind HEAD: claimed by someone who has not marked it yet, perhaps this worker. Whoever it is, one of
+      // the two exchanges wins; a living worker that loses merely claims the next one.
+      const behind = (head - this.#indices[slot]! - 1 & INDEX_MASK) < SLOTS;
+      const orphan = state === taken(number) || (state === READY && behind);
+      if (orphan && compareExchange(words, at, state, FREE) === state) places.push(slot);
+    }
+    return places;
+  }
+
+  /** Caller: says how it is going to sleep, before a last look at the rings. */
+  setCaller(state: typeof AWAKE | typeof WAITING | typeof LISTENING): void {
+    store(this.#words, CALLER, state);
+  }
+
+  /** Caller: blocks until a worker has something to say, at most `timeout` milliseconds. */
+  waitForWorkers(timeout: number): void {
+    wait(this.#words, CALLER, WAITING, timeout);
+  }
+
+  /** Caller: the same without blocking; undefined when there is something already. */
+  waitForWorkersAsync(): Promise<unknown> | undefined {
+    const result = Atomics.waitAsync(this.#words, CALLER, WAITING);
+    return result.async ? result.value : undefined;
+  }
+
+  /** Caller: ends its own asynchronous wait. */
+  stopWaiting(): void {
+    store(this.#words, CALLER, AWAKE);
+    notify(this.#words, CALLER);
+  }
+
+  // The worker's side.
+
+  /** Worker: claims the oldest task for worker `number`; -1 when there is none, or the worker is to stop. */
+  claim(number: number, stopped: () => boolean): number {
+    const words = this.#words;
+    for (;;) {
+      const head = load(words, HEAD);
+      if (stopped()) return -1; // after HEAD was read: see repossess()
+      const index = head & INDEX_MASK;
+      if (index === load(words, TAIL)) return -1;
+      const next = (head & ~INDEX_MASK) | ((index + 1) & INDEX_MASK);
+      if (compareExchange(words, HEAD, head, next) !== head) continue;
+      const slot = index & SLOT_MASK;
+      const at = SLOT_TABLE + slot * SLOT_WORDS + STATE;
+      if (compareExchange(words, at, READY, taken(number)) === READY) return slot;
+      compareExchange(words, at, CANCELLED, FREE);
+    }
+  }
+
+  /** Worker: whether there is something to claim. */
+  hasTasks(): boolean {
+    return (load(this.#words, HEAD) & INDEX_MASK) !== load(this.#words, TAIL);
+  }
+
+  /** Worker: what stands in a slot it has claimed. */
+  header(slot: number): SlotHeader {
+    const at = SLOT_TABLE + slot * SLOT_WORDS;
+    const words = this.#words;
+    return { seq: words[at + SEQ]!, fn: words[at + FN]!, mode: words[at + MODE]!, limit: words[at + LIMIT]! };
+  }
+
+  /** Where the payload of a slot starts in {@linkcode bytes}. */
+  payloadAt(slot: number): number {
+    return PAYLOADS + slot * PAYLOAD;
+  }
+
+  /** Worker: gives a slot back once it is read; false when the caller has taken it back before. */
+  release(slot: number, number: number): boolean {
+    const at = SLOT_TABLE + slot * SLOT_WORDS + STATE;
+    return compareExchange(this.#words, at, taken(number), FREE) === taken(number);
+  }
+
+  /** Worker: wakes the caller if it sleeps. True when it listens for a message, which is then this worker's to send. */
+  wakeCaller(): boolean {
+    const state = load(this.#words, CALLER);
+    // Only the worker that changes the word wakes: the others find the caller awake, and it will look at their rings.
+    if (state === AWAKE || compareExchange(this.#words, CALLER, state, AWAKE) !== state) return false;
+    notify(this.#words, CALLER);
+    return state === LISTENING;
+  }
+}
+
+/*
+ * Desk, in 32-bit words, then the ring:
+ *
+ *   0 SLEEP     STARTING | BUSY | AWAITING | PARKED (on this word) | IDLE (in its event loop) | LEFT
+ *   1 STOP      1 when it is to stop
+ *   2 WORK      seq (30 bits) << 2 | NOTHING | HELD | RUNNING | REVOKED
+ *   3 DEADLINE  when the running call must be over, in milliseconds since the pool was made; 0 for never
+ *   4 MAIL      how many messages the caller has posted that are tasks for this worker
+ *   5 WRITTEN   bytes ever written to the ring; by the worker alone
+ *   6 READ      bytes ever read from the ring; by the caller alone
+ *   16 …        RING bytes of records: size, kind, seq, detail (32 bits each), payload; 8-byte aligned
+ */
+const SLEEP = 0;
+const STOP = 1;
+const WORK = 2;
+const DEADLINE = 3;
+const MAIL = 4;
+const WRITTEN = 5;
+const READ = 6;
+const RING_AT = 64;
+const RING = 65536;
+const RECORD = 16;
+const SKIP = -1;
+
+/** The worker has not begun to look for tasks. */
+export const STARTING = 0;
+/** It runs something, or is about to look for tasks. */
+export const BUSY = 1;
+/** Its task goes on asynchronously. */
+export const AWAITING = 2;
+const PARKED = 3;
+const IDLE = 4;
+const LEFT = 5;
+
+const NOTHING = 0;
+const HELD = 1;
+const RUNNING = 2;
+const REVOKED = 3;
+
+/** A task's number fits beside its stage in one word. */
+export const SEQ_MASK = 0x3fffffff;
+
+/** A record that a worker wrote for the caller. */
+export interface DeskRecord {
+  /** What it says: see `task.ts`. */
+  readonly kind: number;
+  /** The number of the task it is about. */
+  readonly seq: number;
+  /** More of it, by kind. */
+  readonly detail: number;
+  /** Where its payload starts in {@linkcode Desk.bytes}. */
+  readonly at: number;
+}
+
+/** The words and the record ring of one worker. */
+export class Desk {
+  /** The shared memory itself. */
+  readonly memory: SharedArrayBuffer;
+  /** All of it as bytes, to decode payloads from. */
+  readonly bytes: Uint8Array<SharedArrayBuffer>;
+  readonly #words: Int32Array;
+
+  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(RING_AT + RING)) {
+    this.memory = memory;
+    this.bytes = new Uint8Array(memory);
+    this.#words = new Int32Array(memory);
+  }
+
+  // The caller's side.
+
+  /**
+   * Caller: wakes a sleeping worker. `"message"` when it sleeps in its event loop, so that the caller must post to it;
+   * `"awake"` when it did not sleep.
+   */
+  wake(): "awake" | "notified" | "message" {
+    const state = load(this.#words, SLEEP);
+    if (state < PARKED || state === LEFT || compareExchange(this.#words, SLEEP, state, BUSY) !== state) {
+      // It went from PARKED to IDLE between the two: ask again.
+      return load(this.#words, SLEEP) === IDLE ? this.wake() : "awake";
+    }
+    if (state === IDLE) return "message";
+    notify(this.#words, SLEEP);
+    return "notified";
+  }
+
+  /** Caller: the sleep word. */
+  get sleep(): number {
+    return load(this.#words, SLEEP);
+  }
+
+  /** Caller: whether it came to its end by itself after {@linkcode stop}. */
+  get left(): boolean {
+    return load(this.#words, SLEEP) === LEFT;
+  }
+
+  /** Caller: the number of the task it holds or runs; -1 for none. */
+  get current(): number {
+    const work = load(this.#words, WORK);
+    return (work & 3) === HELD || (work & 3) === RUNNING ? work >>> 2 : -1;
+  }
+
+  /** Caller: when the running call must be over; 0 for never. */
+  get deadline(): number {
+    return load(this.#words, DEADLINE);
+  }
+
+  /** Caller: counts a task posted by message. */
+  countMail(): void {
+    add(this.#words, MAIL, 1);
+  }
+
+  /** Caller: tells the worker to stop and wakes it if it is parked. */
+  stop(): void {
+    store(this.#words, STOP, 1);
+    this.wake();
+  }
+
+  /** Caller: takes back the task it holds unless it has begun: gives its number, or -1. */
+  revoke(): number {
+    const work = load(this.#words, WORK);
+    if ((work & 3) !== HELD) return -1;
+    return compareExchange(this.#words, WORK, work, (work & ~3) | REVOKED) === work ? work >>> 2 : -1;
+  }
+
+  /** Caller: reads the next record, if any. Its payload stays valid until {@linkcode advance}. */
+  peek(): DeskRecord | undefined {
+    const words = this.#words;
+    for (;;) {
+      const read = words[READ]! >>> 0;
+      if (read === load(words, WRITTEN) >>> 0) return undefined;
+      const at = RING_AT + (read & (RING - 1));
+      const kind = words[at / 4 + 1]!;
+      if (kind !== SKIP) return { kind, seq: words[at / 4 + 2]!, detail: words[at / 4 + 3]!, at: at + RECORD };
+      this.advance();
+    }
+  }
+
+  /** Caller: gives the space of the record just read back to the worker. */
+  advance(): void {
+    const words = this.#words;
+    const read = words[READ]! >>> 0;
+    const size = words[(RING_AT + (read & (RING - 1))) / 4]!;
+    store(words, READ, (read + size) | 0);
+  }
+
+  /** Caller: whether there is a record to read. */
+  hasRecords(): boolean {
+    return this.#words[READ] !== load(this.#words, WRITTEN);
+  }
+
+  // The worker's side.
+
+  /** Worker: whether it is to stop. */
+  get stopped(): boolean {
+    return load(this.#words, STOP) !== 0;
+  }
+
+  /** Worker: how many tasks were posted by message so far. */
+  get mail(): number {
+    return load(this.#words, MAIL);
+  }
+
+  /** Worker: it runs, and looks for tasks before it sleeps. */
+  setBusy(): void {
+    store(this.#words, SLEEP, BUSY);
+  }
+
+  /** Worker: its task goes on asynchronously. */
+  setAwaiting(): void {
+    store(this.#words, SLEEP, AWAITING);
+  }
+
+  /** Worker: told to stop, it has nothing more to do. */
+  leave(): void {
+    store(this.#words, SLEEP, LEFT);
+  }
+
+  /**
+   * Worker: sleeps until it is woken, at most `linger` milliseconds; then it is IDLE and must go to its event loop.
+   * `anything` looks once more, after the sleep is announced, so that no wake-up is lost.
+   *
+   * @returns Whether there may be something to do.
+   */
+  park(linger: number, anything: () => boolean): boolean {
+    const words = this.#words;
+    store(words, SLEEP, PARKED);
+    if (anything()) {
+      store(words, SLEEP, BUSY);
+      return true;
+    }
+    wait(words, SLEEP, PARKED, linger);
+    return compareExchange(words, SLEEP, PARKED, IDLE) !== PARKED;
+  }
+
+  /** Worker: it has read task `seq`, and not begun it. */
+  hold(seq: number): void {
+    store(this.#words, WORK, (seq << 2) | HELD);
+  }
+
+  /** Worker: begins task `seq`; false when the caller has taken it back. */
+  begin(seq: number): boolean {
+    const held = (seq << 2) | HELD;
+    return compareExchange(this.#words, WORK, held, (seq << 2) | RUNNING) === held;
+  }
+
+  /** Worker: it is done with its task; only after the reply is written, or a death in between would lose both. */
+  finish(): void {
+    store(this.#words, WORK, NOTHING);
+  }
+
+  /** Worker: says when the running call must be over. */
+  setDeadline(time: number): void {
+    store(this.#words, DEADLINE, time);
+  }
+
+  /** Worker: writes a record; false when the ring has no room for it. */
+  write(kind: number, seq: number, detail: number, payload: Uint8Array): boolean {
+    const words = this.#words;
+    const size = RECORD + ((payload.length + 7) & ~7);
+    const written = words[WRITTEN]! >>> 0;
+    const place = written & (RING - 1);
+    const toEnd = RING - place;
+    const skipped = size > toEnd ? toEnd : 0;
+    const used = (written - load(words, READ)) >>> 0;
+    if (used + skipped + size > RING) return false;
+    if (skipped > 0) this.#head(place, skipped, SKIP, 0, 0);
+    const at = skipped > 0 ? 0 : place;
+    this.#head(at, size, kind, seq, detail);
+    this.bytes.set(payload, RING_AT + at + RECORD);
+    // Publishes the plain writes above.
+    store(words, WRITTEN, (written + skipped + size) | 0);
+    return true;
+  }
+
+  #head(place: number, size: number, kind: number, seq: number, detail: number): void {
+    const at = (RING_AT + place) / 4;
+    this.#words[at] = size;
+    this.#words[at + 1] = kind;
+    this.#words[at + 2] = seq;
+    this.#words[at + 3] = detail;
+  }
+}

@@ -1,0 +1,603 @@
+/**
+ * Values as bytes.
+ *
+ * What structured clone takes becomes a flat sequence of tagged bytes, so that a small message fits into shared memory
+ * and costs no trip through the event loop. What bytes cannot hold (large or transferred buffers, shared memory, ports,
+ * blobs, regular expressions) is left out into `refs`, which travel beside the bytes by `postMessage`.
+ *
+ * On top of structured clone, functions travel by source at any depth, and errors keep their class, own properties,
+ * `cause` and `errors`.
+ *
+ * @module
+ */
+
+import { SerializationError } from "../errors.ts";
+import { errorClassOf, errorFields, messageOf, newError, readText, setErrorFields } from "./error_fields.ts";
+import {
+  type AnyFunction,
+  compileFunction,
+  describeFunction,
+  type Environment,
+  type FunctionSpec,
+} from "./functions.ts";
+import { Transfer } from "./transfer.ts";
+
+const TAG = {
+  undefined: 0,
+  null: 1,
+  true: 2,
+  false: 3,
+  int: 4,
+  double: 5,
+  ascii: 6,
+  utf8: 7,
+  utf16: 8,
+  bigint64: 9,
+  bigint: 10,
+  array: 11,
+  doubles: 12,
+  arrayWithProperties: 13,
+  hole: 14,
+  object: 15,
+  map: 16,
+  set: 17,
+  date: 18,
+  error: 19,
+  back: 20,
+  ref: 21,
+  function: 22,
+  buffer: 23,
+  view: 24,
+} as const;
+
+/** Buffers up to this many bytes go inline, larger ones beside. */
+const INLINE_BUFFER = 4096;
+/** Arrays of at least this many numbers are packed as doubles. */
+const PACKED_NUMBERS = 8;
+
+const VIEWS = [
+  "Int8Array",
+  "Uint8Array",
+  "Uint8ClampedArray",
+  "Int16Array",
+  "Uint16Array",
+  "Int32Array",
+  "Uint32Array",
+  "Float32Array",
+  "Float64Array",
+  "BigInt64Array",
+  "BigUint64Array",
+  "DataView",
+  "Float16Array",
+] as const;
+
+const utf8Encoder = new TextEncoder();
+const utf8Decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+const refused = new Map<object, string>();
+
+/** Makes every instance of a class unsendable, with `reason` as the error; for handles that mean nothing elsewhere. */
+export function refuseInstances(prototype: object, reason: string): void {
+  refused.set(prototype, reason);
+}
+
+/** An encoded value. */
+export interface Encoded {
+  /** The bytes: valid only until the encoder is used again. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** What goes beside the bytes. */
+  readonly refs: readonly unknown[];
+  /** What of it is moved. */
+  readonly transfers: readonly Transferable[];
+}
+
+/** Turns values into bytes. One per thread of use; not re-entrant. */
+export class Encoder {
+  #bytes = new Uint8Array(1024);
+  #view = new DataView(this.#bytes.buffer);
+  #length = 0;
+  #refs: unknown[] = [];
+  #transfers: Transferable[] = [];
+  #seen: Map<unknown, number> | undefined;
+  #seenCount = 0;
+
+  /**
+   * Encodes `value`.
+   *
+   * @throws {SerializationError} If it, or something in it, cannot travel; `cause` is the original error.
+   */
+  encode(value: unknown): Encoded {
+    this.#length = 0;
+    this.#seen = undefined;
+    this.#seenCount = 0;
+    this.#refs = [];
+    this.#transfers = [];
+    try {
+      this.#write(value);
+      return { bytes: this.#bytes.subarray(0, this.#length), refs: this.#refs, transfers: this.#transfers };
+    } catch (error) {
+      if (error instanceof SerializationError) throw error;
+      throw new SerializationError(`Cannot send the value to another thread: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  #reserve(size: number): void {
+    if (this.#length + size <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + size));
+    grown.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = grown;
+    this.#view = new DataView(grown.buffer);
+  }
+
+  #tag(tag: number): void {
+    this.#reserve(1);
+    this.#bytes[this.#length++] = tag;
+  }
+
+  #count(tag: number, count: number): void {
+    this.#reserve(5);
+    this.#bytes[this.#length] = tag;
+    this.#view.setUint32(this.#length + 1, count, true);
+    this.#length += 5;
+  }
+
+  #write(value: unknown): void {
+    switch (typeof value) {
+      case "number":
+        return this.#number(value);
+      case "string":
+        return this.#string(value);
+      case "boolean":
+        return this.#tag(value ? TAG.true : TAG.false);
+      case "undefined":
+        return this.#tag(TAG.undefined);
+      case "bigint":
+        return this.#bigint(value);
+      case "function":
+        return this.#function(value as AnyFunction);
+      case "object":
+        return value === null ? this.#tag(TAG.null) : this.#object(value);
+      default:
+        throw new SerializationError(`Cannot send a symbol to another thread: ${String(value)}`);
+    }
+  }
+
+  #number(value: number): void {
+    this.#reserve(9);
+    if ((value | 0) === value && !Object.is(value, -0)) {
+      this.#bytes[this.#length] = TAG.int;
+      this.#view.setInt32(this.#length + 1, value, true);
+      this.#length += 5;
+    } else {
+      this.#bytes[this.#length] = TAG.double;
+      this.#view.setFloat64(this.#length + 1, value, true);
+      this.#length += 9;
+    }
+  }
+
+  #string(value: string): void {
+    const { length } = value;
+    if (length < 48 && this.#ascii(value)) return;
+    if (!value.isWellFormed()) {
+      this.#count(TAG.utf16, length);
+      this.#reserve(length * 2);
+      for (let i = 0; i < length; i++) this.#view.setUint16(this.#length + i * 2, value.charCodeAt(i), true);
+      this.#length += length * 2;
+      return;
+    }
+    this.#reserve(5 + length * 3);
+    const { written } = utf8Encoder.encodeInto(value, this.#bytes.subarray(this.#length + 5));
+    this.#count(TAG.utf8, written);
+    this.#length += written;
+  }
+
+  /** Short strings without a call into the runtime; false, and nothing written, when one is not ASCII. */
+  #ascii(value: string): boolean {
+    const { length } = value;
+    this.#reserve(5 + length);
+    const bytes = this.#bytes;
+    const start = this.#length + 5;
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i);
+      if (code > 127) return false;
+      bytes[start + i] = code;
+    }
+    this.#count(TAG.ascii, length);
+    this.#length += length;
+    return true;
+  }
+
+  #bigint(value: bigint): void {
+    if (BigInt.asIntN(64, value) === value) {
+      this.#reserve(9);
+      this.#bytes[this.#length] = TAG.bigint64;
+      this.#view.setBigInt64(this.#length + 1, value, true);
+      this.#length += 9;
+    } else {
+      this.#tag(TAG.bigint);
+      this.#string(value.toString(16)); // hexadecimal: both ways in linear time
+    }
+  }
+
+  #function(fn: AnyFunction): void {
+    this.#tag(TAG.function);
+    this.#write(describeFunction(fn));
+  }
+
+  /** Writes a reference if `value` was met before, else notes it under the next number. */
+  #met(value: object): boolean {
+    this.#seen ??= new Map();
+    const number = this.#seen.get(value);
+    if (number === undefined) {
+      this.#seen.set(value, this.#seenCount++);
+      return false;
+    }
+    this.#count(TAG.back, number);
+    return true;
+  }
+
+  #object(value: object): void {
+    if (value instanceof Transfer) {
+      for (const buffer of value.buffers) {
+        if (!this.#transfers.includes(buffer)) this.#transfers.push(buffer);
+      }
+      return this.#write(value.value);
+    }
+    if (this.#met(value)) return;
+    if (Array.isArray(value)) return this.#array(value);
+    const prototype = Object.getPrototypeOf(value);
+    if (prototype === Object.prototype || prototype === null) return this.#properties(TAG.object, value);
+    if (ArrayBuffer.isView(value)) return this.#viewOf(value);
+    if (value instanceof ArrayBuffer) return this.#buffer(value);
+    if (value instanceof Map) {
+      this.#count(TAG.map, value.size);
+      for (const [key, item] of [...value]) {
+        this.#write(key);
+        this.#write(item);
+      }
+      return;
+    }
+    if (value instanceof Set) {
+      this.#count(TAG.set, value.size);
+      for (const item of [...value]) this.#write(item);
+      return;
+    }
+    if (value instanceof Date) {
+      this.#reserve(9);
+      this.#bytes[this.#length] = TAG.date;
+      this.#view.setFloat64(this.#length + 1, value.getTime(), true);
+      this.#length += 9;
+      return;
+    }
+    if (value instanceof Error) {
+      this.#tag(TAG.error);
+      this.#string(errorClassOf(value));
+      this.#string(readText(value, "message"));
+      this.#string(readText(value, "name"));
+      return this.#write(errorFields(value));
+    }
+    for (let p = prototype; p !== null; p = Object.getPrototypeOf(p)) {
+      const reason = refused.get(p);
+      if (reason !== undefined) throw new SerializationError(reason);
+    }
+    if (this.#goesBeside(value)) {
+      this.#count(TAG.ref, this.#refs.length);
+      this.#refs.push(value);
+      return;
+    }
+    this.#properties(TAG.object, value);
+  }
+
+  /** Whether the platform knows how to clone or move this object; an instance of a user's class travels as its fields. */
+  #goesBeside(value: object): boolean {
+    const tag = Object.prototype.toString.call(value);
+    if (tag === "[object Object]") return false;
+    if (this.#transfers.includes(value as Transferable)) return true;
+    const name = tag.slice(8, -1);
+    let clone: unknown;
+    try {
+      clone = structuredClone(value);
+    } catch (error) {
+      throw new SerializationError(`Cannot send a ${name} to another thread: ${messageOf(error)}`, { cause: error });
+    }
+    if (Object.prototype.toString.call(clone) === tag) return true;
+    const platform = (globalThis as Record<string, unknown>)[name];
+    if (typeof platform === "function" && value instanceof platform) {
+      throw new SerializationError(`Cannot send a ${name} to another thread as it would lose what it holds`);
+    }
+    return false;
+  }
+
+  #array(value: readonly unknown[]): void {
+    const { length } = value;
+    if (length >= PACKED_NUMBERS && this.#doubles(value)) return;
+    const keys = Object.keys(value);
+    const named = keys.length > 0 && !isIndex(keys[keys.length - 1]!);
+    this.#count(named ? TAG.arrayWithProperties : TAG.array, length);
+    for (let i = 0; i < length; i++) {
+      const item = value[i];
+      if (item === undefined && !(i in value)) this.#tag(TAG.hole);
+      else this.#write(item);
+    }
+    if (!named) return;
+    const properties: Record<string, unknown> = {};
+    for (const key of keys) {
+      if (!isIndex(key)) define(properties, key, (value as unknown as Record<string, unknown>)[key]);
+    }
+    this.#seenCount++; // the other side makes this object too
+    this.#properties(TAG.object, properties);
+  }
+
+  /** Numbers only: one copy instead of a tag each. */
+  #doubles(value: readonly unknown[]): boolean {
+    const { length } = value;
+    for (let i = 0; i < length; i++) {
+      if (typeof value[i] !== "number") return false;
+    }
+    this.#reserve(13 + length * 8);
+    this.#count(TAG.doubles, length);
+    this.#length = (this.#length + 7) & ~7;
+    new Float64Array(this.#bytes.buffer, this.#length, length).set(value as readonly number[]);
+    this.#length += length * 8;
+    return true;
+  }
+
+  #properties(tag: number, value: object): void {
+    const keys = Object.keys(value);
+    this.#count(tag, keys.length);
+    for (const key of keys) {
+      this.#string(key);
+      this.#write((value as Record<string, unknown>)[key]);
+    }
+  }
+
+  #buffer(buffer: ArrayBuffer): void {
+    const inline = buffer.byteLength <= INLINE_BUFFER && !buffer.resizable && !this.#transfers.includes(buffer);
+    if (!inline) {
+      this.#count(TAG.ref, this.#refs.length);
+      this.#refs.push(buffer);
+      return;
+    }
+    if (buffer.detached) throw new SerializationError("Cannot send a detached buffer to another thread");
+    this.#count(TAG.buffer, buffer.byteLength);
+    this.#reserve(buffer.byteLength);
+    this.#bytes.set(new Uint8Array(buffer), this.#length);
+    this.#length += buffer.byteLength;
+  }
+
+  #viewOf(view: ArrayBufferView): void {
+    const name = Object.prototype.toString.call(view).slice(8, -1);
+    const kind = VIEWS.indexOf(name as typeof VIEWS[number]);
+    if (kind < 0) throw new SerializationError(`Cannot send a ${name} to another thread`);
+    this.#tag(TAG.view);
+    this.#tag(kind);
+    const length = "length" in view ? view.length as number : view.byteLength;
+    this.#number(view.byteOffset);
+    this.#number(length);
+    this.#write(view.buffer);
+  }
+}
+
+/** Memory that messages are read from; made once for memory that is read often. */
+export interface Source {
+  /** All of it, as bytes. */
+  readonly bytes: Uint8Array;
+  /** All of it, for reading numbers. */
+  readonly view: DataView;
+}
+
+/** A {@linkcode Source} over `bytes`. */
+export function sourceOf(bytes: Uint8Array): Source {
+  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+}
+
+const NOWHERE = sourceOf(new Uint8Array(0));
+
+/** Turns bytes back into values. One per thread of use; not re-entrant. */
+export class Decoder {
+  readonly #environment: () => Environment;
+  #bytes: Uint8Array = NOWHERE.bytes;
+  #view: DataView = NOWHERE.view;
+  #start = 0;
+  #at = 0;
+  #refs: readonly unknown[] = [];
+  #seen: unknown[] = [];
+
+  /** `environment` gives what surrounds the functions that are compiled on the way. */
+  constructor(environment: () => Environment) {
+    this.#environment = environment;
+  }
+
+  /**
+   * Decodes what an {@linkcode Encoder} made and stands at `start`. The value shares no memory with `source`.
+   *
+   * @throws {SerializationError} If the bytes make no sense, or a function does not compile here.
+   */
+  decode(source: Source, start: number, refs: readonly unknown[]): unknown {
+    this.#bytes = source.bytes;
+    this.#view = source.view;
+    this.#start = start;
+    this.#at = start;
+    this.#refs = refs;
+    this.#seen = [];
+    try {
+      return this.#read();
+    } catch (error) {
+      if (error instanceof SerializationError) throw error;
+      throw new SerializationError(`Cannot read a value from another thread: ${messageOf(error)}`, { cause: error });
+    } finally {
+      this.#seen = [];
+      this.#refs = [];
+      this.#bytes = NOWHERE.bytes;
+      this.#view = NOWHERE.view;
+    }
+  }
+
+  #count(): number {
+    const count = this.#view.getUint32(this.#at, true);
+    this.#at += 4;
+    return count;
+  }
+
+  #read(): unknown {
+    const tag = this.#bytes[this.#at++];
+    switch (tag) {
+      case TAG.undefined:
+        return undefined;
+      case TAG.null:
+        return null;
+      case TAG.true:
+        return true;
+      case TAG.false:
+        return false;
+      case TAG.int:
+        this.#at += 4;
+        return this.#view.getInt32(this.#at - 4, true);
+      case TAG.double:
+        this.#at += 8;
+        return this.#view.getFloat64(this.#at - 8, true);
+      case TAG.ascii:
+      case TAG.utf8:
+      case TAG.utf16:
+        return this.#string(tag);
+      case TAG.bigint64:
+        this.#at += 8;
+        return this.#view.getBigInt64(this.#at - 8, true);
+      case TAG.bigint: {
+        const text = this.#read() as string;
+        return text.startsWith("-") ? -BigInt(`0x${text.slice(1)}`) : BigInt(`0x${text}`);
+      }
+      case TAG.array:
+        return this.#array(false);
+      case TAG.arrayWithProperties:
+        return this.#array(true);
+      case TAG.doubles:
+        return this.#doubles();
+      case TAG.object:
+        return this.#properties(this.#note({}));
+      case TAG.map: {
+        const map = this.#note(new Map<unknown, unknown>());
+        for (let n = this.#count(); n > 0; n--) {
+          const key = this.#read();
+          map.set(key, this.#read());
+        }
+        return map;
+      }
+      case TAG.set: {
+        const set = this.#note(new Set<unknown>());
+        for (let n = this.#count(); n > 0; n--) set.add(this.#read());
+        return set;
+      }
+      case TAG.date:
+        this.#at += 8;
+        return this.#note(new Date(this.#view.getFloat64(this.#at - 8, true)));
+      case TAG.error:
+        return this.#error();
+      case TAG.back:
+        return this.#seen[this.#count()];
+      case TAG.ref:
+        return this.#note(this.#refs[this.#count()]);
+      case TAG.function:
+        return compileFunction(this.#read() as FunctionSpec, this.#environment());
+      case TAG.buffer: {
+        const size = this.#count();
+        const copy = this.#bytes.slice(this.#at, this.#at + size).buffer;
+        this.#at += size;
+        return this.#note(copy);
+      }
+      case TAG.view:
+        return this.#viewOf();
+      default:
+        throw new SerializationError(`Cannot read a value from another thread: unknown tag ${tag}`);
+    }
+  }
+
+  #note<T>(value: T): T {
+    this.#seen.push(value);
+    return value;
+  }
+
+  #string(tag: number): string {
+    const length = this.#count();
+    const start = this.#at;
+    if (tag === TAG.utf16) {
+      this.#at += length * 2;
+      let text = "";
+      for (let i = 0; i < length; i++) text += String.fromCharCode(this.#view.getUint16(start + i * 2, true));
+      return text;
+    }
+    this.#at += length;
+    if (tag === TAG.ascii && length < 24) {
+      let text = "";
+      for (let i = start; i < this.#at; i++) text += String.fromCharCode(this.#bytes[i]!);
+      return text;
+    }
+    return utf8Decoder.decode(this.#bytes.slice(start, this.#at)); // a copy: a decoder takes no shared memory
+  }
+
+  #array(named: boolean): unknown[] {
+    const length = this.#count();
+    const array: unknown[] = this.#note([]);
+    for (let i = 0; i < length; i++) {
+      if (this.#bytes[this.#at] === TAG.hole) {
+        this.#at++;
+        array.length = i + 1;
+      } else {
+        array[i] = this.#read();
+      }
+    }
+    if (named) {
+      for (const [key, value] of Object.entries(this.#read() as object)) define(array, key, value);
+    }
+    return array;
+  }
+
+  #doubles(): number[] {
+    const length = this.#count();
+    this.#at = this.#start + ((this.#at - this.#start + 7) & ~7);
+    const offset = this.#bytes.byteOffset + this.#at;
+    const packed = offset % 8 === 0
+      ? new Float64Array(this.#bytes.buffer, offset, length)
+      : new Float64Array(this.#bytes.slice(this.#at, this.#at + length * 8).buffer);
+    this.#at += length * 8;
+    return this.#note(Array.from(packed));
+  }
+
+  #properties<T extends object>(target: T): T {
+    for (let n = this.#count(); n > 0; n--) {
+      const key = this.#read() as string;
+      define(target, key, this.#read());
+    }
+    return target;
+  }
+
+  #error(): Error {
+    const error = this.#note(newError(this.#read() as string, this.#read() as string, this.#read() as string));
+    setErrorFields(error, this.#read() as Record<string, unknown>);
+    return error;
+  }
+
+  #viewOf(): unknown {
+    const name = VIEWS[this.#bytes[this.#at++]!]!;
+    const place = this.#seen.push(undefined) - 1;
+    const offset = this.#read() as number;
+    const length = this.#read() as number;
+    const buffer = this.#read() as ArrayBuffer;
+    const View = (globalThis as unknown as Record<string, new (b: ArrayBuffer, o: number, n: number) => unknown>)[name];
+    if (View === undefined) throw new SerializationError(`There is no ${name} on this side`);
+    return this.#seen[place] = new View(buffer, offset, length);
+  }
+}
+
+/** Sets an own property, whatever its name: `__proto__` is a name like any other here. */
+function define(target: object, key: string, value: unknown): void {
+  if (key === "__proto__") {
+    Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+  } else {
+    (target as Record<string, unknown>)[key] = value;
+  }
+}
+
+function isIndex(key: string): boolean {
+  return String(Number(key) >>> 0) === key && key !== "4294967295";
+}

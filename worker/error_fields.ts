@@ -1,0 +1,119 @@
+/**
+ * Errors taken apart and put together again, so that one arrives with its class, message, own properties, `cause`,
+ * `errors` and the stack of the thread it was made in.
+ *
+ * @module
+ */
+
+import * as libraryErrors from "../errors.ts";
+
+type ErrorClass = new (message?: string) => Error;
+
+let byPrototype: Map<object, string> | undefined;
+let byKey: Map<string, ErrorClass> | undefined;
+
+/** The classes that both sides have, found on first need. */
+function classes(): { byPrototype: Map<object, string>; byKey: Map<string, ErrorClass> } {
+  if (byPrototype === undefined || byKey === undefined) {
+    byPrototype = new Map();
+    byKey = new Map();
+    const known = (key: string, value: unknown): void => {
+      if (typeof value !== "function" || !(value.prototype instanceof Error || value === Error)) return;
+      byPrototype!.set(value.prototype, key);
+      byKey!.set(key, value as ErrorClass);
+    };
+    for (
+      const name of [
+        "Error",
+        "TypeError",
+        "RangeError",
+        "SyntaxError",
+        "ReferenceError",
+        "EvalError",
+        "URIError",
+        "AggregateError",
+        "SuppressedError",
+        "DOMException",
+      ]
+    ) known(name, (globalThis as Record<string, unknown>)[name]);
+    const deno = (globalThis as { Deno?: { errors?: Record<string, unknown> } }).Deno;
+    for (const [name, value] of Object.entries(deno?.errors ?? {})) known(`Deno.${name}`, value);
+    for (const [name, value] of Object.entries(libraryErrors)) known(`parallel.${name}`, value);
+  }
+  return { byPrototype, byKey };
+}
+
+/** The nearest class of `error` that the other side has too. */
+export function errorClassOf(error: Error): string {
+  const known = classes().byPrototype;
+  for (let p = Object.getPrototypeOf(error); p !== null; p = Object.getPrototypeOf(p)) {
+    const key = known.get(p);
+    if (key !== undefined) return key;
+  }
+  return "Error";
+}
+
+/** An error of that class, still without its stack and other fields. */
+export function newError(key: string, message: string, name: string): Error {
+  if (key === "DOMException") return new DOMException(message, name);
+  if (key === "AggregateError") return new AggregateError([], message);
+  const Class = classes().byKey.get(key) ?? Error;
+  const error = new Class(message);
+  if (error.name !== name) hide(error, "name", name);
+  return error;
+}
+
+/** What else an error carries. A property whose getter throws is left out: an error must always arrive. */
+export function errorFields(error: Error): Record<string, unknown> {
+  const fields: Record<string, unknown> = { stack: readText(error, "stack") };
+  for (const key of ["cause", "errors"] as const) {
+    if (!Object.hasOwn(error, key)) continue;
+    const [ok, value] = read(error, key);
+    if (ok) fields[key] = value;
+  }
+  const own: Record<string, unknown> = {};
+  for (const key of Object.keys(error)) {
+    if (key === "name" || key === "message" || key === "stack" || key === "cause" || key === "errors") continue;
+    const [ok, value] = read(error, key);
+    if (ok && typeof value !== "function" && typeof value !== "symbol") own[key] = value;
+  }
+  if (Object.keys(own).length > 0) fields.own = own;
+  return fields;
+}
+
+/** Completes an error made by {@linkcode newError}. */
+export function setErrorFields(error: Error, fields: Readonly<Record<string, unknown>>): void {
+  hide(error, "stack", fields.stack);
+  if ("cause" in fields) hide(error, "cause", fields.cause);
+  if ("errors" in fields) hide(error, "errors", fields.errors);
+  for (const [key, value] of Object.entries(fields.own ?? {})) {
+    Object.defineProperty(error, key, { value, writable: true, enumerable: true, configurable: true });
+  }
+}
+
+/** A text property of an error, `""` where reading it throws. */
+export function readText(error: Error, key: "name" | "message" | "stack"): string {
+  const [, value] = read(error, key);
+  return typeof value === "string" ? value : "";
+}
+
+function read(object: object, key: string): [ok: boolean, value: unknown] {
+  try {
+    return [true, (object as Record<string, unknown>)[key]];
+  } catch {
+    return [false, undefined];
+  }
+}
+
+function hide(error: Error, key: string, value: unknown): void {
+  Object.defineProperty(error, key, { value, writable: true, enumerable: false, configurable: true });
+}
+
+/** The message of anything thrown, however hostile. */
+export function messageOf(error: unknown): string {
+  try {
+    return error instanceof Error ? error.message : String(error);
+  } catch {
+    return "the thrown value cannot be shown";
+  }
+}

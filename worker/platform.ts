@@ -1,0 +1,33 @@
+/**
+ * What differs between runtimes.
+ *
+ * @module
+ */
+
+/**
+ * Whether `Atomics.waitAsync` wakes the event loop reliably. In Deno before 2.7.9 a notification that comes while the
+ * loop is about to sleep is lost; workers then wake their caller by message.
+ */
+export function waitAsyncWakes(): boolean {
+  if (typeof Atomics.waitAsync !== "function") return false;
+  const { Deno } = globalThis as { Deno?: { version?: { deno?: string } } };
+  return Deno?.version?.deno === undefined || !denoBefore(2, 8);
+}
+
+/** Whether `Worker.terminate()` stops code that runs: not on Deno 2.8 and later (denoland/deno#35657). */
+export function terminateStopsCode(): boolean {
+  return denoBefore(2, 8);
+}
+
+function denoBefore(major: number, minor: number): boolean {
+  const { Deno } = globalThis as { Deno?: { version?: { deno?: string } } };
+  const [a, b] = (Deno?.version?.deno ?? "999.0.0").split(".").map(Number) as [number, number];
+  return a < major || (a === major && b < minor);
+}
+
+/** Calls `run` in a turn of the event loop of its own, soon. */
+export function soon(run: () => void): void {
+  const { setImmediate } = globalThis as { setImmediate?: (run: () => void) => unknown };
+  if (setImmediate === undefined) setTimeout(run, 0);
+  else setImmediate(run);
+}

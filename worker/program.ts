@@ -1,0 +1,576 @@
+/**
+ * The program of a worker: claims tasks, runs them, replies.
+ *
+ * It is bundled into one self-contained text (`program_gen.ts`, by `deno task build`), since a worker started from a
+ * `data:` URL needs no permission, and can import nothing beside it.
+ *
+ * A worker has one task at a time. Between tasks it parks on its desk, where a wake-up costs microseconds; but parked,
+ * it runs no timers and no promises of its own, so after {@linkcode LINGER} without a task it goes back to its event
+ * loop, and from a long run of tasks it goes there every {@linkcode TURN}.
+ *
+ * @module
+ */
+
+import { SerializationError, TimeoutError } from "../errors.ts";
+import { Board, Desk, type SlotHeader } from "./board.ts";
+import { Decoder, type Encoded, Encoder, sourceOf } from "./codec.ts";
+import { messageOf } from "./error_fields.ts";
+import {
+  buildEnvironment,
+  compileFunction,
+  EMPTY_ENVIRONMENT,
+  explainReferenceError,
+  type FunctionSpec,
+} from "./functions.ts";
+import {
+  BYE,
+  type ChunkValue,
+  FAILURE,
+  FETCH,
+  type FromWorker,
+  type Init,
+  LACKS_ARGUMENTS,
+  LACKS_FUNCTION,
+  LAST,
+  MODES,
+  type Parcel,
+  REMOTE,
+  type Setup,
+  type TaskHeader,
+  type TaskMode,
+  type ToWorker,
+  VALUE,
+} from "./task.ts";
+import { prepareLimit, runLimited } from "./time_limit.ts";
+import { importModule } from "./user_module.ts";
+
+/** How long an idle worker stays parked, in milliseconds: while tasks follow closely, each finds it there. */
+const LINGER = 2;
+/** How long a worker runs tasks before its event loop gets a turn, in milliseconds. */
+const TURN = 8;
+/** How many functions a worker keeps; the oldest is asked for again. */
+const FUNCTIONS = 1000;
+
+// Kept, as a task may put others in their place.
+const { setTimeout, clearTimeout, console, performance } = globalThis;
+const { now } = Date;
+const monotonic = (): number => performance.timeOrigin + performance.now();
+
+interface KnownFunction {
+  readonly spec: FunctionSpec;
+  readonly call: (...args: unknown[]) => unknown;
+}
+
+/** A task under way. */
+interface Run {
+  readonly header: TaskHeader;
+  readonly fn: KnownFunction;
+  readonly mode: TaskMode;
+  readonly args: readonly unknown[];
+  readonly results: unknown[];
+  readonly failures: [number, unknown][];
+  readonly started: number;
+  /** The call that is under way. */
+  index: number;
+}
+
+class Program {
+  readonly #board: Board;
+  readonly #desk: Desk;
+  readonly #port: MessagePort;
+  readonly #number: number;
+  readonly #name: string;
+  readonly #epoch: number;
+  readonly #boardSource;
+  readonly #decoder = new Decoder(() => this.#environment);
+  readonly #encoder = new Encoder();
+  readonly #functions = new Map<number, KnownFunction>();
+  readonly #inbox: { header: TaskHeader; parcel: Parcel }[] = [];
+  readonly #hop = new MessageChannel();
+  readonly #stopped = (): boolean => this.#desk.stopped;
+  readonly #anything = (): boolean => this.#desk.stopped || this.#board.hasTasks() || this.#desk.mail !== this.#mail;
+  #environment = EMPTY_ENVIRONMENT;
+  #maxTasks = 0;
+  #trace = false;
+  #tasks = 0;
+  #mail = 0;
+  /** Ready for tasks, and not running one. */
+  #free = false;
+  /** Takes no more tasks. */
+  #retired = false;
+  /** A task that waits for its payload. */
+  #fetching: SlotHeader | undefined;
+  #fetchedArgs: readonly unknown[] | undefined;
+
+  constructor(init: Init) {
+    this.#board = new Board(init.board);
+    this.#desk = new Desk(init.desk);
+    this.#port = init.port;
+    this.#number = init.number;
+    this.#name = init.name;
+    this.#epoch = init.epoch;
+    this.#boardSource = sourceOf(this.#board.bytes);
+    this.#port.onmessage = (event) => this.#receive(event.data);
+    this.#port.onmessageerror = () => this.#lostPayload();
+    this.#hop.port1.onmessage = () => this.#pump();
+  }
+
+  async start(setup: Parcel): Promise<void> {
+    this.#watchForEnd();
+    try {
+      const { module, functions, values, initializer, initargs, maxTasks, trace } = this.#unpack(setup) as Setup;
+      this.#maxTasks = maxTasks;
+      this.#trace = trace;
+      const namespace = module === undefined ? undefined : await importModule(module);
+      this.#environment = buildEnvironment(functions, values, namespace);
+      if (initializer !== undefined) {
+        await Reflect.apply(compileFunction(initializer, this.#environment), undefined, initargs);
+      }
+    } catch (error) {
+      const { bytes, refs } = this.#encodeError(error);
+      this.#post({ type: "broken", parcel: { bytes: bytes.slice(), refs } }, []);
+      return;
+    }
+    this.#free = true;
+    this.#pump();
+  }
+
+  // Getting tasks.
+
+  /** Runs tasks until there are none, one goes on asynchronously, or the event loop is due for a turn. */
+  #pump(): void {
+    if (!this.#free) return;
+    const turn = now();
+    this.#desk.setBusy();
+    while (!this.#retired) {
+      if (this.#desk.stopped) return this.#desk.leave();
+      const posted = this.#inbox.shift();
+      if (posted !== undefined) {
+        this.#desk.hold(posted.header.seq);
+        if (!this.#begin(posted.header, posted.parcel)) return;
+      } else if (this.#desk.mail !== this.#mail) {
+        return; // it is on its way to the event loop
+      } else {
+        const slot = this.#board.claim(this.#number, this.#stopped);
+        if (slot >= 0) {
+          if (!this.#take(slot)) return;
+        } else if (!this.#desk.park(LINGER, this.#anything)) {
+          return;
+        }
+      }
+      if (now() - turn >= TURN) {
+        this.#hop.port2.postMessage(null);
+        return;
+      }
+    }
+  }
+
+  #receive(message: ToWorker): void {
+    if (message?.type === "task") {
+      this.#mail++;
+      this.#inbox.push(message);
+    } else if (message?.type === "payload") {
+      const header = this.#fetching;
+      if (header === undefined || header.seq !== message.seq) return;
+      this.#fetching = undefined;
+      this.#free = true;
+      if (!this.#begin(header, message.parcel)) return;
+    } else if (message?.type === "drop") {
+      if (this.#fetching?.seq !== message.seq) return;
+      this.#fetching = undefined;
+      this.#fetchedArgs = undefined;
+      this.#desk.finish();
+      this.#free = true;
+    }
+    this.#pump();
+  }
+
+  /** Reads a claimed task. True when the worker can go on to another one. */
+  #take(slot: number): boolean {
+    const header = this.#board.header(slot);
+    let payload: unknown;
+    let failure: unknown;
+    const remote = (header.mode & REMOTE) !== 0;
+    if (!remote) {
+      try {
+        payload = this.#decoder.decode(this.#boardSource, this.#board.payloadAt(slot), []);
+      } catch (error) {
+        failure = error;
+      }
+    }
+    // Held before the slot is given back: at each moment the caller finds the task here or there.
+    this.#desk.hold(header.seq);
+    if (!this.#board.release(slot, this.#number)) {
+      this.#desk.finish();
+      return true;
+    }
+    if (failure !== undefined) return this.#refuse(header, failure);
+    if (!remote) return this.#accept(header, payload);
+    return this.#fetch(header, undefined);
+  }
+
+  /** Goes on with a task whose payload came by message. */
+  #begin(header: TaskHeader, parcel: Parcel): boolean {
+    let payload: unknown;
+    try {
+      payload = this.#unpack(parcel);
+    } catch (error) {
+      return this.#refuse(header, error);
+    }
+    return this.#accept(header, payload);
+  }
+
+  #accept(header: TaskHeader, payload: unknown): boolean {
+    const [spec, args] = payload as [FunctionSpec | undefined, readonly unknown[] | undefined];
+    if (spec !== undefined) {
+      try {
+        this.#learn(header.fn, spec);
+      } catch (error) {
+        return this.#refuse(header, error);
+      }
+    }
+    const fn = this.#functions.get(header.fn);
+    const given = args ?? this.#fetchedArgs;
+    if (fn === undefined || given === undefined) return this.#fetch(header, given);
+    this.#fetchedArgs = undefined;
+    if (!this.#desk.begin(header.seq)) {
+      this.#desk.finish();
+      return true;
+    }
+    return this.#step({
+      header,
+      fn,
+      mode: MODES[header.mode & ~REMOTE]!,
+      args: given,
+      results: [],
+      failures: [],
+      started: this.#trace ? monotonic() : 0,
+      index: 0,
+    });
+  }
+
+  #learn(number: number, spec: FunctionSpec): void {
+    if (this.#functions.has(number)) return;
+    const call = compileFunction(spec, this.#environment) as KnownFunction["call"];
+    if (this.#functions.size >= FUNCTIONS) this.#functions.delete(this.#functions.keys().next().value!);
+    this.#functions.set(number, { spec, call });
+  }
+
+  /** Asks the caller for what this task lacks. Always false: the answer comes through the event loop. */
+  #fetch(header: TaskHeader, args: readonly unknown[] | undefined): false {
+    const lacks = (this.#functions.has(header.fn) ? 0 : LACKS_FUNCTION) | (args === undefined ? LACKS_ARGUMENTS : 0);
+    this.#fetching = header;
+    this.#fetchedArgs = args;
+    this.#free = false;
+    this.#say(FETCH, header.seq, lacks, NO_BYTES, []);
+    return false;
+  }
+
+  /** A message could not be read at all: it can only be the payload waited for. */
+  #lostPayload(): void {
+    const header = this.#fetching;
+    if (header === undefined) return;
+    this.#fetching = undefined;
+    this.#free = true;
+    this.#refuse(header, new SerializationError("Cannot read the arguments of the task in the worker"));
+    this.#pump();
+  }
+
+  /** Fails a task that cannot be begun. True: the worker goes on. */
+  #refuse(header: TaskHeader, error: unknown): boolean {
+    this.#fetchedArgs = undefined;
+    if (this.#desk.begin(header.seq)) this.#reply(header.seq, FAILURE, this.#encodeError(error), 0);
+    this.#desk.finish();
+    return true;
+  }
+
+  // Running a task.
+
+  /** Makes the calls of a task one after the other. True when it has ended, false when it goes on asynchronously. */
+  #step(run: Run): boolean {
+    const count = run.mode === "apply" ? 1 : run.args.length;
+    while (run.index < count) {
+      if (!this.#call(run)) {
+        this.#free = false;
+        this.#desk.setAwaiting();
+        return false;
+      }
+      run.index++;
+    }
+    this.#end(run);
+    return true;
+  }
+
+  /** Makes one call. False when its result is still to come. */
+  #call(run: Run): boolean {
+    const { limit } = run.header;
+    let result: unknown;
+    let failed = false;
+    const call = (): void => {
+      try {
+        result = this.#invoke(run);
+      } catch (error) {
+        failed = true;
+        result = error;
+      }
+    };
+    if (limit === 0) {
+      call();
+    } else {
+      const start = monotonic();
+      this.#desk.setDeadline(Math.max(1, Math.ceil(start - this.#epoch + limit)));
+      const ended = runLimited(call, limit);
+      if (!ended) {
+        this.#desk.setDeadline(0);
+        this.#fail(run, timedOut(run));
+        return true;
+      }
+      if (!failed && isThenable(result)) {
+        this.#await(run, result, limit - (monotonic() - start));
+        return false;
+      }
+      this.#desk.setDeadline(0);
+    }
+    if (failed) {
+      this.#fail(run, result);
+    } else if (isThenable(result)) {
+      this.#await(run, result, 0);
+      return false;
+    } else {
+      run.results[run.index] = result;
+    }
+    return true;
+  }
+
+  #invoke(run: Run): unknown {
+    const { call } = run.fn;
+    switch (run.mode) {
+      case "apply":
+        return call(...run.args);
+      case "map":
+        return call(run.args[run.index]);
+      case "starmap": {
+        const tuple = run.args[run.index];
+        if (!isIterable(tuple)) {
+          throw new TypeError(`Cannot spread the arguments of a call: item ${run.index} of the chunk is not iterable`);
+        }
+        return call(...tuple);
+      }
+    }
+  }
+
+  /** Waits for the promise of a call, at most `rest` milliseconds unless the task has no limit. */
+  #await(run: Run, promise: PromiseLike<unknown>, rest: number): void {
+    const { index } = run;
+    const limited = run.header.limit !== 0;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const done = (record: () => void): void => {
+      if (run.index !== index) return; // it was given up before
+      this.#desk.setBusy();
+      clearTimeout(timer);
+      if (limited) this.#desk.setDeadline(0);
+      record();
+      run.index++;
+      if (this.#step(run)) {
+        this.#free = true;
+        this.#pump();
+      }
+    };
+    if (limited) {
+      timer = setTimeout(() =>
+        done(() => {
+          // What the task has started goes on here, so this worker must end.
+          this.#retired = true;
+          this.#fail(run, timedOut(run));
+        }), Math.max(0, rest));
+    }
+    Promise.resolve(promise).then(
+      (value) => done(() => run.results[index] = value),
+      (error) => done(() => this.#fail(run, error)),
+    );
+  }
+
+  #fail(run: Run, error: unknown): void {
+    explainReferenceError(error, run.fn.spec);
+    run.results[run.index] = undefined;
+    run.failures.push([run.index, error]);
+  }
+
+  // Replying.
+
+  #end(run: Run): void {
+    this.#tasks++;
+    if (this.#tasks === this.#maxTasks) this.#retired = true;
+    const { seq } = run.header;
+    const detail = this.#retired ? LAST : 0;
+    if (run.mode !== "apply") {
+      this.#reply(seq, VALUE, this.#encodeChunk(run), detail);
+    } else if (run.failures.length > 0) {
+      this.#reply(seq, FAILURE, this.#encodeError(run.failures[0]![1], run), detail);
+    } else {
+      let encoded: Encoded | undefined;
+      let failure: unknown;
+      try {
+        encoded = this.#encoder.encode(this.#timed(run, run.results[0]));
+      } catch (error) {
+        failure = error;
+      }
+      if (encoded !== undefined) this.#reply(seq, VALUE, encoded, detail);
+      else this.#reply(seq, FAILURE, this.#encodeError(failure, run), detail);
+    }
+    this.#desk.finish();
+  }
+
+  /** With a trace, a value travels with the times of its task. */
+  #timed(run: Run | undefined, value: unknown): unknown {
+    return this.#trace ? [run === undefined ? 0 : run.started - this.#epoch, monotonic() - this.#epoch, value] : value;
+  }
+
+  #encodeChunk(run: Run): Encoded {
+    const { results, failures } = run;
+    try {
+      return this.#encoder.encode(this.#timed(run, { results, failures } satisfies ChunkValue));
+    } catch {
+      // Something in it cannot be sent: find out what, and let it fail alone.
+    }
+    const sendable = new Map<number, unknown>();
+    for (const [index, error] of failures) sendable.set(index, this.#sendableError(error));
+    results.forEach((result, index) => {
+      if (sendable.has(index)) return;
+      try {
+        this.#encoder.encode(result);
+      } catch (error) {
+        results[index] = undefined;
+        sendable.set(index, this.#sendableError(error));
+      }
+    });
+    return this.#encoder.encode(this.#timed(run, { results, failures: [...sendable] } satisfies ChunkValue));
+  }
+
+  #encodeError(error: unknown, run?: Run): Encoded {
+    try {
+      return this.#encoder.encode(this.#timed(run, error));
+    } catch {
+      return this.#encoder.encode(this.#timed(run, this.#sendableError(error)));
+    }
+  }
+
+  /** `error`, or what can be told of it when it cannot be sent as it is. */
+  #sendableError(error: unknown): unknown {
+    try {
+      this.#encoder.encode(error);
+      return error;
+    } catch (reason) {
+      if (error instanceof Error) {
+        const bare = new Error(messageOf(error));
+        bare.name = String(error.name);
+        if (typeof error.stack === "string") bare.stack = error.stack;
+        return bare;
+      }
+      return new SerializationError(`Cannot send what the task threw: ${messageOf(reason)}`);
+    }
+  }
+
+  #reply(seq: number, kind: number, encoded: Encoded, detail: number): void {
+    try {
+      this.#say(kind, seq, detail, encoded.bytes, encoded.refs, encoded.transfers);
+    } catch (error) {
+      const reason = new SerializationError(`Cannot send the result of the task: ${messageOf(error)}`, {
+        cause: error,
+      });
+      const { bytes, refs } = this.#encodeError(reason);
+      this.#say(FAILURE, seq, detail, bytes, refs);
+    }
+  }
+
+  /** Writes a record, into the ring if it fits, else by message; and wakes the caller. */
+  #say(
+    kind: number,
+    seq: number,
+    detail: number,
+    bytes: Uint8Array<ArrayBuffer>,
+    refs: readonly unknown[],
+    transfers: readonly Transferable[] = [],
+  ): void {
+    if (refs.length === 0 && transfers.length === 0 && bytes.length <= MAX_RECORD) {
+      if (this.#desk.write(kind, seq, detail, bytes)) return this.#wakeCaller();
+    }
+    const copy = bytes.slice();
+    this.#post({ type: "record", kind, seq, detail, parcel: { bytes: copy, refs } }, [copy.buffer, ...transfers]);
+  }
+
+  #post(message: FromWorker, transfers: Transferable[]): void {
+    this.#port.postMessage(message, transfers);
+    this.#board.wakeCaller(); // for a caller that blocks; one that listens gets the message itself
+  }
+
+  #wakeCaller(): void {
+    if (this.#board.wakeCaller()) this.#port.postMessage(null);
+  }
+
+  #unpack(parcel: Parcel): unknown {
+    return this.#decoder.decode(sourceOf(parcel.bytes), 0, parcel.refs);
+  }
+
+  // Ending.
+
+  /** Makes every way in which code can end this worker say so first: they are silent otherwise. */
+  #watchForEnd(): void {
+    const { Deno } = globalThis as { Deno?: { exit(code?: number): never; exitCode?: number } };
+    const close = self.close.bind(self);
+    const exit = Deno?.exit.bind(Deno);
+    const end = (code?: number): never => {
+      this.#say(BYE, 0, Number(code ?? Deno?.exitCode ?? 0) | 0, NO_BYTES, []);
+      this.#retired = true;
+      exit?.(code);
+      close();
+      throw new Error("The worker is closed");
+    };
+    if (Deno !== undefined) Deno.exit = end;
+    self.close = () => end(0);
+    const report = (event: Event, error: unknown): void => {
+      event.preventDefault(); // keeps the worker, and the program, alive
+      console.error(`Uncaught error in ${this.#name}, outside of any task:`, error);
+    };
+    self.addEventListener("error", (event) => report(event, event.error ?? event.message));
+    self.addEventListener("unhandledrejection", (event) => report(event, event.reason));
+  }
+}
+
+/** Records larger than this go by message, so that a few of them cannot fill the ring. */
+const MAX_RECORD = 8192;
+const NO_BYTES = new Uint8Array(0);
+
+function timedOut(run: Run): TimeoutError {
+  const name = run.fn.spec.name === "" ? "The task" : `The task '${run.fn.spec.name}'`;
+  return new TimeoutError(`${name} was ended as it ran longer than its limit of ${run.header.limit} ms`);
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  if (typeof value !== "object" || value === null) return false;
+  if (value instanceof Promise) return true;
+  try {
+    return typeof (value as { then?: unknown }).then === "function";
+  } catch {
+    return false; // a getter that throws: sending the value will say so
+  }
+}
+
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return value !== null && value !== undefined &&
+    typeof (value as { [Symbol.iterator]?: unknown })[Symbol.iterator] === "function";
+}
+
+declare const self: DedicatedWorkerGlobalScope & { close: () => void };
+
+interface DedicatedWorkerGlobalScope {
+  close(): void;
+  addEventListener(type: "error", listener: (event: ErrorEvent) => void): void;
+  addEventListener(type: "unhandledrejection", listener: (event: PromiseRejectionEvent) => void): void;
+  onmessage: ((event: MessageEvent<Init>) => void) | null;
+}
+
+self.onmessage = (event): void => {
+  self.onmessage = null;
+  void new Program(event.data).start(event.data.setup);
+};

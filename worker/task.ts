@@ -1,0 +1,222 @@
+/**
+ * What the calling side and the workers say to each other, and what a scheduler promises to those who use it.
+ *
+ * @module
+ */
+
+import type { AnyFunction, FunctionSpec } from "./functions.ts";
+import type { Lifecycle, LongCall } from "./lifecycle.ts";
+
+/** How the arguments of a task are meant: one call, a call for each item, a call for each tuple. */
+export type TaskMode = "apply" | "map" | "starmap";
+
+/** The numbers of the modes, in a slot. */
+export const MODES = ["apply", "map", "starmap"] as const;
+/** Added to the mode when the payload did not fit into the slot and is to be fetched. */
+export const REMOTE = 4;
+
+/** Kinds of records that a worker writes. */
+export const VALUE = 1;
+/** The task failed; the payload is what it threw. */
+export const FAILURE = 2;
+/** The worker holds the task and asks for what it lacks; `detail`: {@linkcode LACKS_ARGUMENTS}, {@linkcode LACKS_FUNCTION}. */
+export const FETCH = 3;
+/** The worker ends; `detail`: its exit code. */
+export const BYE = 4;
+
+/** Detail of a reply: the worker takes no more tasks. */
+export const LAST = 1;
+/** Detail of a fetch. */
+export const LACKS_FUNCTION = 1;
+/** Detail of a fetch. */
+export const LACKS_ARGUMENTS = 2;
+
+/** An encoded value in a message. */
+export interface Parcel {
+  /** The bytes. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** What goes beside them. */
+  readonly refs: readonly unknown[];
+}
+
+/** A message from the calling side. `null` only wakes. */
+export type ToWorker =
+  | null
+  | { readonly type: "task"; readonly header: TaskHeader; readonly parcel: Parcel }
+  | { readonly type: "payload"; readonly seq: number; readonly parcel: Parcel }
+  | { readonly type: "drop"; readonly seq: number };
+
+/** What a task posted by message has in place of a slot header. */
+export interface TaskHeader {
+  /** The number of the task. */
+  readonly seq: number;
+  /** The number of its function. */
+  readonly fn: number;
+  /** How the arguments are meant. */
+  readonly mode: number;
+  /** The limit of one call in milliseconds; 0 for none. */
+  readonly limit: number;
+}
+
+/** A message from a worker. `null` only wakes. */
+export type FromWorker =
+  | null
+  | {
+    readonly type: "record";
+    readonly kind: number;
+    readonly seq: number;
+    readonly detail: number;
+    readonly parcel: Parcel;
+  }
+  | { readonly type: "broken"; readonly parcel: Parcel };
+
+/** The first message to a worker. */
+export interface Init {
+  /** The pool's board. */
+  readonly board: SharedArrayBuffer;
+  /** The worker's desk. */
+  readonly desk: SharedArrayBuffer;
+  /** The worker's end of the channel. */
+  readonly port: MessagePort;
+  /** The worker's number, unique in its pool. */
+  readonly number: number;
+  /** The worker's name. */
+  readonly name: string;
+  /** When the pool was made, in milliseconds since 1970. */
+  readonly epoch: number;
+  /** An encoded {@linkcode Setup}. */
+  readonly setup: Parcel;
+}
+
+/** What a worker does before its first task. */
+export interface Setup {
+  /** The user's module, to import. */
+  readonly module: string | undefined;
+  /** The functions of `scope`. */
+  readonly functions: readonly (readonly [name: string, spec: FunctionSpec])[];
+  /** The other values of `scope`. */
+  readonly values: Readonly<Record<string, unknown>>;
+  /** The initializer. */
+  readonly initializer: FunctionSpec | undefined;
+  /** Its arguments. */
+  readonly initargs: readonly unknown[];
+  /** After how many tasks it takes no more; 0 for never. */
+  readonly maxTasks: number;
+  /** Whether replies carry the times of their tasks. */
+  readonly trace: boolean;
+}
+
+/** The value of a `map` or `starmap` task: a result for each item, and what the failed ones threw instead. */
+export interface ChunkValue {
+  /** The results in order; undefined where an item failed. */
+  readonly results: unknown[];
+  /** The failures by index. */
+  readonly failures: readonly (readonly [index: number, error: unknown])[];
+}
+
+/** How a task ended. */
+export type Outcome =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly error: unknown };
+
+/** A unit of scheduling: one call, or a chunk of calls. */
+export class Task {
+  /** What is called. */
+  readonly fn: AnyFunction;
+  /** How `args` are meant. */
+  readonly mode: TaskMode;
+  /** The arguments, the items or the tuples. */
+  readonly args: readonly unknown[];
+  /** The limit of one call in milliseconds; 0 for none. */
+  readonly limit: number;
+  /** Told the outcome, exactly once. */
+  readonly settle: (outcome: Outcome) => void;
+  /** Its number at the scheduler; -1 while it only waits. */
+  seq = -1;
+  /** The slot it was put in; -1 for none. */
+  slot = -1;
+  /** The number of its function at the scheduler. */
+  fnNumber = -1;
+  /** Its payload, until it is fetched. */
+  parcel: Parcel | undefined = undefined;
+  /** Whether its arguments have left this thread for good. */
+  moved = false;
+  /** Whether it has an outcome. */
+  settled = false;
+
+  constructor(
+    fn: AnyFunction,
+    mode: TaskMode,
+    args: readonly unknown[],
+    limit: number,
+    settle: (outcome: Outcome) => void,
+  ) {
+    this.fn = fn;
+    this.mode = mode;
+    this.args = args;
+    this.limit = limit;
+    this.settle = settle;
+  }
+}
+
+/** One task of a worker, for a trace. */
+export interface TraceEvent {
+  /** The worker's number. */
+  readonly worker: number;
+  /** The name of the function. */
+  readonly name: string;
+  /** How many calls. */
+  readonly calls: number;
+  /** The start, in milliseconds since the scheduler was made. */
+  readonly start: number;
+  /** The length in milliseconds. */
+  readonly duration: number;
+}
+
+/** The counts of a scheduler. */
+export interface SchedulerStats {
+  /** Workers alive. */
+  readonly workers: number;
+  /** Tasks that no worker has begun. */
+  readonly queued: number;
+  /** Tasks under way. */
+  readonly running: number;
+  /** Tasks that have ended, well or not. */
+  readonly finished: number;
+  /** Workers that were ended but may still run, as the runtime cannot stop their code. */
+  readonly zombies: number;
+}
+
+/**
+ * Takes tasks and settles each exactly once, in any event. The two kinds: on workers, and on the caller's event loop.
+ */
+export interface Scheduler {
+  /** The number of tasks that can run at once. */
+  readonly size: number;
+  /** Whether it takes and runs work. */
+  readonly state: Lifecycle["state"];
+  /** Takes a task. Throws `ClosedError` or `BrokenProcessPoolError` when it takes none. */
+  submit(task: Task): void;
+  /** A call begins that hands over its tasks with `submitMore` until `end`, also after `close()`. Throws as `submit`. */
+  begin(call: LongCall): void;
+  /** Takes a task of such a call. */
+  submitMore(task: Task): void;
+  /** The call has no more tasks. */
+  end(call: LongCall): void;
+  /** Gives one task to every worker. */
+  submitToAll(make: (index: number) => Task): void;
+  /** Drops a task that has not begun: false when it has. A dropped task is never settled by the scheduler. */
+  cancel(task: Task): boolean;
+  /** Takes no more tasks. */
+  close(): void;
+  /** Ends everything: what is pending settles with `CancelledError`. */
+  terminate(): void;
+  /** Resolves once it is closed, every task has settled and the workers are gone. */
+  join(): Promise<void>;
+  /** Blocks the thread until `done`, at most until the time `deadline` of `performance.now()`: whether it is done. */
+  block(done: () => boolean, deadline: number): boolean;
+  /** The counts. */
+  stats(): SchedulerStats;
+  /** The tasks so far, when tracing. */
+  trace(): readonly TraceEvent[];
+}

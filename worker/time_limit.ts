@@ -1,0 +1,67 @@
+/**
+ * Ending code that does not end.
+ *
+ * `node:vm` can interrupt the synchronous code of this very thread after a time: loops, waits and runaway regular
+ * expressions alike; the thread is usable afterwards. It is the only way there is: on Deno 2.8 to 2.9 a worker's
+ * `terminate()` does not stop running code.
+ *
+ * @module
+ */
+
+interface Script {
+  runInThisContext(options: { timeout: number }): unknown;
+}
+interface Vm {
+  Script: new (source: string) => Script;
+}
+interface ProcessLike {
+  getBuiltinModule?: (name: string) => unknown;
+}
+
+const KEY = "@manycore/parallel/limited";
+
+let script: Script | null | undefined;
+
+/** The script that calls what stands under KEY; null where the runtime has no `node:vm`. */
+function limitedScript(): Script | null {
+  if (script === undefined) {
+    const { process } = globalThis as { process?: ProcessLike };
+    const vm = process?.getBuiltinModule?.("node:vm") as Vm | undefined;
+    script = vm === undefined ? null : new vm.Script(`globalThis[${JSON.stringify(KEY)}]()`);
+  }
+  return script;
+}
+
+/** Prepares {@linkcode runLimited}, so that the first call is not charged for it. */
+export function prepareLimit(): void {
+  limitedScript();
+}
+
+/**
+ * Calls `run`, which must not throw, and interrupts it after `limit` milliseconds.
+ *
+ * @returns Whether it came to its end.
+ */
+export function runLimited(run: () => void, limit: number): boolean {
+  const limited = limitedScript();
+  if (limited === null) {
+    run();
+    return true;
+  }
+  let ended = false;
+  Object.defineProperty(globalThis, KEY, {
+    configurable: true,
+    value: () => {
+      Reflect.deleteProperty(globalThis, KEY);
+      run();
+      ended = true;
+    },
+  });
+  try {
+    limited.runInThisContext({ timeout: Math.max(1, Math.ceil(limit)) });
+  } catch (error) {
+    // `run` does not throw, so this is the interruption; anything else is a fault of ours and must be seen.
+    if ((error as { code?: unknown }).code !== "ERR_SCRIPT_EXECUTION_TIMEOUT") throw error;
+  }
+  return ended;
+}

@@ -1,0 +1,723 @@
+/**
+ * Tasks over workers: the calling side.
+ *
+ * A task waits in the queue until the board has a free slot, then in shared memory until a worker claims it, then its
+ * reply comes as a record on that worker's desk, or by message when it is large. The scheduler sleeps meanwhile, in
+ * `Atomics.waitAsync` or, for blocking calls, in `Atomics.wait`.
+ *
+ * @module
+ */
+
+import { BrokenProcessPoolError, CancelledError, SerializationError, TimeoutError } from "../errors.ts";
+import { AWAKE, Board, type DeskRecord, LISTENING, PAYLOAD, SEQ_MASK, STARTING, WAITING } from "./board.ts";
+import { Decoder, type Encoded, Encoder, sourceOf } from "./codec.ts";
+import { messageOf } from "./error_fields.ts";
+import { type AnyFunction, describeFunction, EMPTY_ENVIRONMENT, type FunctionSpec, specKey } from "./functions.ts";
+import { Host } from "./host.ts";
+import { Lifecycle, type LongCall } from "./lifecycle.ts";
+import { soon, terminateStopsCode, waitAsyncWakes } from "./platform.ts";
+import { Queue } from "./queue.ts";
+import {
+  BYE,
+  FAILURE,
+  FETCH,
+  type FromWorker,
+  LACKS_ARGUMENTS,
+  LACKS_FUNCTION,
+  LAST,
+  MODES,
+  type Outcome,
+  type Parcel,
+  REMOTE,
+  type Scheduler,
+  type SchedulerStats,
+  type Setup,
+  type Task,
+  type TraceEvent,
+} from "./task.ts";
+
+/** How long after its limit a worker that has not ended a call itself is ended, in milliseconds. */
+const GRACE = 100;
+/** How many functions are remembered; an older one is simply described again. */
+const FUNCTIONS = 1000;
+
+/** The wishes for the workers of a scheduler. */
+export interface WorkerOptions {
+  /** How many workers at most. */
+  readonly size: number;
+  /** What the workers are called, before their number. */
+  readonly name: string;
+  /** The user's module. */
+  readonly module: string | undefined;
+  /** Names for functions sent by source. */
+  readonly scope: Readonly<Record<string, unknown>>;
+  /** Run in each worker before its first task. */
+  readonly initializer: AnyFunction | undefined;
+  /** Its arguments. */
+  readonly initargs: readonly unknown[];
+  /** After how many tasks a worker is replaced; 0 for never. */
+  readonly maxTasks: number;
+  /** How long idle workers are kept, in milliseconds. */
+  readonly idleTimeout: number;
+  /** Whether the times of tasks are recorded. */
+  readonly trace: boolean;
+}
+
+interface SentFunction {
+  readonly number: number;
+  readonly spec: FunctionSpec;
+}
+
+/** A {@linkcode Scheduler} on workers. */
+export class WorkerScheduler implements Scheduler {
+  readonly size: number;
+  readonly #options: WorkerOptions;
+  readonly #setup: Parcel;
+  readonly #board = new Board();
+  readonly #epoch = performance.timeOrigin + performance.now();
+  readonly #encoder = new Encoder();
+  readonly #decoder = new Decoder(() => EMPTY_ENVIRONMENT);
+  readonly #byMessage = !waitAsyncWakes();
+  readonly #life = new Lifecycle();
+  readonly #queue = new Queue<Task>();
+  /** Handed over and not settled, by number. */
+  readonly #inFlight = new Map<number, Task>();
+  /** The task in each slot, as last filled. */
+  readonly #slots: (Task | undefined)[] = [];
+  readonly #hosts = new Set<Host>();
+  readonly #functions = new Map<string, SentFunction>();
+  readonly #zombies = new Set<Host>();
+  readonly #events: TraceEvent[] = [];
+  #seq = 0;
+  #functionNumber = 0;
+  #hostNumber = 0;
+  #finished = 0;
+  /** Payloads that wait to be fetched. */
+  #parcels = 0;
+  #encoding = false;
+  #waiting = false;
+  #turnDue = false;
+  #idleTimer: ReturnType<typeof setTimeout> | undefined;
+  #idleSince = 0;
+  #watchTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Tasks in flight that have a limit, and the least of their limits. */
+  #limited = 0;
+  #leastLimit = Infinity;
+
+  /**
+   * Starts no worker yet.
+   *
+   * @throws {SerializationError} If the initializer, its arguments or the scope cannot be sent.
+   */
+  constructor(options: WorkerOptions) {
+    this.size = options.size;
+    this.#options = options;
+    const functions: [string, FunctionSpec][] = [];
+    const values: Record<string, unknown> = {};
+    for (const [name, value] of Object.entries(options.scope)) {
+      if (typeof value === "function") functions.push([name, describeFunction(value as AnyFunction)]);
+      else values[name] = value;
+    }
+    const setup: Setup = {
+      module: options.module,
+      functions,
+      values,
+      initializer: options.initializer && describeFunction(options.initializer),
+      initargs: options.initargs,
+      maxTasks: options.maxTasks,
+      trace: options.trace,
+    };
+    const { bytes, refs, transfers } = this.#encoder.encode(setup);
+    if (transfers.length > 0) {
+      throw new SerializationError(
+        "Cannot transfer 'scope' or 'initargs', as every worker needs them: send them plain",
+      );
+    }
+    this.#setup = { bytes: bytes.slice(), refs };
+  }
+
+  get state(): Scheduler["state"] {
+    return this.#life.state;
+  }
+
+  // Taking tasks.
+
+  submit(task: Task): void {
+    this.#life.refuseUnlessOpen();
+    this.submitMore(task);
+  }
+
+  begin(call: LongCall): void {
+    this.#life.add(call);
+  }
+
+  submitMore(task: Task): void {
+    this.#life.refuseUnlessRunning();
+    this.#queue.push(task);
+    this.#handOver();
+  }
+
+  end(call: LongCall): void {
+    this.#life.remove(call);
+    this.#afterWork();
+  }
+
+  submitToAll(make: (index: number) => Task): void {
+    this.#life.refuseUnlessOpen();
+    while (this.#hosts.size < this.size) this.#startWorker();
+    let index = 0;
+    for (const host of [...this.#hosts]) this.#post(host, make(index++));
+    this.#afterWork();
+  }
+
+  cancel(task: Task): boolean {
+    if (task.settled) return false;
+    if (task.seq >= 0) {
+      if (task.slot < 0 || this.#slots[task.slot] !== task || !this.#board.cancel(task.slot)) return false;
+      this.#forget(task);
+    }
+    task.settled = true; // in the queue it is passed over when its turn comes
+    this.#afterWork();
+    return true;
+  }
+
+  // Handing tasks over.
+
+  /** Moves tasks from the queue to the board as long as there is room, and sees to it that workers take them. */
+  #handOver(): void {
+    if (this.#encoding) return; // a getter of an argument has called us: the outer call goes on
+    while (!this.#queue.empty && this.#board.hasRoom() && this.#parcels <= 2 * this.size) {
+      const task = this.#queue.shift()!;
+      if (task.settled) continue;
+      if (!this.#prepare(task)) continue;
+      this.#fillSlot(task);
+      this.#wakeOne();
+    }
+    this.#afterWork();
+  }
+
+  /** Numbers a task and its function; false, and the task settled, when the function cannot be sent. */
+  #prepare(task: Task): SentFunction | undefined {
+    let sent: SentFunction;
+    try {
+      sent = this.#function(task.fn);
+    } catch (error) {
+      this.#settle(task, { ok: false, error });
+      return undefined;
+    }
+    if (task.seq < 0) {
+      do this.#seq = (this.#seq + 1) & SEQ_MASK; while (this.#inFlight.has(this.#seq));
+      task.seq = this.#seq;
+    }
+    task.fnNumber = sent.number;
+    return sent;
+  }
+
+  #function(fn: AnyFunction): SentFunction {
+    const spec = describeFunction(fn);
+    const key = specKey(spec);
+    let sent = this.#functions.get(key);
+    if (sent === undefined) {
+      if (this.#functions.size >= FUNCTIONS) this.#functions.delete(this.#functions.keys().next().value!);
+      this.#functions.set(key, sent = { number: this.#functionNumber++, spec });
+    }
+    return sent;
+  }
+
+  #fillSlot(task: Task): void {
+    let encoded: Encoded | undefined;
+    if (task.parcel === undefined) {
+      encoded = this.#encodePayload(task);
+      if (encoded === undefined) return;
+      if (encoded.refs.length > 0 || encoded.bytes.length > PAYLOAD) {
+        if (!this.#keepParcel(task, encoded)) return;
+      }
+    }
+    const remote = task.parcel !== undefined;
+    if (remote) this.#parcels++;
+    const mode = MODES.indexOf(task.mode) | (remote ? REMOTE : 0);
+    this.#enter(task);
+    const header = { seq: task.seq, fn: task.fnNumber, mode, limit: task.limit };
+    task.slot = this.#board.push(header, remote ? NO_BYTES : encoded!.bytes);
+    this.#slots[task.slot] = task;
+  }
+
+  /** The function, unless every worker knows it, and the arguments; undefined, and the task settled, when they cannot be sent. */
+  #encodePayload(task: Task): Encoded | undefined {
+    const { spec } = this.#function(task.fn);
+    let known = this.#hosts.size > 0;
+    for (const host of this.#hosts) known &&= host.known.has(task.fnNumber);
+    this.#encoding = true;
+    try {
+      return this.#encoder.encode([known ? undefined : spec, task.args]);
+    } catch (error) {
+      this.#settle(task, { ok: false, error });
+      return undefined;
+    } finally {
+      this.#encoding = false;
+    }
+  }
+
+  /** Keeps a payload that does not fit into a slot. What is to be moved leaves this thread's hands at once. */
+  #keepParcel(task: Task, { bytes, refs, transfers }: Encoded): boolean {
+    let kept = refs;
+    if (transfers.length > 0) {
+      try {
+        kept = structuredClone(refs, { transfer: [...transfers] });
+      } catch (cause) {
+        const error = new SerializationError(`Cannot send the arguments: ${messageOf(cause)}`, { cause });
+        this.#settle(task, { ok: false, error });
+        return false;
+      }
+      task.moved = true;
+    }
+    task.parcel = { bytes: bytes.slice(), refs: kept };
+    return true;
+  }
+
+  #enter(task: Task): void {
+    this.#inFlight.set(task.seq, task);
+    if (task.limit === 0) return;
+    this.#limited++;
+    this.#leastLimit = Math.min(this.#leastLimit, task.limit);
+    this.#watch();
+  }
+
+  /** Posts a task to one worker. */
+  #post(host: Host, task: Task): void {
+    if (!this.#prepare(task)) return;
+    const encoded = this.#encodePayload(task);
+    if (encoded === undefined || !this.#keepParcel(task, encoded)) return;
+    const parcel = task.parcel!;
+    task.parcel = undefined;
+    this.#enter(task);
+    host.posted.add(task);
+    const header = { seq: task.seq, fn: task.fnNumber, mode: MODES.indexOf(task.mode), limit: task.limit };
+    try {
+      host.postTask({ type: "task", header, parcel }, movable(parcel));
+    } catch (cause) {
+      host.posted.delete(task);
+      const error = new SerializationError(`Cannot send the arguments: ${messageOf(cause)}`, { cause });
+      this.#settle(task, { ok: false, error });
+    }
+  }
+
+  /** Sees to it that one more worker looks at the board: wakes one, or starts one if all are busy. */
+  #wakeOne(): void {
+    let starting = 0;
+    let looking = false;
+    for (const host of this.#hosts) {
+      if (host.wake()) return;
+      if (host.desk.sleep === STARTING) starting++;
+      else if (!this.#inFlight.has(host.desk.current)) looking = true; // done, and about to look for another task
+    }
+    if (looking && this.#board.unclaimed() <= 1) return;
+    if (this.#hosts.size < this.size && this.#board.unclaimed() > starting) this.#startWorker();
+  }
+
+  #startWorker(): void {
+    const number = ++this.#hostNumber;
+    const host = new Host({
+      board: this.#board,
+      number,
+      name: `${this.#options.name}-${number}`,
+      epoch: this.#epoch,
+      setup: this.#setup,
+      onMessage: (host, message) => this.#receive(host, message),
+      onError: (host, message) => {
+        if (this.#hosts.has(host)) this.#lose(host, `by an error: ${message}`);
+      },
+    });
+    this.#hosts.add(host);
+  }
+
+  // Taking replies.
+
+  /** Reads every record there is: whether there was one. */
+  #drain(): boolean {
+    let any = false;
+    for (const host of this.#hosts) {
+      for (let record = host.desk.peek(); record !== undefined; record = host.desk.peek()) {
+        any = true;
+        this.#read(host, record);
+        if (!this.#hosts.has(host)) break;
+      }
+    }
+    return any;
+  }
+
+  #read(host: Host, record: DeskRecord): void {
+    const { kind, seq, detail, at } = record;
+    // Decoded and given back before anyone is told: whoever is told may block in here again.
+    const reply = kind === FETCH || kind === BYE
+      ? undefined
+      : this.#decodeReply(seq, kind, () => this.#decoder.decode(host.source, at, []));
+    host.desk.advance();
+    this.#handle(host, kind, seq, detail, reply);
+  }
+
+  #receive(host: Host, message: FromWorker): void {
+    if (!this.#hosts.has(host)) return;
+    if (message === null) return this.#awake();
+    if (message.type === "broken") {
+      return this.#break(this.#decoder.decode(sourceOf(message.parcel.bytes), 0, message.parcel.refs));
+    }
+    const { kind, seq, detail, parcel } = message;
+    const reply = this.#decodeReply(seq, kind, () => this.#decoder.decode(sourceOf(parcel.bytes), 0, parcel.refs));
+    this.#handle(host, kind, seq, detail, reply);
+    this.#handOver();
+  }
+
+  #decodeReply(seq: number, kind: number, decode: () => unknown): Outcome | undefined {
+    if (!this.#inFlight.has(seq)) return undefined;
+    try {
+      const value = decode();
+      return kind === FAILURE ? { ok: false, error: value } : { ok: true, value };
+    } catch (error) {
+      return { ok: false, error };
+    }
+  }
+
+  #handle(host: Host, kind: number, seq: number, detail: number, reply: Outcome | undefined): void {
+    if (kind === BYE) return this.#lose(host, `with code ${detail}`);
+    if (kind === FETCH) return this.#answer(host, seq, detail);
+    const task = this.#inFlight.get(seq);
+    if (detail === LAST) this.#retire(host);
+    if (task === undefined || reply === undefined) return;
+    host.known.add(task.fnNumber);
+    host.posted.delete(task);
+    this.#settle(task, this.#options.trace ? this.#traced(host, task, reply) : reply);
+  }
+
+  #traced(host: Host, task: Task, reply: Outcome): Outcome {
+    const carried = reply.ok ? reply.value : reply.error;
+    if (!Array.isArray(carried) || carried.length !== 3) return reply;
+    const [start, end, value] = carried as [number, number, unknown];
+    const calls = task.mode === "apply" ? 1 : task.args.length;
+    this.#events.push({ worker: host.number, name: task.fn.name, calls, start, duration: end - start });
+    return reply.ok ? { ok: true, value } : { ok: false, error: value };
+  }
+
+  /** Gives a worker what it lacks for a task it holds. */
+  #answer(host: Host, seq: number, lacks: number): void {
+    const task = this.#inFlight.get(seq);
+    if (task === undefined) return host.post({ type: "drop", seq }, []);
+    let { parcel } = task;
+    if ((lacks & LACKS_ARGUMENTS) !== 0 && parcel !== undefined) {
+      task.parcel = undefined;
+      this.#parcels--;
+    } else if ((lacks & LACKS_FUNCTION) !== 0) {
+      const { bytes, refs } = this.#encoder.encode([this.#function(task.fn).spec, undefined]);
+      parcel = { bytes: bytes.slice(), refs };
+    } else {
+      throw new Error(`Worker ${host.number} asks for what task ${seq} does not have`);
+    }
+    try {
+      host.post({ type: "payload", seq, parcel: parcel! }, movable(parcel!));
+    } catch (cause) {
+      const error = new SerializationError(`Cannot send the arguments: ${messageOf(cause)}`, { cause });
+      this.#settle(task, { ok: false, error });
+      host.post({ type: "drop", seq }, []);
+    }
+  }
+
+  #forget(task: Task): void {
+    if (!this.#inFlight.delete(task.seq)) return;
+    if (task.parcel !== undefined) this.#parcels--;
+    task.parcel = undefined;
+    if (task.limit !== 0 && --this.#limited === 0) this.#leastLimit = Infinity;
+  }
+
+  #settle(task: Task, outcome: Outcome): void {
+    if (task.settled) return;
+    this.#forget(task);
+    task.settled = true;
+    this.#finished++;
+    task.settle(outcome);
+  }
+
+  // Losing workers.
+
+  /** The worker has said that it takes no more tasks. */
+  #retire(host: Host): void {
+    this.#hosts.delete(host);
+    const posted = [...host.posted];
+    this.#end(host);
+    this.#repost(posted.filter((task) => task.seq !== host.desk.current));
+  }
+
+  /** The worker is gone: fails the task it ran, and takes back what it had not begun. */
+  #lose(host: Host, how: string): void {
+    host.receive(); // large replies that it sent before
+    if (!this.#hosts.delete(host)) return;
+    const starting = host.desk.sleep === STARTING;
+    const unbegun = this.#takeBack(host);
+    const running = this.#inFlight.get(host.desk.current);
+    if (running !== undefined) {
+      host.posted.delete(running);
+      const what = running.fn.name === "" ? "a task" : `the task '${running.fn.name}'`;
+      this.#settle(running, {
+        ok: false,
+        error: new BrokenProcessPoolError(`Worker '${host.name}' ended ${how} while it ran ${what}`),
+      });
+    }
+    if (starting) {
+      return this.#break(new BrokenProcessPoolError(`Worker '${host.name}' ended ${how} while it started`));
+    }
+    this.#requeue(unbegun);
+    this.#repost([...host.posted]);
+    this.#handOver();
+  }
+
+  /** Ends a worker for good and gives the tasks it had claimed but not begun. */
+  #takeBack(host: Host): Task[] {
+    this.#end(host);
+    const unbegun: Task[] = [];
+    for (const slot of this.#board.repossess(host.number)) {
+      const task = this.#slots[slot];
+      if (task !== undefined && !task.settled) unbegun.push(task);
+    }
+    const held = this.#inFlight.get(host.desk.revoke());
+    if (held !== undefined && !host.posted.has(held)) unbegun.push(held);
+    return unbegun;
+  }
+
+  #requeue(tasks: readonly Task[]): void {
+    for (const task of [...tasks].sort((a, b) => b.seq - a.seq)) {
+      const { parcel } = task;
+      if (task.moved && parcel === undefined) {
+        const error = new BrokenProcessPoolError("The worker ended with the arguments, which had been moved to it");
+        this.#settle(task, { ok: false, error });
+        continue;
+      }
+      this.#forget(task);
+      task.parcel = parcel;
+      task.slot = -1;
+      this.#queue.unshift(task);
+    }
+  }
+
+  /** Tasks for one worker whose worker is gone go to others. */
+  #repost(tasks: readonly Task[]): void {
+    for (const task of tasks) {
+      if (task.settled || this.state === "terminated" || this.state === "broken") continue;
+      if (task.moved) {
+        const error = new BrokenProcessPoolError("The worker ended with the arguments, which had been moved to it");
+        this.#settle(task, { ok: false, error });
+        continue;
+      }
+      this.#forget(task);
+      this.#startWorker();
+      this.#post([...this.#hosts].at(-1)!, task);
+    }
+  }
+
+  #end(host: Host): void {
+    if (host.busy && !terminateStopsCode()) this.#zombies.add(host);
+    host.end();
+  }
+
+  // Time limits.
+
+  /** Sees to it that a call which its worker cannot end by itself is noticed. */
+  #watch(): void {
+    if (this.#watchTimer !== undefined || this.#limited === 0) return;
+    this.#watchTimer = setTimeout(() => {
+      this.#watchTimer = undefined;
+      this.#endOverdue();
+      this.#watch();
+    }, Math.max(1, this.#nextCheck() - this.#now()));
+  }
+
+  #now(): number {
+    return performance.timeOrigin + performance.now() - this.#epoch;
+  }
+
+  /** The earliest time at which a call can be overdue. */
+  #nextCheck(): number {
+    if (this.#limited === 0) return Infinity;
+    let next = this.#now() + this.#leastLimit;
+    for (const { desk: { deadline } } of this.#hosts) if (deadline !== 0) next = Math.min(next, deadline);
+    return next + GRACE;
+  }
+
+  #endOverdue(): void {
+    const now = this.#now();
+    this.#drain();
+    for (const host of [...this.#hosts]) {
+      const { deadline } = host.desk;
+      if (deadline === 0 || deadline + GRACE > now) continue;
+      const running = this.#inFlight.get(host.desk.current);
+      if (running === undefined || running.limit === 0) continue;
+      this.#hosts.delete(host);
+      const unbegun = this.#takeBack(host);
+      host.posted.delete(running);
+      const what = running.fn.name === "" ? "The task" : `The task '${running.fn.name}'`;
+      const error = new TimeoutError(`${what} was ended as it ran longer than its limit of ${running.limit} ms`);
+      this.#settle(running, { ok: false, error });
+      this.#requeue(unbegun);
+      this.#repost([...host.posted]);
+    }
+    this.#handOver();
+  }
+
+  // Sleeping and waking.
+
+  /** Before this thread goes back to its event loop: hears of the next record, and lets go of what is not needed. */
+  #afterWork(): void {
+    if (this.#life.complete && this.#inFlight.size === 0 && this.#queue.empty) this.#endAll();
+    if (this.#hosts.size === 0) return;
+    if (this.#inFlight.size > 0 || !this.#queue.empty) {
+      this.#idleSince = 0;
+    } else if (this.#idleSince === 0) {
+      this.#idleSince = performance.now();
+      this.#startIdleTimer();
+    }
+    this.#listen();
+  }
+
+  #listen(): void {
+    // The word first, then the look at the rings: a worker that writes after the look finds the word set.
+    this.#board.setCaller(this.#byMessage ? LISTENING : WAITING);
+    for (const host of this.#hosts) {
+      if (host.desk.hasRecords()) return this.#takeTurn();
+    }
+    if (this.#byMessage || this.#waiting) return;
+    const woken = this.#board.waitForWorkersAsync();
+    if (woken === undefined) return this.#takeTurn();
+    this.#waiting = true;
+    woken.then(() => {
+      this.#waiting = false;
+      this.#awake();
+    });
+  }
+
+  /** There is more to read already: after a turn of the event loop, which must not starve. */
+  #takeTurn(): void {
+    this.#board.setCaller(AWAKE);
+    if (this.#turnDue) return;
+    this.#turnDue = true;
+    soon(() => {
+      this.#turnDue = false;
+      this.#awake();
+    });
+  }
+
+  #awake(): void {
+    this.#drain();
+    this.#handOver();
+  }
+
+  block(done: () => boolean, deadline: number): boolean {
+    for (;;) {
+      this.#board.setCaller(WAITING); // before the look, as in #listen()
+      let any = this.#drain();
+      for (const host of [...this.#hosts]) any = host.receive() || any;
+      if (done()) break;
+      if (any) {
+        this.#handOver();
+        if (done()) break;
+        continue;
+      }
+      const left = deadline - performance.now();
+      if (left <= 0) break;
+      const check = this.#nextCheck() - this.#now();
+      if (check <= 0) this.#endOverdue();
+      else this.#board.waitForWorkers(Math.min(left, check));
+    }
+    this.#handOver();
+    return done();
+  }
+
+  // Ending.
+
+  /** One timer, set when the pool falls idle; if it was busy in between, it is set again for the rest. */
+  #startIdleTimer(): void {
+    const { idleTimeout } = this.#options;
+    if (this.#idleTimer !== undefined || idleTimeout === Infinity) return;
+    const rest = this.#idleSince + idleTimeout - performance.now();
+    this.#idleTimer = setTimeout(() => {
+      this.#idleTimer = undefined;
+      if (this.#idleSince === 0) return;
+      if (performance.now() - this.#idleSince >= idleTimeout) this.#endWorkers();
+      else this.#startIdleTimer();
+    }, Math.max(0, Math.ceil(rest)));
+  }
+
+  #endWorkers(): void {
+    clearTimeout(this.#idleTimer);
+    clearTimeout(this.#watchTimer);
+    this.#idleTimer = this.#watchTimer = undefined;
+    this.#idleSince = 0;
+    for (const host of this.#hosts) this.#end(host);
+    this.#hosts.clear();
+    this.#board.stopWaiting();
+  }
+
+  #endAll(): void {
+    this.#endWorkers();
+    this.#life.ended();
+  }
+
+  /** Settles everything that is pending. */
+  #abandon(error: () => unknown): void {
+    const pending = [...this.#inFlight.values()];
+    for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) {
+      if (!task.settled) pending.push(task);
+    }
+    this.#endAll();
+    for (const task of pending) this.#settle(task, { ok: false, error: error() });
+  }
+
+  close(): void {
+    if (this.state !== "open") return;
+    this.#life.state = "closed";
+    this.#afterWork();
+  }
+
+  terminate(): void {
+    if (this.state === "terminated" || this.state === "broken") return;
+    const error = () => new CancelledError("The task was given up as its pool was terminated");
+    this.#life.abandon("terminated", error);
+    this.#abandon(error);
+  }
+
+  #break(cause: unknown): void {
+    if (this.state === "terminated" || this.state === "broken") return;
+    this.#life.setCause(cause);
+    const error = () => this.#life.brokenError();
+    this.#life.abandon("broken", error);
+    this.#abandon(error);
+  }
+
+  join(): Promise<void> {
+    return this.#life.join();
+  }
+
+  // Looking.
+
+  stats(): SchedulerStats {
+    for (const host of this.#zombies) if (host.desk.left) this.#zombies.delete(host);
+    let running = 0;
+    for (const host of this.#hosts) if (this.#inFlight.has(host.desk.current)) running++;
+    return {
+      workers: this.#hosts.size,
+      queued: this.#queue.size + this.#inFlight.size - running,
+      running,
+      finished: this.#finished,
+      zombies: this.#zombies.size,
+    };
+  }
+
+  trace(): readonly TraceEvent[] {
+    return this.#events;
+  }
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+/** What of a parcel is moved: its own bytes, and ports and streams, which cannot be copied. */
+function movable({ bytes, refs }: Parcel): Transferable[] {
+  const ports = refs.filter((ref) => ref instanceof MessagePort);
+  return [bytes.buffer, ...ports];
+}
