@@ -41,6 +41,7 @@ export interface StreamWishes extends MapWishes {
 }
 
 type Settle = (outcome: Outcome) => void;
+type Items = Iterable<unknown> | AsyncIterable<unknown>;
 
 /** The calls of one pool. */
 export class Calls {
@@ -115,9 +116,9 @@ export class Calls {
 
   /** A call for each item, as a promise. */
   map<R>(fn: AnyFunction, mode: TaskMode, items: unknown, wishes: MapWishes = {}): Promise<R[]> {
-    const start = this.#prepareMap(fn, mode, items, wishes);
+    const call = this.#prepareMap(fn, mode, items, wishes);
     return new Promise((resolve, reject) => {
-      start((outcome) => {
+      call.start(items as Items, (outcome) => {
         if (outcome.ok) resolve(outcome.value as R[]);
         else reject(outcome.error);
       });
@@ -131,26 +132,21 @@ export class Calls {
     items: unknown,
     wishes: MapWishes & ResultCallbacks<R[]> = {},
   ): SettledLater<R[]> {
-    const start = this.#prepareMap(fn, mode, items, wishes);
+    const call = this.#prepareMap(fn, mode, items, wishes);
     checkCallbacks(wishes);
-    let call: MapCall | undefined;
     const result = new SettledLater<R[]>((done, deadline) => {
-      if (call?.reading) {
+      if (call.reading) {
         throw new InvalidStateError("Cannot block for a map while its async iterable is read on this very thread");
       }
       return this.#block(done, deadline);
     }, wishes);
-    call = start((outcome) => result.settle(outcome));
+    call.start(items as Items, (outcome) => result.settle(outcome));
     return result;
   }
 
-  #prepareMap(fn: AnyFunction, mode: TaskMode, items: unknown, wishes: MapWishes): (settle: Settle) => MapCall {
+  #prepareMap(fn: AnyFunction, mode: TaskMode, items: unknown, wishes: MapWishes): MapCall {
     const { limit, chunksize } = this.#checkMap(fn, items, wishes);
-    return (settle) => {
-      const call = new MapCall(this.#scheduler, { fn, mode, limit, chunksize, wishes, settle });
-      call.start(items as Iterable<unknown> | AsyncIterable<unknown>);
-      return call;
-    };
+    return new MapCall(this.#scheduler, { fn, mode, limit, chunksize, wishes });
   }
 
   #checkMap(fn: AnyFunction, items: unknown, wishes: MapWishes): { limit: number; chunksize: number | undefined } {
@@ -180,7 +176,7 @@ export class Calls {
       fn,
       mode,
       ordered,
-      items: items as Iterable<unknown> | AsyncIterable<unknown>,
+      items: items as Items,
       limit,
       chunksize,
       buffersize,
@@ -216,7 +212,6 @@ interface MapCallOptions {
   readonly limit: number;
   readonly chunksize: number | undefined;
   readonly wishes: MapWishes;
-  readonly settle: Settle;
 }
 
 /** A map under way: every chunk runs to its end, whatever happens to others; then the whole settles. */
@@ -224,6 +219,7 @@ class MapCall implements LongCall {
   readonly #scheduler: Scheduler;
   readonly #options: MapCallOptions;
   readonly #tasks: Task[] = [];
+  #tell: Settle = () => {};
   #results: unknown[] = [];
   #failedAt = Infinity;
   #failure: unknown;
@@ -238,7 +234,8 @@ class MapCall implements LongCall {
     this.#options = options;
   }
 
-  start(items: Iterable<unknown> | AsyncIterable<unknown>): void {
+  start(items: Items, tell: Settle): void {
+    this.#tell = tell;
     const { signal } = this.#options.wishes;
     this.#scheduler.begin(this);
     if (signal?.aborted) return this.#settle({ ok: false, error: signal.reason });
@@ -333,7 +330,7 @@ class MapCall implements LongCall {
     if (this.#settled) return;
     this.#settled = true;
     this.#options.wishes.signal?.removeEventListener("abort", this.#abort);
-    this.#options.settle(outcome);
+    this.#tell(outcome);
     this.#scheduler.end(this);
   }
 

@@ -13,7 +13,7 @@ if (import.meta.main) {
   await using pool = new Pool(4);
   const results = await pool.map(fib, NUMS);
   for (const [i, n] of NUMS.entries()) {
-    const time = new Date().toLocaleTimeString("en-GB", { fractionalSecondDigits: 3 });
+    const time = new Date().toISOString().slice(11, 23);
     console.log(`${time} ${String(n).padStart(3)} ${String(results[i]).padStart(10)}`);
   }
 }

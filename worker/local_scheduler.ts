@@ -4,7 +4,7 @@
  * @module
  */
 
-import { BrokenProcessPoolError, CancelledError, InvalidStateError, TimeoutError } from "../errors.ts";
+import { CancelledError, InvalidStateError, TimeoutError } from "../errors.ts";
 import type { AnyFunction } from "./functions.ts";
 import { Lifecycle, type LongCall } from "./lifecycle.ts";
 import { Queue } from "./queue.ts";
@@ -208,7 +208,7 @@ export class LocalScheduler implements Scheduler {
   #break(cause: unknown): void {
     if (this.state === "terminated" || this.state === "broken") return;
     this.#life.setCause(cause);
-    this.#abandon("broken", () => this.#life.brokenError() as BrokenProcessPoolError);
+    this.#abandon("broken", () => this.#life.brokenError());
   }
 
   #abandon(state: "terminated" | "broken", error: () => Error): void {

@@ -41,7 +41,7 @@ import {
   type ToWorker,
   VALUE,
 } from "./task.ts";
-import { prepareLimit, runLimited } from "./time_limit.ts";
+import { runLimited } from "./time_limit.ts";
 import { importModule } from "./user_module.ts";
 
 /** How long an idle worker stays parked, in milliseconds: while tasks follow closely, each finds it there. */

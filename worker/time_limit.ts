@@ -32,11 +32,6 @@ function limitedScript(): Script | null {
   return script;
 }
 
-/** Prepares {@linkcode runLimited}, so that the first call is not charged for it. */
-export function prepareLimit(): void {
-  limitedScript();
-}
-
 /**
  * Calls `run`, which must not throw, and interrupts it after `limit` milliseconds.
  *

@@ -29,7 +29,8 @@ export class Transfer {
  *
  * @typeParam T What is sent.
  * @param value What is sent; it may hold the buffers at any depth.
- * @param buffers What is moved: `ArrayBuffer`s, `MessagePort`s and other transferable objects.
+ * @param buffers What is moved: `ArrayBuffer`s, `MessagePort`s and other transferable objects. A `SharedArrayBuffer` may
+ * be among them, and stays shared.
  * @returns The marked value, typed as what the other side receives; good for nothing but being sent.
  * @throws {TypeError} If `buffers` is not an array of objects.
  *
@@ -45,12 +46,15 @@ export class Transfer {
  * assertEquals(data.length, 0);
  * ```
  */
-export const transfer: <T>(value: T, buffers: readonly Transferable[]) => T = registerLibraryFunction(
-  "transfer",
-  <T>(value: T, buffers: readonly Transferable[]): T => {
-    if (!Array.isArray(buffers) || buffers.some((b) => typeof b !== "object" || b === null)) {
-      throw new TypeError("Cannot transfer as 'buffers' must be an array of transferable objects");
-    }
-    return new Transfer(value, buffers) as T;
-  },
-);
+export const transfer: <T>(value: T, buffers: readonly (Transferable | ArrayBufferLike)[]) => T =
+  registerLibraryFunction(
+    "transfer",
+    <T>(value: T, buffers: readonly (Transferable | ArrayBufferLike)[]): T => {
+      if (!Array.isArray(buffers) || buffers.some((b) => typeof b !== "object" || b === null)) {
+        throw new TypeError("Cannot transfer as 'buffers' must be an array of transferable objects");
+      }
+      // Shared memory is shared already: there is nothing to move.
+      const moved = buffers.filter((buffer) => !(buffer instanceof SharedArrayBuffer)) as Transferable[];
+      return new Transfer(value, moved) as T;
+    },
+  );

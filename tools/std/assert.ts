@@ -4,7 +4,7 @@
  * @module
  */
 
-import * as untyped from "npm:deno-std@1.4.0/assert/mod.js";
+import * as untyped from "deno-std/assert/mod.js";
 
 // deno-lint-ignore no-explicit-any -- the shape of a constructor
 type Class<T> = abstract new (...args: any[]) => T;

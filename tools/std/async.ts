@@ -4,7 +4,7 @@
  * @module
  */
 
-import * as untyped from "npm:deno-std@1.4.0/async/mod.js";
+import * as untyped from "deno-std/async/mod.js";
 
 interface Async {
   deadline<T>(promise: Promise<T>, ms: number, options?: { signal?: AbortSignal }): Promise<T>;

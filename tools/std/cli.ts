@@ -4,7 +4,7 @@
  * @module
  */
 
-import * as untyped from "npm:deno-std@1.4.0/cli/mod.js";
+import * as untyped from "deno-std/cli/mod.js";
 
 interface Cli {
   parseArgs(args: readonly string[], options?: {
