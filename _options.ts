@@ -65,7 +65,7 @@ export function checkArgs(name: string, value: unknown): void {
 
 /** An options object. */
 export function checkOptions(value: unknown): void {
-  if (typeof value !== "object" || value === null) {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new TypeError(`Cannot use the options as they must be an object: current value is ${show(value)}`);
   }
 }

@@ -168,7 +168,8 @@ export class Pool implements AsyncDisposable, Disposable {
       processes = options.processes;
     }
     checkOptions(options);
-    const size = checkCount("processes", processes ?? options.processes) ?? navigator.hardwareConcurrency;
+    const size = checkCount("processes", processes === undefined ? options.processes : processes) ??
+      navigator.hardwareConcurrency;
     checkOptionalFunction("initializer", options.initializer);
     const { initargs = [], scope = {}, name = "PoolWorker", trace = false } = options;
     checkArgs("initargs", initargs);

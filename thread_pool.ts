@@ -112,7 +112,8 @@ export class ThreadPool implements AsyncDisposable, Disposable {
       processes = options.processes;
     }
     checkOptions(options);
-    const size = checkCount("processes", processes ?? options.processes) ?? navigator.hardwareConcurrency;
+    const size = checkCount("processes", processes === undefined ? options.processes : processes) ??
+      navigator.hardwareConcurrency;
     checkOptionalFunction("initializer", options.initializer);
     const { initargs = [], name = "ThreadPool", trace = false } = options;
     checkArgs("initargs", initargs);

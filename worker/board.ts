@@ -234,8 +234,9 @@ export class Board {
  *   2 WORK      seq (30 bits) << 2 | NOTHING | HELD | RUNNING | REVOKED
  *   3 DEADLINE  when the running call must be over, in milliseconds since the pool was made; 0 for never
  *   4 MAIL      how many messages the caller has posted that are tasks for this worker
- *   5 WRITTEN   bytes ever written to the ring; by the worker alone
- *   6 READ      bytes ever read from the ring; by the caller alone
+ *   5 SENT      how many messages the worker has sent
+ *   6 WRITTEN   bytes ever written to the ring; by the worker alone
+ *   7 READ      bytes ever read from the ring; by the caller alone
  *   16 …        RING bytes of records: size, kind, seq, detail (32 bits each), payload; 8-byte aligned
  */
 const SLEEP = 0;
@@ -243,8 +244,9 @@ const STOP = 1;
 const WORK = 2;
 const DEADLINE = 3;
 const MAIL = 4;
-const WRITTEN = 5;
-const READ = 6;
+const SENT = 5;
+const WRITTEN = 6;
+const READ = 7;
 const RING_AT = 64;
 const RING = 65536;
 const RECORD = 16;
@@ -332,6 +334,11 @@ export class Desk {
     return load(this.#words, DEADLINE);
   }
 
+  /** Caller: how many messages the worker has sent, or is about to send. */
+  get sent(): number {
+    return load(this.#words, SENT);
+  }
+
   /** Caller: counts a task posted by message. */
   countMail(): void {
     add(this.#words, MAIL, 1);
@@ -386,6 +393,11 @@ export class Desk {
   /** Worker: how many tasks were posted by message so far. */
   get mail(): number {
     return load(this.#words, MAIL);
+  }
+
+  /** Worker: counts a message. */
+  countSent(): void {
+    add(this.#words, SENT, 1);
   }
 
   /** Worker: it runs, and looks for tasks before it sleeps. */

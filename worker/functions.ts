@@ -79,7 +79,7 @@ function globalPath(fn: AnyFunction): FunctionSpec | undefined {
     const property = Object.getOwnPropertyDescriptor(object, key);
     return property !== undefined && "value" in property ? property.value : undefined;
   };
-  if (own(globalThis, name) === fn) return { kind: "path", name, path: [name] };
+  if ((globalThis as Record<string, unknown>)[name] === fn) return { kind: "path", name, path: [name] };
   if (name === "globalThis") return undefined;
   for (const space of Object.getOwnPropertyNames(globalThis)) {
     const holder = own(globalThis, space);

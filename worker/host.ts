@@ -4,7 +4,7 @@
  * @module
  */
 
-import { AWAITING, type Board, BUSY, Desk } from "./board.ts";
+import { type Board, BUSY, Desk } from "./board.ts";
 import { PROGRAM } from "./program_gen.ts";
 import { type Source, sourceOf } from "./codec.ts";
 import type { FromWorker, Init, Parcel, Task, ToWorker } from "./task.ts";
@@ -46,6 +46,7 @@ export class Host {
   readonly #worker: Worker;
   readonly #port: MessagePort;
   readonly #onMessage: HostOptions["onMessage"];
+  #received = 0;
 
   constructor(options: HostOptions) {
     this.number = options.number;
@@ -60,7 +61,7 @@ export class Host {
     };
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
-    port1.onmessage = (event) => options.onMessage(this, event.data);
+    port1.onmessage = (event) => this.#take(event.data);
     const init: Init = {
       board: options.board.memory,
       desk: this.desk.memory,
@@ -92,15 +93,21 @@ export class Host {
     this.desk.wake(); // out of its park; in the event loop the message itself wakes it
   }
 
+  #take(message: FromWorker): void {
+    if (message !== null) this.#received++;
+    this.#onMessage(this, message);
+  }
+
   /** Handles the messages that have come, without the event loop: whether there was one. */
   receive(): boolean {
     let any = false;
-    for (;;) {
+    while (this.#received !== this.desk.sent) {
       const received = receiver()(this.#port);
-      if (received === undefined) return any;
+      if (received === undefined) break; // counted, and on its way
       any = true;
-      this.#onMessage(this, received.message as FromWorker);
+      this.#take(received.message as FromWorker);
     }
+    return any;
   }
 
   /** Ends the worker. Where the runtime cannot stop code that runs, it may be busy for longer. */
@@ -110,10 +117,14 @@ export class Host {
     this.#port.close();
   }
 
-  /** Whether it runs code right now, as far as can be seen. */
-  get busy(): boolean {
-    const { sleep } = this.desk;
-    return sleep === BUSY || (sleep === AWAITING && this.desk.deadline !== 0);
+  /** Whether it sleeps, or its task goes on asynchronously. */
+  get waits(): boolean {
+    return this.desk.sleep > BUSY;
+  }
+
+  /** Whether it runs synchronous code of a task, as far as can be seen. */
+  get runsCode(): boolean {
+    return this.desk.sleep === BUSY && this.desk.current >= 0;
   }
 }
 

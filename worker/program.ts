@@ -14,7 +14,7 @@
 import { SerializationError, TimeoutError } from "../errors.ts";
 import { Board, Desk, type SlotHeader } from "./board.ts";
 import { Decoder, type Encoded, Encoder, sourceOf } from "./codec.ts";
-import { messageOf } from "./error_fields.ts";
+import { messageOf, readText } from "./error_fields.ts";
 import {
   buildEnvironment,
   compileFunction,
@@ -163,6 +163,7 @@ class Program {
         return;
       }
     }
+    this.#desk.leave();
   }
 
   #receive(message: ToWorker): void {
@@ -392,6 +393,7 @@ class Program {
 
   #fail(run: Run, error: unknown): void {
     explainReferenceError(error, run.fn.spec);
+    trimStack(error);
     run.results[run.index] = undefined;
     run.failures.push([run.index, error]);
   }
@@ -500,6 +502,7 @@ class Program {
   }
 
   #post(message: FromWorker, transfers: Transferable[]): void {
+    this.#desk.countSent(); // before, so that the caller never misses one
     this.#port.postMessage(message, transfers);
     this.#board.wakeCaller(); // for a caller that blocks; one that listens gets the message itself
   }
@@ -544,6 +547,14 @@ const NO_BYTES = new Uint8Array(0);
 function timedOut(run: Run): TimeoutError {
   const name = run.fn.spec.name === "" ? "The task" : `The task '${run.fn.spec.name}'`;
   return new TimeoutError(`${name} was ended as it ran longer than its limit of ${run.header.limit} ms`);
+}
+
+/** Leaves the frames of this program out of a stack: they say nothing to the user. */
+function trimStack(error: unknown): void {
+  if (!(error instanceof Error)) return;
+  const lines = readText(error, "stack").split("\n");
+  const ours = lines.findIndex((line) => line.includes("(data:application/javascript;charset=utf-8,"));
+  if (ours > 0) Reflect.defineProperty(error, "stack", { value: lines.slice(0, ours).join("\n"), configurable: true });
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -39,6 +39,12 @@ export interface Parcel {
   readonly refs: readonly unknown[];
 }
 
+/** A parcel that waits on the calling side. */
+export interface KeptParcel extends Parcel {
+  /** What of `refs` is moved, not copied. */
+  readonly moves: readonly Transferable[];
+}
+
 /** A message from the calling side. `null` only wakes. */
 export type ToWorker =
   | null
@@ -138,7 +144,7 @@ export class Task {
   /** The number of its function at the scheduler. */
   fnNumber = -1;
   /** Its payload, until it is fetched. */
-  parcel: Parcel | undefined = undefined;
+  parcel: KeptParcel | undefined = undefined;
   /** Whether its arguments have left this thread for good. */
   moved = false;
   /** Whether it has an outcome. */

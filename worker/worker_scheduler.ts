@@ -22,6 +22,7 @@ import {
   FAILURE,
   FETCH,
   type FromWorker,
+  type KeptParcel,
   LACKS_ARGUMENTS,
   LACKS_FUNCTION,
   LAST,
@@ -172,7 +173,7 @@ export class WorkerScheduler implements Scheduler {
 
   cancel(task: Task): boolean {
     if (task.settled) return false;
-    if (task.seq >= 0) {
+    if (this.#inFlight.get(task.seq) === task) {
       if (task.slot < 0 || this.#slots[task.slot] !== task || !this.#board.cancel(task.slot)) return false;
       this.#forget(task);
     }
@@ -191,8 +192,8 @@ export class WorkerScheduler implements Scheduler {
       if (task.settled) continue;
       if (!this.#prepare(task)) continue;
       this.#fillSlot(task);
-      this.#wakeOne();
     }
+    this.#wakeWorkers();
     this.#afterWork();
   }
 
@@ -261,9 +262,11 @@ export class WorkerScheduler implements Scheduler {
   /** Keeps a payload that does not fit into a slot. What is to be moved leaves this thread's hands at once. */
   #keepParcel(task: Task, { bytes, refs, transfers }: Encoded): boolean {
     let kept = refs;
+    let moves: Transferable[] = [];
     if (transfers.length > 0) {
       try {
         kept = structuredClone(refs, { transfer: [...transfers] });
+        moves = kept.filter((_, i) => transfers.includes(refs[i] as Transferable)) as Transferable[];
       } catch (cause) {
         const error = new SerializationError(`Cannot send the arguments: ${messageOf(cause)}`, { cause });
         this.#settle(task, { ok: false, error });
@@ -271,7 +274,7 @@ export class WorkerScheduler implements Scheduler {
       }
       task.moved = true;
     }
-    task.parcel = { bytes: bytes.slice(), refs: kept };
+    task.parcel = { bytes: bytes.slice(), refs: kept, moves };
     return true;
   }
 
@@ -294,7 +297,7 @@ export class WorkerScheduler implements Scheduler {
     host.posted.add(task);
     const header = { seq: task.seq, fn: task.fnNumber, mode: MODES.indexOf(task.mode), limit: task.limit };
     try {
-      host.postTask({ type: "task", header, parcel }, movable(parcel));
+      host.postTask({ type: "task", header, parcel: withoutMoves(parcel) }, movable(parcel));
     } catch (cause) {
       host.posted.delete(task);
       const error = new SerializationError(`Cannot send the arguments: ${messageOf(cause)}`, { cause });
@@ -302,17 +305,16 @@ export class WorkerScheduler implements Scheduler {
     }
   }
 
-  /** Sees to it that one more worker looks at the board: wakes one, or starts one if all are busy. */
-  #wakeOne(): void {
-    let starting = 0;
-    let looking = false;
+  /** Sees to it that enough workers look at the board: wakes those that sleep, starts those that are missing. */
+  #wakeWorkers(): void {
+    let needed = this.#board.unclaimed();
     for (const host of this.#hosts) {
-      if (host.wake()) return;
-      if (host.desk.sleep === STARTING) starting++;
-      else if (!this.#inFlight.has(host.desk.current)) looking = true; // done, and about to look for another task
+      if (needed <= 0) return;
+      // One that starts, or is done and has not looked again yet, will claim a task without being told.
+      const coming = host.desk.sleep === STARTING || (!host.waits && !this.#inFlight.has(host.desk.current));
+      if (coming || host.wake()) needed--;
     }
-    if (looking && this.#board.unclaimed() <= 1) return;
-    if (this.#hosts.size < this.size && this.#board.unclaimed() > starting) this.#startWorker();
+    for (; needed > 0 && this.#hosts.size < this.size; needed--) this.#startWorker();
   }
 
   #startWorker(): void {
@@ -408,12 +410,14 @@ export class WorkerScheduler implements Scheduler {
       this.#parcels--;
     } else if ((lacks & LACKS_FUNCTION) !== 0) {
       const { bytes, refs } = this.#encoder.encode([this.#function(task.fn).spec, undefined]);
-      parcel = { bytes: bytes.slice(), refs };
+      parcel = { bytes: bytes.slice(), refs, moves: [] };
     } else {
-      throw new Error(`Worker ${host.number} asks for what task ${seq} does not have`);
+      const error = new SerializationError(`Worker '${host.name}' asks for arguments that the task does not have`);
+      this.#settle(task, { ok: false, error });
+      return host.post({ type: "drop", seq }, []);
     }
     try {
-      host.post({ type: "payload", seq, parcel: parcel! }, movable(parcel!));
+      host.post({ type: "payload", seq, parcel: withoutMoves(parcel!) }, movable(parcel!));
     } catch (cause) {
       const error = new SerializationError(`Cannot send the arguments: ${messageOf(cause)}`, { cause });
       this.#settle(task, { ok: false, error });
@@ -440,9 +444,10 @@ export class WorkerScheduler implements Scheduler {
 
   /** The worker has said that it takes no more tasks. */
   #retire(host: Host): void {
-    this.#hosts.delete(host);
+    host.receive(); // large replies that it sent before
+    if (!this.#hosts.delete(host)) return;
     const posted = [...host.posted];
-    this.#end(host);
+    host.end();
     this.#repost(posted.filter((task) => task.seq !== host.desk.current));
   }
 
@@ -451,6 +456,7 @@ export class WorkerScheduler implements Scheduler {
     host.receive(); // large replies that it sent before
     if (!this.#hosts.delete(host)) return;
     const starting = host.desk.sleep === STARTING;
+    host.end();
     const unbegun = this.#takeBack(host);
     const running = this.#inFlight.get(host.desk.current);
     if (running !== undefined) {
@@ -469,9 +475,8 @@ export class WorkerScheduler implements Scheduler {
     this.#handOver();
   }
 
-  /** Ends a worker for good and gives the tasks it had claimed but not begun. */
+  /** Gives the tasks that a worker, told to stop, had claimed but not begun. */
   #takeBack(host: Host): Task[] {
-    this.#end(host);
     const unbegun: Task[] = [];
     for (const slot of this.#board.repossess(host.number)) {
       const task = this.#slots[slot];
@@ -513,7 +518,7 @@ export class WorkerScheduler implements Scheduler {
   }
 
   #end(host: Host): void {
-    if (host.busy && !terminateStopsCode()) this.#zombies.add(host);
+    if (host.runsCode && !terminateStopsCode()) this.#zombies.add(host);
     host.end();
   }
 
@@ -547,9 +552,10 @@ export class WorkerScheduler implements Scheduler {
     for (const host of [...this.#hosts]) {
       const { deadline } = host.desk;
       if (deadline === 0 || deadline + GRACE > now) continue;
+      host.receive(); // perhaps it has ended just now
       const running = this.#inFlight.get(host.desk.current);
-      if (running === undefined || running.limit === 0) continue;
-      this.#hosts.delete(host);
+      if (running === undefined || running.limit === 0 || !this.#hosts.delete(host)) continue;
+      this.#end(host);
       const unbegun = this.#takeBack(host);
       host.posted.delete(running);
       const what = running.fn.name === "" ? "The task" : `The task '${running.fn.name}'`;
@@ -716,8 +722,11 @@ export class WorkerScheduler implements Scheduler {
 
 const NO_BYTES = new Uint8Array(0);
 
-/** What of a parcel is moved: its own bytes, and ports and streams, which cannot be copied. */
-function movable({ bytes, refs }: Parcel): Transferable[] {
-  const ports = refs.filter((ref) => ref instanceof MessagePort);
-  return [bytes.buffer, ...ports];
+/** What of a parcel is moved when it is posted: its own bytes too, which nobody else has. */
+function movable({ bytes, moves }: KeptParcel): Transferable[] {
+  return [bytes.buffer, ...moves];
+}
+
+function withoutMoves({ bytes, refs }: KeptParcel): Parcel {
+  return { bytes, refs };
 }
