@@ -1,0 +1,350 @@
+/**
+ * What a hostile or unlucky task does to its caller, and that the pool goes on.
+ */
+
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
+import { BrokenProcessPoolError, CancelledError, Pool, SerializationError } from "./mod.ts";
+import { arriveAndBlock, reaches, rejection, release, test, words } from "./tools/test_pool.ts";
+
+const square = (n: number): number => n * n;
+
+/** The pool still does its work, on each of its workers. */
+async function goesOn(pool: Pool): Promise<void> {
+  assertEquals(await pool.map(square, [1, 2, 3, 4], { chunksize: 1 }), [1, 4, 9, 16]);
+  assertEquals((await pool.broadcast(() => 1)).length, pool.size);
+}
+
+test("a task may throw anything", async () => {
+  await using pool = new Pool(2);
+  const thrown: [() => unknown, unknown][] = [
+    [() => {
+      throw undefined;
+    }, undefined],
+    [() => {
+      throw null;
+    }, null],
+    [() => {
+      throw 0;
+    }, 0],
+    [() => {
+      throw { code: 7 };
+    }, { code: 7 }],
+    [() => Promise.reject("text"), "text"],
+  ];
+  for (const [run, expected] of thrown) {
+    assertEquals(await rejection(pool.apply(run)), expected);
+    assertEquals(await rejection(pool.map(run, [1])), expected);
+    assertEquals(await rejection(pool.imap(run, [1]).next()), expected);
+  }
+  await goesOn(pool);
+});
+
+test("an AggregateError arrives with its errors, a DOMException with its name, Deno's errors as what they are", async () => {
+  await using pool = new Pool(1);
+  const many = await rejection(pool.apply(() => {
+    throw new AggregateError([new TypeError("a"), "b"], "many");
+  }));
+  assertInstanceOf(many, AggregateError);
+  assertInstanceOf(many.errors[0], TypeError);
+  assertEquals([many.message, many.errors.length, many.errors[1]], ["many", 2, "b"]);
+  const aborted = await rejection(pool.apply(() => {
+    throw new DOMException("gone", "AbortError");
+  }));
+  assertInstanceOf(aborted, DOMException);
+  assertEquals([aborted.name, aborted.message], ["AbortError", "gone"]);
+  const missing = await rejection(pool.apply(() => {
+    throw new Deno.errors.NotFound("nothing there");
+  }));
+  assertInstanceOf(missing, Deno.errors.NotFound);
+  const denied = await rejection(pool.apply(() => Deno.readTextFileSync("/no/such/file")));
+  assertInstanceOf(denied, Error);
+});
+
+test("an error with a getter that throws, with what cannot be sent, or that is cyclic, arrives", async () => {
+  await using pool = new Pool(1);
+  const getter = await rejection(pool.apply(() => {
+    throw Object.defineProperty(new RangeError("getter"), "bad", {
+      enumerable: true,
+      get() {
+        throw new Error("no");
+      },
+    });
+  }));
+  assertInstanceOf(getter, RangeError);
+  const socket = await rejection(pool.apply(() => {
+    throw Object.assign(new RangeError("socket"), { deep: { held: new WeakMap() } });
+  }));
+  assertInstanceOf(socket, Error);
+  assertEquals([socket.name, socket.message], ["RangeError", "socket"]);
+  const cyclic = await rejection(pool.apply(() => {
+    const error = new Error("cyclic");
+    error.cause = error;
+    throw error;
+  }));
+  assertInstanceOf(cyclic, Error);
+  assert(cyclic.cause === cyclic);
+  const message = await rejection(pool.apply(() => {
+    throw Object.defineProperty(new Error(), "message", {
+      get() {
+        throw new Error("no");
+      },
+    });
+  }));
+  assertInstanceOf(message, Error);
+  const symbol = await rejection(pool.apply(() => {
+    throw Symbol("s");
+  }));
+  assertInstanceOf(symbol, SerializationError);
+  const frozen = await rejection(pool.apply(() => {
+    throw Object.freeze(new TypeError("frozen"));
+  }));
+  assertInstanceOf(frozen, TypeError);
+  await goesOn(pool);
+});
+
+test("arguments and results with getters that throw fail their own call", async () => {
+  await using pool = new Pool(2);
+  const trap = {
+    get bad(): number {
+      throw new Error("trap");
+    },
+  };
+  const error = await rejection(pool.apply((x: unknown) => x, [trap]));
+  assertInstanceOf(error, SerializationError);
+  assertStringIncludes(error.message, "trap");
+  assertInstanceOf(error.cause, Error);
+  const result = await rejection(pool.apply(() => ({
+    get bad() {
+      throw new Error("trap");
+    },
+  })));
+  assertInstanceOf(result, SerializationError);
+  let deep: unknown = 1;
+  for (let i = 0; i < 100_000; i++) deep = [deep];
+  assertInstanceOf(await rejection(pool.apply((x: unknown) => typeof x, [deep])), SerializationError);
+  const thenable = await rejection(pool.apply(() => ({
+    get then() {
+      throw new Error("trap");
+    },
+  })));
+  assertInstanceOf(thenable, SerializationError);
+  await goesOn(pool);
+});
+
+test("a getter of an argument may use the pool itself", async () => {
+  await using pool = new Pool(1);
+  let inner: Promise<number> | undefined;
+  const argument = {
+    get value(): number {
+      inner = pool.apply(square, [3]);
+      return 1;
+    },
+  };
+  assertEquals(await pool.apply((x: { value: number }) => x.value, [argument]), 1);
+  assertEquals(await inner, 9);
+});
+
+for (
+  const [what, run] of [
+    ["self.close()", () => self.close()],
+    ["Deno.exit(3)", () => Deno.exit(3)],
+    ["process.exit(3)", () => (globalThis as unknown as { process: typeof Deno }).process.exit(3)],
+    ["Deno.exit(3) after an await", async () => {
+      await Promise.resolve();
+      Deno.exit(3);
+    }],
+    ["Deno.exit(3) in a timer", () => new Promise(() => setTimeout(() => Deno.exit(3), 1))],
+  ] as [string, () => unknown][]
+) {
+  test(`a task that calls ${what} fails with BrokenProcessPoolError, and the pool goes on`, async () => {
+    await using pool = new Pool(2);
+    for (let i = 0; i < 3; i++) {
+      const error = await rejection(pool.apply(run));
+      assertInstanceOf(error, BrokenProcessPoolError);
+      assertStringIncludes(error.message, "ended with code");
+      await goesOn(pool);
+    }
+    assertInstanceOf(await rejection(pool.map(run, [1, 2, 3], { chunksize: 1 })), BrokenProcessPoolError);
+    const results = pool.imap(run, [1]);
+    assertInstanceOf(await rejection(results.next()), BrokenProcessPoolError);
+    assertEquals((await results.next()).done, true);
+    await goesOn(pool);
+  });
+}
+
+test("a worker that ends between tasks costs no task", async () => {
+  await using pool = new Pool(1);
+  for (let i = 0; i < 5; i++) {
+    const name = await pool.apply(() => {
+      setTimeout(() => Deno.exit(5), 1);
+      return self.name;
+    });
+    while (
+      await pool.apply(() => new Promise((done) => setTimeout(() => done(self.name), 0))).catch(() => name) === name
+    );
+  }
+  await goesOn(pool);
+});
+
+test("large results sent before the worker ends are not lost", async () => {
+  await using pool = new Pool(1, { maxTasksPerChild: 1 });
+  const large = (n: number): Uint8Array => new Uint8Array(200_000).fill(n);
+  const results = await pool.map(large, [1, 2, 3, 4], { chunksize: 1 });
+  assertEquals(results.map((r) => r[199_999]), [1, 2, 3, 4]);
+  const parting = await pool.apply(() => {
+    setTimeout(() => Deno.exit(0), 0);
+    return new Uint8Array(300_000).fill(9);
+  });
+  assertEquals(parting[299_999], 9);
+});
+
+test("an initializer that ends its worker breaks the pool instead of starting workers for ever", async () => {
+  await using pool = new Pool(2, { initializer: () => Deno.exit(4) });
+  await assertRejects(() => pool.apply(square, [1]), BrokenProcessPoolError, "while it started");
+  await assertRejects(() => pool.apply(square, [1]), BrokenProcessPoolError);
+});
+
+test("a task that never returns is left behind by terminate()", async () => {
+  for (const wait of [0, 5]) {
+    const pool = new Pool(1);
+    const pending = rejection(pool.apply(() => new Promise(() => {})));
+    if (wait > 0) await pool.apply(square, [1], { signal: AbortSignal.timeout(wait) }).catch(() => {});
+    pool.terminate();
+    assertInstanceOf(await pending, CancelledError);
+    await pool.join();
+  }
+});
+
+test("terminate() at any moment settles everything", async () => {
+  for (let round = 0; round < 40; round++) {
+    const pool = new Pool(2);
+    const pending = [
+      ...Array.from({ length: 30 }, (_, i) => pool.apply(square, [i])),
+      pool.map(square, [1, 2, 3], { chunksize: 1 }),
+      pool.apply(() => new Promise((done) => setTimeout(done, 1))),
+      pool.apply((a: Uint8Array) => a.length, [new Uint8Array(50_000)]),
+      Array.fromAsync(pool.imap(square, [1, 2, 3])),
+    ].map((p) => p.then(() => undefined, (error) => error));
+    // From before the workers start to after the last task has ended.
+    for (const end = performance.now() + round; performance.now() < end;) await new Promise((r) => setTimeout(r, 0));
+    pool.terminate();
+    for (const error of await Promise.all(pending)) {
+      if (error !== undefined) assertInstanceOf(error, CancelledError);
+    }
+    await pool.join();
+  }
+});
+
+test("a task sees no way to what the caller listens to", async () => {
+  await using pool = new Pool(1);
+  assertEquals(
+    await pool.apply(() => {
+      // As it were a reply, or a first message.
+      (self as unknown as { postMessage(m: unknown): void }).postMessage({
+        type: "record",
+        kind: 1,
+        seq: 1,
+        detail: 0,
+      });
+      (self as unknown as { onmessage: unknown }).onmessage = () => {};
+      Atomics.store = Atomics.load as unknown as typeof Atomics.store;
+      Atomics.notify = () => 0;
+      return "still";
+    }),
+    "still",
+  );
+  assertEquals(await pool.apply(square, [4]), 16);
+});
+
+test("a signal that aborts at any moment settles the call once", async () => {
+  await using pool = new Pool(2);
+  for (let round = 0; round < 60; round++) {
+    const controller = new AbortController();
+    const calls = [
+      pool.apply(square, [round], { signal: controller.signal }),
+      pool.map(square, [1, 2, 3, round], { signal: controller.signal, chunksize: 1 }),
+      Array.fromAsync(pool.imap(square, [1, 2, round], { signal: controller.signal })),
+    ].map((p) => p.then((value) => value, () => "aborted"));
+    for (let i = 0; i < round % 20; i++) await Promise.resolve();
+    if (round % 3 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    controller.abort();
+    const [one, list, stream] = await Promise.all(calls);
+    assert(one === "aborted" || one === round * round);
+    assert(list === "aborted" || (list as number[])[3] === round * round);
+    assert(stream === "aborted" || (stream as number[]).length === 3);
+  }
+  await goesOn(pool);
+});
+
+test("an error outside of any task is reported, and the worker goes on", async () => {
+  const { code, stderr, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "eval",
+      "--no-check",
+      `
+      import { Pool } from "${new URL("./mod.ts", import.meta.url)}";
+      await using pool = new Pool(1);
+      const name = await pool.apply(() => {
+        setTimeout(() => { throw new Error("in a timer"); }, 0);
+        Promise.reject(new Error("in the background"));
+        return self.name;
+      });
+      await pool.apply(() => new Promise((done) => setTimeout(done, 20)));
+      console.log(name === await pool.apply(() => self.name));
+    `,
+    ],
+    env: { NO_COLOR: "1" },
+  }).output();
+  const errors = new TextDecoder().decode(stderr);
+  assertEquals(new TextDecoder().decode(stdout).trim(), "true", errors);
+  assertStringIncludes(errors, "Uncaught error in PoolWorker-1, outside of any task: Error: in a timer");
+  assertStringIncludes(errors, "Error: in the background");
+  assertEquals(code, 0);
+});
+
+test("a pool that nobody closes does not keep the program from ending", async () => {
+  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "eval",
+      "--no-check",
+      `
+      import { Pool } from "${new URL("./mod.ts", import.meta.url)}";
+      const pool = new Pool(2, { idleTimeout: 50 });
+      console.log(await pool.map((n) => n + 1, [1, 2]));
+      pool.applyAsync(() => { throw new Error("nobody asks") });
+      new Pool(2);
+    `,
+    ],
+    env: { NO_COLOR: "1" },
+  }).output();
+  assertEquals([new TextDecoder().decode(stdout).trim(), code], ["[ 2, 3 ]", 0]);
+});
+
+test("a full board and a full reply ring lose nothing", async () => {
+  await using pool = new Pool(2);
+  const flags = words(2);
+  const gates = pool.map(arriveAndBlock, [flags, flags], { chunksize: 1 });
+  await reaches(flags, 0, 2);
+  const text = (n: number): string => String(n).repeat(1000);
+  const results = Array.from({ length: 5000 }, (_, i) => pool.applyAsync(text, [i % 10]));
+  release(flags);
+  await gates;
+  // The replies pile up while this thread does nothing.
+  Atomics.wait(words(1), 0, 0, 200);
+  for (const [i, result] of results.entries()) assertEquals((await result.get()).length, String(i % 10).length * 1000);
+});
+
+test("more functions than a worker keeps are all found again", async () => {
+  await using pool = new Pool(1);
+  const make = (n: number): () => number => new Function(`return ${n}`) as () => number;
+  const functions = Array.from({ length: 1500 }, (_, i) => make(i));
+  assertEquals(await Promise.all(functions.map((fn) => pool.apply(fn))), functions.map((_, i) => i));
+  assertEquals(await Promise.all(functions.map((fn) => pool.apply(fn))), functions.map((_, i) => i));
+});
+
+test("1000 large arguments at once, on workers that are replaced all the time, all arrive", async () => {
+  await using pool = new Pool(2, { maxTasksPerChild: 20 });
+  const sum = (a: Uint8Array, n: number): number => a.length + n;
+  const tuples = Array.from({ length: 300 }, (_, i): [Uint8Array, number] => [new Uint8Array(20_000), i]);
+  assertEquals(await pool.starmap(sum, tuples, { chunksize: 1 }), tuples.map((_, i) => 20_000 + i));
+});
