@@ -494,9 +494,9 @@ export class Decoder {
       case TAG.error:
         return this.#error();
       case TAG.back:
-        return this.#seen[this.#count()];
+        return at(this.#seen, this.#count());
       case TAG.ref:
-        return this.#note(this.#refs[this.#count()]);
+        return this.#note(at(this.#refs, this.#count()));
       case TAG.function:
         return compileFunction(this.#read() as FunctionSpec, this.#environment());
       case TAG.buffer: {
@@ -587,6 +587,11 @@ export class Decoder {
     if (View === undefined) throw new SerializationError(`There is no ${name} on this side`);
     return this.#seen[place] = new View(buffer, offset, length);
   }
+}
+
+function at(list: readonly unknown[], index: number): unknown {
+  if (index >= list.length) throw new SerializationError("Cannot read a value from another thread: a part is missing");
+  return list[index];
 }
 
 /** Sets an own property, whatever its name: `__proto__` is a name like any other here. */
