@@ -25,9 +25,18 @@ function denoBefore(major: number, minor: number): boolean {
   return a < major || (a === major && b < minor);
 }
 
-/** Calls `run` in a turn of the event loop of its own, soon. */
-export function soon(run: () => void): void {
-  const { setImmediate } = globalThis as { setImmediate?: (run: () => void) => unknown };
-  if (setImmediate === undefined) setTimeout(run, 0);
-  else setImmediate(run);
+interface Immediates {
+  setImmediate?: (run: () => void) => unknown;
+  clearImmediate?: (handle: unknown) => void;
+}
+
+/** Calls `run` in a turn of the event loop of its own, soon. Gives what takes that back. */
+export function soon(run: () => void): () => void {
+  const { setImmediate, clearImmediate } = globalThis as Immediates;
+  if (setImmediate === undefined || clearImmediate === undefined) {
+    const timer = setTimeout(run, 0);
+    return () => clearTimeout(timer);
+  }
+  const handle = setImmediate(run);
+  return () => clearImmediate(handle);
 }

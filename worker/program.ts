@@ -504,7 +504,8 @@ class Program {
   #post(message: FromWorker, transfers: Transferable[]): void {
     this.#desk.countSent(); // before, so that the caller never misses one
     this.#port.postMessage(message, transfers);
-    this.#board.wakeCaller(); // for a caller that blocks; one that listens gets the message itself
+    // Even one that listens: it may have dealt with this very message already, and listen for the next thing.
+    this.#wakeCaller();
   }
 
   #wakeCaller(): void {

@@ -97,7 +97,8 @@ export class WorkerScheduler implements Scheduler {
   #parcels = 0;
   #encoding = false;
   #waiting = false;
-  #turnDue = false;
+  /** Takes back the turn of the event loop that is due. */
+  #turn: (() => void) | undefined;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
   #idleSince = 0;
   #watchTimer: ReturnType<typeof setTimeout> | undefined;
@@ -601,10 +602,8 @@ export class WorkerScheduler implements Scheduler {
   /** There is more to read already: after a turn of the event loop, which must not starve. */
   #takeTurn(): void {
     this.#board.setCaller(AWAKE);
-    if (this.#turnDue) return;
-    this.#turnDue = true;
-    soon(() => {
-      this.#turnDue = false;
+    this.#turn ??= soon(() => {
+      this.#turn = undefined;
       this.#awake();
     });
   }
@@ -657,6 +656,8 @@ export class WorkerScheduler implements Scheduler {
     this.#idleSince = 0;
     for (const host of this.#hosts) this.#end(host);
     this.#hosts.clear();
+    this.#turn?.();
+    this.#turn = undefined;
     this.#board.stopWaiting();
   }
 
