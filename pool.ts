@@ -22,7 +22,7 @@ import type { ResultIterator } from "./_result_stream.ts";
 import { traceJson } from "./_trace.ts";
 import { InvalidStateError } from "./errors.ts";
 import type { ArgsAndOptions, CallbackOptions, CallOptions, ImapOptions, MapOptions, PoolStats } from "./pool_types.ts";
-import { refuseInstances } from "./worker/codec.ts";
+import { refuseInstances } from "./worker/encoder.ts";
 import { isIdentifier } from "./worker/functions.ts";
 import { refuseWhileImporting } from "./worker/user_module.ts";
 import { WorkerScheduler } from "./worker/worker_scheduler.ts";

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { SerializationError, TimeoutError } from "../errors.ts";
-import { Decoder, Encoder, sourceOf } from "./codec.ts";
+import { Decoder, sourceOf } from "./decoder.ts";
+import { Encoder } from "./encoder.ts";
 import { EMPTY_ENVIRONMENT } from "./functions.ts";
 
 const encoder = new Encoder();

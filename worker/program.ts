@@ -13,7 +13,8 @@
 
 import { SerializationError, TimeoutError } from "../errors.ts";
 import { Board, Desk, type SlotHeader } from "./board.ts";
-import { Decoder, type Encoded, Encoder, sourceOf } from "./codec.ts";
+import { Decoder, sourceOf } from "./decoder.ts";
+import { type Encoded, Encoder } from "./encoder.ts";
 import { messageOf, readText } from "./error_fields.ts";
 import {
   buildEnvironment,

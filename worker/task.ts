@@ -6,6 +6,7 @@
 
 import type { AnyFunction, FunctionSpec } from "./functions.ts";
 import type { Lifecycle, LongCall } from "./lifecycle.ts";
+import type { KeptParcel } from "./payloads.ts";
 
 /** How the arguments of a task are meant: one call, a call for each item, a call for each tuple. */
 export type TaskMode = "apply" | "map" | "starmap";
@@ -37,12 +38,6 @@ export interface Parcel {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** What goes beside them. */
   readonly refs: readonly unknown[];
-}
-
-/** A parcel that waits on the calling side. */
-export interface KeptParcel extends Parcel {
-  /** What of `refs` is moved, not copied. */
-  readonly moves: readonly Transferable[];
 }
 
 /** A message from the calling side. `null` only wakes. */

@@ -9,20 +9,24 @@
  */
 
 import { BrokenProcessPoolError, CancelledError, SerializationError, TimeoutError } from "../errors.ts";
-import { AWAKE, Board, type DeskRecord, LISTENING, PAYLOAD, SEQ_MASK, STARTING, WAITING } from "./board.ts";
-import { Decoder, type Encoded, Encoder, sourceOf } from "./codec.ts";
-import { messageOf } from "./error_fields.ts";
-import { type AnyFunction, describeFunction, EMPTY_ENVIRONMENT, type FunctionSpec, specKey } from "./functions.ts";
+import { Board, type DeskRecord, PAYLOAD, SEQ_MASK, STARTING } from "./board.ts";
+import { CallerSleep } from "./caller_sleep.ts";
+import { CallLimits } from "./call_limits.ts";
+import { Decoder, sourceOf } from "./decoder.ts";
+import { type Encoded, Encoder } from "./encoder.ts";
+import { FunctionTable, type SentFunction } from "./function_table.ts";
+import { type AnyFunction, describeFunction, EMPTY_ENVIRONMENT, type FunctionSpec } from "./functions.ts";
 import { Host } from "./host.ts";
+import { IdleTimer } from "./idle_timer.ts";
 import { Lifecycle, type LongCall } from "./lifecycle.ts";
-import { soon, terminateStopsCode, waitAsyncWakes } from "./platform.ts";
+import { keep, Payloads, postKept } from "./payloads.ts";
+import { terminateStopsCode } from "./platform.ts";
 import { Queue } from "./queue.ts";
 import {
   BYE,
   FAILURE,
   FETCH,
   type FromWorker,
-  type KeptParcel,
   LACKS_ARGUMENTS,
   LACKS_FUNCTION,
   LAST,
@@ -36,11 +40,6 @@ import {
   type Task,
   type TraceEvent,
 } from "./task.ts";
-
-/** How long after its limit a worker that has not ended a call itself is ended, in milliseconds. */
-const GRACE = 100;
-/** How many functions are remembered; an older one is simply described again. */
-const FUNCTIONS = 1000;
 
 /** The wishes for the workers of a scheduler. */
 export interface WorkerOptions {
@@ -64,11 +63,6 @@ export interface WorkerOptions {
   readonly trace: boolean;
 }
 
-interface SentFunction {
-  readonly number: number;
-  readonly spec: FunctionSpec;
-}
-
 /** A {@linkcode Scheduler} on workers. */
 export class WorkerScheduler implements Scheduler {
   readonly size: number;
@@ -76,9 +70,8 @@ export class WorkerScheduler implements Scheduler {
   readonly #setup: Parcel;
   readonly #board = new Board();
   readonly #epoch = performance.timeOrigin + performance.now();
-  readonly #encoder = new Encoder();
+  readonly #payloads = new Payloads();
   readonly #decoder = new Decoder(() => EMPTY_ENVIRONMENT);
-  readonly #byMessage = !waitAsyncWakes();
   readonly #life = new Lifecycle();
   readonly #queue = new Queue<Task>();
   /** Handed over and not settled, by number. */
@@ -86,25 +79,21 @@ export class WorkerScheduler implements Scheduler {
   /** The task in each slot, as last filled. */
   readonly #slots: (Task | undefined)[] = [];
   readonly #hosts = new Set<Host>();
-  readonly #functions = new Map<string, SentFunction>();
+  readonly #functions = new FunctionTable();
   readonly #zombies = new Set<Host>();
   readonly #events: TraceEvent[] = [];
+  readonly #sleep = new CallerSleep(this.#board, () => this.#hasRecords(), () => this.#awake());
+  readonly #idle: IdleTimer;
+  readonly #limits = new CallLimits(
+    () => this.#now(),
+    () => Array.from(this.#hosts, (host) => host.desk),
+    () => this.#endOverdue(),
+  );
   #seq = 0;
-  #functionNumber = 0;
   #hostNumber = 0;
   #finished = 0;
   /** Payloads that wait to be fetched. */
   #parcels = 0;
-  #encoding = false;
-  #waiting = false;
-  /** Takes back the turn of the event loop that is due. */
-  #turn: (() => void) | undefined;
-  #idleTimer: ReturnType<typeof setTimeout> | undefined;
-  #idleSince = 0;
-  #watchTimer: ReturnType<typeof setTimeout> | undefined;
-  /** Tasks in flight that have a limit, and the least of their limits. */
-  #limited = 0;
-  #leastLimit = Infinity;
 
   /**
    * Starts no worker yet.
@@ -114,6 +103,7 @@ export class WorkerScheduler implements Scheduler {
   constructor(options: WorkerOptions) {
     this.size = options.size;
     this.#options = options;
+    this.#idle = new IdleTimer(options.idleTimeout, () => this.#endWorkers());
     const functions: [string, FunctionSpec][] = [];
     const values: Record<string, unknown> = {};
     for (const [name, value] of Object.entries(options.scope)) {
@@ -129,7 +119,7 @@ export class WorkerScheduler implements Scheduler {
       maxTasks: options.maxTasks,
       trace: options.trace,
     };
-    const { bytes, refs, transfers } = this.#encoder.encode(setup);
+    const { bytes, refs, transfers } = new Encoder().encode(setup);
     if (transfers.length > 0) {
       throw new SerializationError(
         "Cannot transfer 'scope' or 'initargs', as every worker needs them: send them plain",
@@ -187,7 +177,7 @@ export class WorkerScheduler implements Scheduler {
 
   /** Moves tasks from the queue to the board as long as there is room, and sees to it that workers take them. */
   #handOver(): void {
-    if (this.#encoding) return; // a getter of an argument has called us: the outer call goes on
+    if (this.#payloads.busy) return; // a getter of an argument has called us: the outer call goes on
     while (!this.#queue.empty && this.#board.hasRoom() && this.#parcels <= 2 * this.size) {
       const task = this.#queue.shift()!;
       if (task.settled) continue;
@@ -202,7 +192,7 @@ export class WorkerScheduler implements Scheduler {
   #prepare(task: Task): SentFunction | undefined {
     let sent: SentFunction;
     try {
-      sent = this.#function(task.fn);
+      sent = this.#functions.get(task.fn);
     } catch (error) {
       this.#settle(task, { ok: false, error });
       return undefined;
@@ -215,24 +205,13 @@ export class WorkerScheduler implements Scheduler {
     return sent;
   }
 
-  #function(fn: AnyFunction): SentFunction {
-    const spec = describeFunction(fn);
-    const key = specKey(spec);
-    let sent = this.#functions.get(key);
-    if (sent === undefined) {
-      if (this.#functions.size >= FUNCTIONS) this.#functions.delete(this.#functions.keys().next().value!);
-      this.#functions.set(key, sent = { number: this.#functionNumber++, spec });
-    }
-    return sent;
-  }
-
   #fillSlot(task: Task): void {
     let encoded: Encoded | undefined;
     if (task.parcel === undefined) {
       encoded = this.#encodePayload(task);
       if (encoded === undefined) return;
       if (encoded.refs.length > 0 || encoded.bytes.length > PAYLOAD) {
-        if (!this.#keepParcel(task, encoded)) return;
+        if (!this.#settleIfThrows(task, () => this.#keep(task, encoded!))) return;
       }
     }
     const remote = task.parcel !== undefined;
@@ -244,66 +223,52 @@ export class WorkerScheduler implements Scheduler {
     this.#slots[task.slot] = task;
   }
 
-  /** The function, unless every worker knows it, and the arguments; undefined, and the task settled, when they cannot be sent. */
+  /** The function, unless every worker knows it, and the arguments; undefined, and the task settled, if it cannot be sent. */
   #encodePayload(task: Task): Encoded | undefined {
-    const { spec } = this.#function(task.fn);
+    const { spec } = this.#functions.get(task.fn);
     let known = this.#hosts.size > 0;
     for (const host of this.#hosts) known &&= host.known.has(task.fnNumber);
-    this.#encoding = true;
-    try {
-      return this.#encoder.encode([known ? undefined : spec, task.args]);
-    } catch (error) {
-      this.#settle(task, { ok: false, error });
-      return undefined;
-    } finally {
-      this.#encoding = false;
-    }
+    let encoded: Encoded | undefined;
+    this.#settleIfThrows(task, () => encoded = this.#payloads.encode(known ? undefined : spec, task.args));
+    return encoded;
   }
 
-  /** Keeps a payload that does not fit into a slot. What is to be moved leaves this thread's hands at once. */
-  #keepParcel(task: Task, { bytes, refs, transfers }: Encoded): boolean {
-    let kept = refs;
-    let moves: Transferable[] = [];
-    if (transfers.length > 0) {
-      try {
-        kept = structuredClone(refs, { transfer: [...transfers] });
-        moves = kept.filter((_, i) => transfers.includes(refs[i] as Transferable)) as Transferable[];
-      } catch (cause) {
-        const error = new SerializationError(`Cannot send the arguments: ${messageOf(cause)}`, { cause });
-        this.#settle(task, { ok: false, error });
-        return false;
-      }
-      task.moved = true;
+  #keep(task: Task, encoded: Encoded): void {
+    task.parcel = keep(encoded);
+    task.moved = encoded.transfers.length > 0;
+  }
+
+  /** Does something for a task, which fails with what that throws: whether it went well. */
+  #settleIfThrows(task: Task, run: () => void): boolean {
+    try {
+      run();
+      return true;
+    } catch (error) {
+      this.#settle(task, { ok: false, error });
+      return false;
     }
-    task.parcel = { bytes: bytes.slice(), refs: kept, moves };
-    return true;
   }
 
   #enter(task: Task): void {
     this.#inFlight.set(task.seq, task);
-    if (task.limit === 0) return;
-    this.#limited++;
-    this.#leastLimit = Math.min(this.#leastLimit, task.limit);
-    this.#watch();
+    this.#limits.enter(task.limit);
   }
 
   /** Posts a task to one worker. */
   #post(host: Host, task: Task): void {
     if (!this.#prepare(task)) return;
     const encoded = this.#encodePayload(task);
-    if (encoded === undefined || !this.#keepParcel(task, encoded)) return;
-    const parcel = task.parcel!;
+    if (encoded === undefined || !this.#settleIfThrows(task, () => this.#keep(task, encoded))) return;
+    const kept = task.parcel!;
     task.parcel = undefined;
     this.#enter(task);
     host.posted.add(task);
     const header = { seq: task.seq, fn: task.fnNumber, mode: MODES.indexOf(task.mode), limit: task.limit };
-    try {
-      host.postTask({ type: "task", header, parcel: withoutMoves(parcel) }, movable(parcel));
-    } catch (cause) {
-      host.posted.delete(task);
-      const error = new SerializationError(`Cannot send the arguments: ${messageOf(cause)}`, { cause });
-      this.#settle(task, { ok: false, error });
-    }
+    const sent = this.#settleIfThrows(
+      task,
+      () => postKept(kept, (parcel, transfers) => host.postTask({ type: "task", header, parcel }, transfers)),
+    );
+    if (!sent) host.posted.delete(task);
   }
 
   /** Sees to it that enough workers look at the board: wakes those that sleep, starts those that are missing. */
@@ -405,32 +370,25 @@ export class WorkerScheduler implements Scheduler {
   #answer(host: Host, seq: number, lacks: number): void {
     const task = this.#inFlight.get(seq);
     if (task === undefined) return host.post({ type: "drop", seq }, []);
-    let { parcel } = task;
-    if ((lacks & LACKS_ARGUMENTS) !== 0 && parcel !== undefined) {
+    let kept = task.parcel;
+    if ((lacks & LACKS_ARGUMENTS) !== 0 && kept !== undefined) {
       task.parcel = undefined;
       this.#parcels--;
     } else if ((lacks & LACKS_FUNCTION) !== 0) {
-      const { bytes, refs } = this.#encoder.encode([this.#function(task.fn).spec, undefined]);
-      parcel = { bytes: bytes.slice(), refs, moves: [] };
-    } else {
-      const error = new SerializationError(`Worker '${host.name}' asks for arguments that the task does not have`);
-      this.#settle(task, { ok: false, error });
-      return host.post({ type: "drop", seq }, []);
+      kept = keep(this.#payloads.encode(this.#functions.get(task.fn).spec, undefined));
     }
-    try {
-      host.post({ type: "payload", seq, parcel: withoutMoves(parcel!) }, movable(parcel!));
-    } catch (cause) {
-      const error = new SerializationError(`Cannot send the arguments: ${messageOf(cause)}`, { cause });
-      this.#settle(task, { ok: false, error });
-      host.post({ type: "drop", seq }, []);
-    }
+    const sent = this.#settleIfThrows(task, () => {
+      if (kept === undefined) throw new SerializationError(`Worker '${host.name}' asks for arguments that were sent`);
+      postKept(kept, (parcel, transfers) => host.post({ type: "payload", seq, parcel }, transfers));
+    });
+    if (!sent) host.post({ type: "drop", seq }, []);
   }
 
   #forget(task: Task): void {
     if (!this.#inFlight.delete(task.seq)) return;
     if (task.parcel !== undefined) this.#parcels--;
     task.parcel = undefined;
-    if (task.limit !== 0 && --this.#limited === 0) this.#leastLimit = Infinity;
+    this.#limits.leave(task.limit);
   }
 
   #settle(task: Task, outcome: Outcome): void {
@@ -525,34 +483,15 @@ export class WorkerScheduler implements Scheduler {
 
   // Time limits.
 
-  /** Sees to it that a call which its worker cannot end by itself is noticed. */
-  #watch(): void {
-    if (this.#watchTimer !== undefined || this.#limited === 0) return;
-    this.#watchTimer = setTimeout(() => {
-      this.#watchTimer = undefined;
-      this.#endOverdue();
-      this.#watch();
-    }, Math.max(1, this.#nextCheck() - this.#now()));
-  }
-
   #now(): number {
     return performance.timeOrigin + performance.now() - this.#epoch;
   }
 
-  /** The earliest time at which a call can be overdue. */
-  #nextCheck(): number {
-    if (this.#limited === 0) return Infinity;
-    let next = this.#now() + this.#leastLimit;
-    for (const { desk: { deadline } } of this.#hosts) if (deadline !== 0) next = Math.min(next, deadline);
-    return next + GRACE;
-  }
-
+  /** Ends the workers whose call is overdue, so that their successors can go on. */
   #endOverdue(): void {
-    const now = this.#now();
     this.#drain();
     for (const host of [...this.#hosts]) {
-      const { deadline } = host.desk;
-      if (deadline === 0 || deadline + GRACE > now) continue;
+      if (!this.#limits.isOverdue(host.desk)) continue;
       host.receive(); // perhaps it has ended just now
       const running = this.#inFlight.get(host.desk.current);
       if (running === undefined || running.limit === 0 || !this.#hosts.delete(host)) continue;
@@ -574,38 +513,13 @@ export class WorkerScheduler implements Scheduler {
   #afterWork(): void {
     if (this.#life.complete && this.#inFlight.size === 0 && this.#queue.empty) this.#endAll();
     if (this.#hosts.size === 0) return;
-    if (this.#inFlight.size > 0 || !this.#queue.empty) {
-      this.#idleSince = 0;
-    } else if (this.#idleSince === 0) {
-      this.#idleSince = performance.now();
-      this.#startIdleTimer();
-    }
-    this.#listen();
+    this.#idle.set(this.#inFlight.size === 0 && this.#queue.empty);
+    this.#sleep.listen();
   }
 
-  #listen(): void {
-    // The word first, then the look at the rings: a worker that writes after the look finds the word set.
-    this.#board.setCaller(this.#byMessage ? LISTENING : WAITING);
-    for (const host of this.#hosts) {
-      if (host.desk.hasRecords()) return this.#takeTurn();
-    }
-    if (this.#byMessage || this.#waiting) return;
-    const woken = this.#board.waitForWorkersAsync();
-    if (woken === undefined) return this.#takeTurn();
-    this.#waiting = true;
-    woken.then(() => {
-      this.#waiting = false;
-      this.#awake();
-    });
-  }
-
-  /** There is more to read already: after a turn of the event loop, which must not starve. */
-  #takeTurn(): void {
-    this.#board.setCaller(AWAKE);
-    this.#turn ??= soon(() => {
-      this.#turn = undefined;
-      this.#awake();
-    });
+  #hasRecords(): boolean {
+    for (const host of this.#hosts) if (host.desk.hasRecords()) return true;
+    return false;
   }
 
   #awake(): void {
@@ -614,21 +528,17 @@ export class WorkerScheduler implements Scheduler {
   }
 
   block(done: () => boolean, deadline: number): boolean {
-    for (;;) {
-      this.#board.setCaller(WAITING); // before the look, as in #listen()
+    const look = (): boolean => {
       let any = this.#drain();
       for (const host of [...this.#hosts]) any = host.receive() || any;
-      if (done()) break;
-      if (any) {
-        this.#handOver();
-        if (done()) break;
-        continue;
-      }
+      return any || done();
+    };
+    while (!done()) {
       const left = deadline - performance.now();
-      if (left <= 0) break;
-      const check = this.#nextCheck() - this.#now();
-      if (check <= 0) this.#endOverdue();
-      else this.#board.waitForWorkers(Math.min(left, check));
+      const any = this.#sleep.block(look, () => Math.min(left, this.#limits.untilNext()));
+      if (any) this.#handOver();
+      else if (left <= 0) break;
+      if (this.#limits.untilNext() <= 0) this.#endOverdue();
     }
     this.#handOver();
     return done();
@@ -636,29 +546,12 @@ export class WorkerScheduler implements Scheduler {
 
   // Ending.
 
-  /** One timer, set when the pool falls idle; if it was busy in between, it is set again for the rest. */
-  #startIdleTimer(): void {
-    const { idleTimeout } = this.#options;
-    if (this.#idleTimer !== undefined || idleTimeout === Infinity) return;
-    const rest = this.#idleSince + idleTimeout - performance.now();
-    this.#idleTimer = setTimeout(() => {
-      this.#idleTimer = undefined;
-      if (this.#idleSince === 0) return;
-      if (performance.now() - this.#idleSince >= idleTimeout) this.#endWorkers();
-      else this.#startIdleTimer();
-    }, Math.max(0, Math.ceil(rest)));
-  }
-
   #endWorkers(): void {
-    clearTimeout(this.#idleTimer);
-    clearTimeout(this.#watchTimer);
-    this.#idleTimer = this.#watchTimer = undefined;
-    this.#idleSince = 0;
+    this.#limits.stop();
+    this.#idle.stop();
     for (const host of this.#hosts) this.#end(host);
     this.#hosts.clear();
-    this.#turn?.();
-    this.#turn = undefined;
-    this.#board.stopWaiting();
+    this.#sleep.stop();
   }
 
   #endAll(): void {
@@ -722,12 +615,3 @@ export class WorkerScheduler implements Scheduler {
 }
 
 const NO_BYTES = new Uint8Array(0);
-
-/** What of a parcel is moved when it is posted: its own bytes too, which nobody else has. */
-function movable({ bytes, moves }: KeptParcel): Transferable[] {
-  return [bytes.buffer, ...moves];
-}
-
-function withoutMoves({ bytes, refs }: KeptParcel): Parcel {
-  return { bytes, refs };
-}

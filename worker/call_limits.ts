@@ -1,0 +1,74 @@
+/**
+ * Noticing calls that have run over their limit, and that their worker could not end by itself: code that loops after
+ * an `await`.
+ *
+ * @module
+ */
+
+/** How long after its limit a call is given up from outside, in milliseconds. */
+const GRACE = 100;
+
+/** What is known of a worker's call. */
+export interface Limited {
+  /** When the running call must be over, in milliseconds on the scheduler's clock; 0 for never. */
+  readonly deadline: number;
+}
+
+/** Watches over the calls in flight that have a limit. One timer, set to the earliest time at which one can be late. */
+export class CallLimits {
+  readonly #now: () => number;
+  readonly #desks: () => Iterable<Limited>;
+  readonly #endOverdue: () => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #count = 0;
+  #least = Infinity;
+
+  /** `now` is the scheduler's clock, `desks` its workers; `endOverdue` is called when one may be late. */
+  constructor(now: () => number, desks: () => Iterable<Limited>, endOverdue: () => void) {
+    this.#now = now;
+    this.#desks = desks;
+    this.#endOverdue = endOverdue;
+  }
+
+  /** A task with this limit for each call goes to the workers; 0 for none. */
+  enter(limit: number): void {
+    if (limit === 0) return;
+    this.#count++;
+    this.#least = Math.min(this.#least, limit);
+    this.#watch();
+  }
+
+  /** It has come back. */
+  leave(limit: number): void {
+    if (limit !== 0 && --this.#count === 0) this.#least = Infinity;
+  }
+
+  /** Whether the call is so late that its worker will not end it. */
+  isOverdue({ deadline }: Limited): boolean {
+    return deadline !== 0 && deadline + GRACE <= this.#now();
+  }
+
+  /** How long until one can be overdue, in milliseconds. */
+  untilNext(): number {
+    if (this.#count === 0) return Infinity;
+    const now = this.#now();
+    let next = now + this.#least;
+    for (const { deadline } of this.#desks()) if (deadline !== 0) next = Math.min(next, deadline);
+    return next + GRACE - now;
+  }
+
+  #watch(): void {
+    if (this.#timer !== undefined || this.#count === 0) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#endOverdue();
+      this.#watch();
+    }, Math.max(1, this.untilNext()));
+  }
+
+  /** Forgets the timer; the next task sets it again. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}

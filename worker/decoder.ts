@@ -1,0 +1,228 @@
+/**
+ * Bytes back into values; `tags.ts` says how.
+ *
+ * @module
+ */
+
+import { SerializationError } from "../errors.ts";
+import { messageOf, newError, setErrorFields } from "./error_fields.ts";
+import { compileFunction, type Environment, type FunctionSpec } from "./functions.ts";
+import { define, TAG, VIEWS } from "./tags.ts";
+
+const utf8Decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** Memory that messages are read from; made once for memory that is read often. */
+export interface Source {
+  /** All of it, as bytes. */
+  readonly bytes: Uint8Array;
+  /** All of it, for reading numbers. */
+  readonly view: DataView;
+}
+
+/** A {@linkcode Source} over `bytes`. */
+export function sourceOf(bytes: Uint8Array): Source {
+  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+}
+
+const NOWHERE = sourceOf(new Uint8Array(0));
+
+/** Turns bytes back into values. One per thread of use; not re-entrant. */
+export class Decoder {
+  readonly #environment: () => Environment;
+  #bytes: Uint8Array = NOWHERE.bytes;
+  #view: DataView = NOWHERE.view;
+  #start = 0;
+  #at = 0;
+  #refs: readonly unknown[] = [];
+  #seen: unknown[] = [];
+
+  /** `environment` gives what surrounds the functions that are compiled on the way. */
+  constructor(environment: () => Environment) {
+    this.#environment = environment;
+  }
+
+  /**
+   * Decodes what an {@linkcode Encoder} made and stands at `start`. The value shares no memory with `source`.
+   *
+   * @throws {SerializationError} If the bytes make no sense, or a function does not compile here.
+   */
+  decode(source: Source, start: number, refs: readonly unknown[]): unknown {
+    this.#bytes = source.bytes;
+    this.#view = source.view;
+    this.#start = start;
+    this.#at = start;
+    this.#refs = refs;
+    this.#seen = [];
+    try {
+      return this.#read();
+    } catch (error) {
+      if (error instanceof SerializationError) throw error;
+      throw new SerializationError(`Cannot read a value from another thread: ${messageOf(error)}`, { cause: error });
+    } finally {
+      this.#seen = [];
+      this.#refs = [];
+      this.#bytes = NOWHERE.bytes;
+      this.#view = NOWHERE.view;
+    }
+  }
+
+  #count(): number {
+    const count = this.#view.getUint32(this.#at, true);
+    this.#at += 4;
+    return count;
+  }
+
+  #read(): unknown {
+    const tag = this.#bytes[this.#at++];
+    switch (tag) {
+      case TAG.undefined:
+        return undefined;
+      case TAG.null:
+        return null;
+      case TAG.true:
+        return true;
+      case TAG.false:
+        return false;
+      case TAG.int:
+        this.#at += 4;
+        return this.#view.getInt32(this.#at - 4, true);
+      case TAG.double:
+        this.#at += 8;
+        return this.#view.getFloat64(this.#at - 8, true);
+      case TAG.ascii:
+      case TAG.utf8:
+      case TAG.utf16:
+        return this.#string(tag);
+      case TAG.bigint64:
+        this.#at += 8;
+        return this.#view.getBigInt64(this.#at - 8, true);
+      case TAG.bigint: {
+        const text = this.#read() as string;
+        return text.startsWith("-") ? -BigInt(`0x${text.slice(1)}`) : BigInt(`0x${text}`);
+      }
+      case TAG.array:
+        return this.#array(false);
+      case TAG.arrayWithProperties:
+        return this.#array(true);
+      case TAG.doubles:
+        return this.#doubles();
+      case TAG.object:
+        return this.#properties(this.#note({}));
+      case TAG.map: {
+        const map = this.#note(new Map<unknown, unknown>());
+        for (let n = this.#count(); n > 0; n--) {
+          const key = this.#read();
+          map.set(key, this.#read());
+        }
+        return map;
+      }
+      case TAG.set: {
+        const set = this.#note(new Set<unknown>());
+        for (let n = this.#count(); n > 0; n--) set.add(this.#read());
+        return set;
+      }
+      case TAG.date:
+        this.#at += 8;
+        return this.#note(new Date(this.#view.getFloat64(this.#at - 8, true)));
+      case TAG.error:
+        return this.#error();
+      case TAG.back:
+        return at(this.#seen, this.#count());
+      case TAG.ref:
+        return this.#note(at(this.#refs, this.#count()));
+      case TAG.function:
+        return compileFunction(this.#read() as FunctionSpec, this.#environment());
+      case TAG.buffer: {
+        const size = this.#count();
+        const copy = this.#bytes.slice(this.#at, this.#at + size).buffer;
+        this.#at += size;
+        return this.#note(copy);
+      }
+      case TAG.view:
+        return this.#viewOf();
+      default:
+        throw new SerializationError(`Cannot read a value from another thread: unknown tag ${tag}`);
+    }
+  }
+
+  #note<T>(value: T): T {
+    this.#seen.push(value);
+    return value;
+  }
+
+  #string(tag: number): string {
+    const length = this.#count();
+    const start = this.#at;
+    if (tag === TAG.utf16) {
+      this.#at += length * 2;
+      let text = "";
+      for (let i = 0; i < length; i++) text += String.fromCharCode(this.#view.getUint16(start + i * 2, true));
+      return text;
+    }
+    this.#at += length;
+    if (tag === TAG.ascii && length < 24) {
+      let text = "";
+      for (let i = start; i < this.#at; i++) text += String.fromCharCode(this.#bytes[i]!);
+      return text;
+    }
+    return utf8Decoder.decode(this.#bytes.slice(start, this.#at)); // a copy: a decoder takes no shared memory
+  }
+
+  #array(named: boolean): unknown[] {
+    const length = this.#count();
+    const array: unknown[] = this.#note([]);
+    for (let i = 0; i < length; i++) {
+      if (this.#bytes[this.#at] === TAG.hole) {
+        this.#at++;
+        array.length = i + 1;
+      } else {
+        array[i] = this.#read();
+      }
+    }
+    if (named) {
+      for (const [key, value] of Object.entries(this.#read() as object)) define(array, key, value);
+    }
+    return array;
+  }
+
+  #doubles(): number[] {
+    const length = this.#count();
+    this.#at = this.#start + ((this.#at - this.#start + 7) & ~7);
+    const offset = this.#bytes.byteOffset + this.#at;
+    const packed = offset % 8 === 0
+      ? new Float64Array(this.#bytes.buffer, offset, length)
+      : new Float64Array(this.#bytes.slice(this.#at, this.#at + length * 8).buffer);
+    this.#at += length * 8;
+    return this.#note(Array.from(packed));
+  }
+
+  #properties<T extends object>(target: T): T {
+    for (let n = this.#count(); n > 0; n--) {
+      const key = this.#read() as string;
+      define(target, key, this.#read());
+    }
+    return target;
+  }
+
+  #error(): Error {
+    const error = this.#note(newError(this.#read() as string, this.#read() as string, this.#read() as string));
+    setErrorFields(error, this.#read() as Record<string, unknown>);
+    return error;
+  }
+
+  #viewOf(): unknown {
+    const name = VIEWS[this.#bytes[this.#at++]!]!;
+    const place = this.#seen.push(undefined) - 1;
+    const offset = this.#read() as number;
+    const length = this.#read() as number;
+    const buffer = this.#read() as ArrayBuffer;
+    const View = (globalThis as unknown as Record<string, new (b: ArrayBuffer, o: number, n: number) => unknown>)[name];
+    if (View === undefined) throw new SerializationError(`There is no ${name} on this side`);
+    return this.#seen[place] = new View(buffer, offset, length);
+  }
+}
+
+function at(list: readonly unknown[], index: number): unknown {
+  if (index >= list.length) throw new SerializationError("Cannot read a value from another thread: a part is missing");
+  return list[index];
+}

@@ -1,0 +1,74 @@
+/**
+ * What of a task is sent: its function, where it may be unknown, and its arguments.
+ *
+ * @module
+ */
+
+import { SerializationError } from "../errors.ts";
+import { type Encoded, Encoder } from "./encoder.ts";
+import { messageOf } from "./error_fields.ts";
+import type { FunctionSpec } from "./functions.ts";
+import type { Parcel } from "./task.ts";
+
+/** A parcel that waits on the calling side. */
+export interface KeptParcel extends Parcel {
+  /** What of `refs` is moved, not copied. */
+  readonly moves: readonly Transferable[];
+}
+
+/** Encodes payloads, and knows when it is at it. */
+export class Payloads {
+  readonly #encoder = new Encoder();
+  /** Whether an argument is being read: a getter of it may call the scheduler, which must not use the encoder then. */
+  busy = false;
+
+  /**
+   * The payload of a task; `spec` only if a worker may not know the function.
+   *
+   * @throws {SerializationError} If an argument cannot be sent.
+   */
+  encode(spec: FunctionSpec | undefined, args: readonly unknown[] | undefined): Encoded {
+    this.busy = true;
+    try {
+      return this.#encoder.encode([spec, args]);
+    } finally {
+      this.busy = false;
+    }
+  }
+}
+
+/**
+ * Keeps a payload until it is posted. What is to be moved leaves this thread's hands at once.
+ *
+ * @throws {SerializationError} If something cannot be moved.
+ */
+export function keep({ bytes, refs, transfers }: Encoded): KeptParcel {
+  if (transfers.length === 0) return { bytes: bytes.slice(), refs, moves: [] };
+  try {
+    const moved = structuredClone(refs, { transfer: [...transfers] });
+    const moves = moved.filter((_, i) => transfers.includes(refs[i] as Transferable)) as Transferable[];
+    return { bytes: bytes.slice(), refs: moved, moves };
+  } catch (cause) {
+    throw cannotSend(cause);
+  }
+}
+
+/**
+ * Posts a kept payload by `post`.
+ *
+ * @throws {SerializationError} If something in it cannot be copied.
+ */
+export function postKept(
+  { bytes, refs, moves }: KeptParcel,
+  post: (parcel: Parcel, transfers: Transferable[]) => void,
+): void {
+  try {
+    post({ bytes, refs }, [bytes.buffer, ...moves]); // nobody else has the bytes: they are moved too
+  } catch (cause) {
+    throw cannotSend(cause);
+  }
+}
+
+function cannotSend(cause: unknown): SerializationError {
+  return new SerializationError(`Cannot send the arguments: ${messageOf(cause)}`, { cause });
+}

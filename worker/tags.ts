@@ -1,0 +1,67 @@
+/**
+ * The bytes that values become: each begins with a tag.
+ *
+ * What structured clone takes becomes a flat sequence of tagged bytes, so that a small message fits into shared memory
+ * and costs no trip through the event loop. What bytes cannot hold (large or transferred buffers, shared memory, ports,
+ * blobs, regular expressions) is left out into `refs`, which travel beside the bytes by `postMessage`.
+ *
+ * On top of structured clone, functions travel by source at any depth, and errors keep their class, own properties,
+ * `cause` and `errors`.
+ *
+ * @module
+ */
+
+/** What a value begins with. */
+export const TAG = {
+  undefined: 0,
+  null: 1,
+  true: 2,
+  false: 3,
+  int: 4,
+  double: 5,
+  ascii: 6,
+  utf8: 7,
+  utf16: 8,
+  bigint64: 9,
+  bigint: 10,
+  array: 11,
+  doubles: 12,
+  arrayWithProperties: 13,
+  hole: 14,
+  object: 15,
+  map: 16,
+  set: 17,
+  date: 18,
+  error: 19,
+  back: 20,
+  ref: 21,
+  function: 22,
+  buffer: 23,
+  view: 24,
+} as const;
+
+/** The kinds of views, by number. */
+export const VIEWS = [
+  "Int8Array",
+  "Uint8Array",
+  "Uint8ClampedArray",
+  "Int16Array",
+  "Uint16Array",
+  "Int32Array",
+  "Uint32Array",
+  "Float32Array",
+  "Float64Array",
+  "BigInt64Array",
+  "BigUint64Array",
+  "DataView",
+  "Float16Array",
+] as const;
+
+/** Sets an own property, whatever its name: `__proto__` is a name like any other here. */
+export function define(target: object, key: string, value: unknown): void {
+  if (key === "__proto__") {
+    Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+  } else {
+    (target as Record<string, unknown>)[key] = value;
+  }
+}
