@@ -131,6 +131,33 @@ test("arguments and results with getters that throw fail their own call", async 
   await goesOn(pool);
 });
 
+test("a getter of an argument may block for the pool itself, or end it", async () => {
+  await using pool = new Pool(1);
+  const blocking = {
+    get value(): number {
+      return pool.applySync(square, [3]);
+    },
+  };
+  assertEquals(await pool.apply((x: { value: number }) => x.value, [blocking]), 9);
+  const ending = {
+    get value(): number {
+      pool.terminate();
+      return 1;
+    },
+  };
+  await assertRejects(() => pool.apply((x: { value: number }) => x.value, [ending]), CancelledError);
+});
+
+test("broadcast() runs once on each worker even where workers are replaced after each task", async () => {
+  await using pool = new Pool(2, { maxTasksPerChild: 1 });
+  const flags = words(1);
+  for (let i = 1; i <= 20; i++) {
+    assertEquals((await pool.broadcast((w: Int32Array) => Atomics.add(w, 0, 1), [flags])).length, 2);
+    assertEquals(flags[0], 2 * i);
+    assert(pool.stats().workers <= 2);
+  }
+});
+
 test("a getter of an argument may use the pool itself", async () => {
   await using pool = new Pool(1);
   let inner: Promise<number> | undefined;

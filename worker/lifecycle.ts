@@ -4,7 +4,7 @@
  * @module
  */
 
-import { BrokenProcessPoolError, ClosedError } from "../errors.ts";
+import { BrokenProcessPoolError, CancelledError, ClosedError } from "../errors.ts";
 import { messageOf } from "./error_fields.ts";
 
 /** A call that hands over its tasks little by little, and so outlives `close()`. */
@@ -32,7 +32,9 @@ export class Lifecycle {
    */
   refuseUnlessOpen(): void {
     if (this.state === "open") return;
-    throw this.state === "broken" ? this.brokenError() : closed(this.state);
+    throw this.state === "broken"
+      ? this.#brokenError()
+      : new ClosedError(`Cannot take work as the pool is ${this.state}`);
   }
 
   /** Throws unless tasks of calls taken earlier still run. */
@@ -70,28 +72,27 @@ export class Lifecycle {
     return this.#end.promise;
   }
 
-  /** Nothing runs any more: tells the long calls. */
-  abandon(state: "terminated" | "broken", error: () => unknown): void {
+  /** Nothing runs any more, for `cause` if it is broken: tells the long calls. */
+  abandon(state: "terminated" | "broken", cause?: unknown): void {
     this.state = state;
+    this.#cause = cause;
     const calls = [...this.#calls];
     this.#calls.clear();
-    for (const call of calls) call.abandon(error());
+    for (const call of calls) call.abandon(this.refusal().error);
   }
 
-  /** Why nothing runs any more. */
-  setCause(cause: unknown): void {
-    this.#cause = cause;
+  /** What a task ends with that was pending then; each has an error of its own. */
+  refusal(): { readonly ok: false; readonly error: Error } {
+    const error = this.state === "broken"
+      ? this.#brokenError()
+      : new CancelledError("The task was given up as its pool was terminated");
+    return { ok: false, error };
   }
 
-  /** What a task of a broken pool fails with. */
-  brokenError(): Error {
+  #brokenError(): Error {
     const why = this.#cause instanceof BrokenProcessPoolError
       ? this.#cause.message
       : `its workers cannot start: ${messageOf(this.#cause)}`;
     return new BrokenProcessPoolError(`The pool is broken: ${why}`, { cause: this.#cause });
   }
-}
-
-function closed(state: string): ClosedError {
-  return new ClosedError(`Cannot take work as the pool is ${state}`);
 }

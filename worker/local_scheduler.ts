@@ -4,7 +4,7 @@
  * @module
  */
 
-import { CancelledError, InvalidStateError, TimeoutError } from "../errors.ts";
+import { InvalidStateError, TimeoutError } from "../errors.ts";
 import type { AnyFunction } from "./functions.ts";
 import { Lifecycle, type LongCall } from "./lifecycle.ts";
 import { Queue } from "./queue.ts";
@@ -202,20 +202,20 @@ export class LocalScheduler implements Scheduler {
 
   terminate(): void {
     if (this.state === "terminated" || this.state === "broken") return;
-    this.#abandon("terminated", () => new CancelledError("The task was given up as its pool was terminated"));
+    this.#life.abandon("terminated");
+    this.#abandon();
   }
 
   #break(cause: unknown): void {
     if (this.state === "terminated" || this.state === "broken") return;
-    this.#life.setCause(cause);
-    this.#abandon("broken", () => this.#life.brokenError());
+    this.#life.abandon("broken", cause);
+    this.#abandon();
   }
 
-  #abandon(state: "terminated" | "broken", error: () => Error): void {
-    this.#life.abandon(state, error);
+  #abandon(): void {
     const pending = [...this.#running, ...this.#lanes.flatMap((lane) => lane.posted.splice(0))];
     for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) pending.push(task);
-    for (const task of pending) this.#settle(task, { ok: false, error: error() });
+    for (const task of pending) this.#settle(task, this.#life.refusal());
     this.#life.ended();
   }
 

@@ -16,11 +16,10 @@ export interface KeptParcel extends Parcel {
   readonly moves: readonly Transferable[];
 }
 
-/** Encodes payloads, and knows when it is at it. */
+/** Encodes payloads. */
 export class Payloads {
   readonly #encoder = new Encoder();
-  /** Whether an argument is being read: a getter of it may call the scheduler, which must not use the encoder then. */
-  busy = false;
+  #busy = false;
 
   /**
    * The payload of a task; `spec` only if a worker may not know the function.
@@ -28,11 +27,13 @@ export class Payloads {
    * @throws {SerializationError} If an argument cannot be sent.
    */
   encode(spec: FunctionSpec | undefined, args: readonly unknown[] | undefined): Encoded {
-    this.busy = true;
+    // A getter of an argument has called for more work: that must not touch what is half done here.
+    if (this.#busy) return new Encoder().encode([spec, args]);
+    this.#busy = true;
     try {
       return this.#encoder.encode([spec, args]);
     } finally {
-      this.busy = false;
+      this.#busy = false;
     }
   }
 }

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { BrokenProcessPoolError, CancelledError, SerializationError, TimeoutError } from "../errors.ts";
+import { BrokenProcessPoolError, SerializationError, TimeoutError } from "../errors.ts";
 import { Board, type DeskRecord, PAYLOAD, SEQ_MASK, STARTING } from "./board.ts";
 import { CallerSleep } from "./caller_sleep.ts";
 import { CallLimits } from "./call_limits.ts";
@@ -121,9 +121,7 @@ export class WorkerScheduler implements Scheduler {
     };
     const { bytes, refs, transfers } = new Encoder().encode(setup);
     if (transfers.length > 0) {
-      throw new SerializationError(
-        "Cannot transfer 'scope' or 'initargs', as every worker needs them: send them plain",
-      );
+      throw new SerializationError("Cannot transfer 'scope' or 'initargs' as every worker needs them");
     }
     this.#setup = { bytes: bytes.slice(), refs };
   }
@@ -177,7 +175,6 @@ export class WorkerScheduler implements Scheduler {
 
   /** Moves tasks from the queue to the board as long as there is room, and sees to it that workers take them. */
   #handOver(): void {
-    if (this.#payloads.busy) return; // a getter of an argument has called us: the outer call goes on
     while (!this.#queue.empty && this.#board.hasRoom() && this.#parcels <= 2 * this.size) {
       const task = this.#queue.shift()!;
       if (task.settled) continue;
@@ -214,6 +211,9 @@ export class WorkerScheduler implements Scheduler {
         if (!this.#settleIfThrows(task, () => this.#keep(task, encoded!))) return;
       }
     }
+    // Getters of the arguments have run meanwhile, and may have used the pool, or ended it.
+    if (this.state === "terminated" || this.state === "broken") return this.#settle(task, this.#life.refusal());
+    if (!this.#board.hasRoom()) return this.#queue.unshift(task);
     const remote = task.parcel !== undefined;
     if (remote) this.#parcels++;
     const mode = MODES.indexOf(task.mode) | (remote ? REMOTE : 0);
@@ -350,7 +350,7 @@ export class WorkerScheduler implements Scheduler {
     if (kind === BYE) return this.#lose(host, `with code ${detail}`);
     if (kind === FETCH) return this.#answer(host, seq, detail);
     const task = this.#inFlight.get(seq);
-    if (detail === LAST) this.#retire(host);
+    if (detail === LAST) this.#retire(host, task);
     if (task === undefined || reply === undefined) return;
     host.known.add(task.fnNumber);
     host.posted.delete(task);
@@ -402,12 +402,12 @@ export class WorkerScheduler implements Scheduler {
   // Losing workers.
 
   /** The worker has said that it takes no more tasks. */
-  #retire(host: Host): void {
+  #retire(host: Host, last: Task | undefined): void {
     host.receive(); // large replies that it sent before
     if (!this.#hosts.delete(host)) return;
-    const posted = [...host.posted];
     host.end();
-    this.#repost(posted.filter((task) => task.seq !== host.desk.current));
+    if (last !== undefined) host.posted.delete(last);
+    this.#repost(host.posted);
   }
 
   /** The worker is gone: fails the task it ran, and takes back what it had not begun. */
@@ -430,7 +430,7 @@ export class WorkerScheduler implements Scheduler {
       return this.#break(new BrokenProcessPoolError(`Worker '${host.name}' ended ${how} while it started`));
     }
     this.#requeue(unbegun);
-    this.#repost([...host.posted]);
+    this.#repost(host.posted);
     this.#handOver();
   }
 
@@ -450,8 +450,7 @@ export class WorkerScheduler implements Scheduler {
     for (const task of [...tasks].sort((a, b) => b.seq - a.seq)) {
       const { parcel } = task;
       if (task.moved && parcel === undefined) {
-        const error = new BrokenProcessPoolError("The worker ended with the arguments, which had been moved to it");
-        this.#settle(task, { ok: false, error });
+        this.#settle(task, movedAway());
         continue;
       }
       this.#forget(task);
@@ -462,16 +461,15 @@ export class WorkerScheduler implements Scheduler {
   }
 
   /** Tasks for one worker whose worker is gone go to others. */
-  #repost(tasks: readonly Task[]): void {
+  #repost(tasks: ReadonlySet<Task>): void {
     for (const task of tasks) {
       if (task.settled || this.state === "terminated" || this.state === "broken") continue;
       if (task.moved) {
-        const error = new BrokenProcessPoolError("The worker ended with the arguments, which had been moved to it");
-        this.#settle(task, { ok: false, error });
+        this.#settle(task, movedAway());
         continue;
       }
       this.#forget(task);
-      this.#startWorker();
+      if (this.#hosts.size < this.size) this.#startWorker();
       this.#post([...this.#hosts].at(-1)!, task);
     }
   }
@@ -502,7 +500,7 @@ export class WorkerScheduler implements Scheduler {
       const error = new TimeoutError(`${what} was ended as it ran longer than its limit of ${running.limit} ms`);
       this.#settle(running, { ok: false, error });
       this.#requeue(unbegun);
-      this.#repost([...host.posted]);
+      this.#repost(host.posted);
     }
     this.#handOver();
   }
@@ -560,13 +558,13 @@ export class WorkerScheduler implements Scheduler {
   }
 
   /** Settles everything that is pending. */
-  #abandon(error: () => unknown): void {
+  #abandon(): void {
     const pending = [...this.#inFlight.values()];
     for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) {
       if (!task.settled) pending.push(task);
     }
     this.#endAll();
-    for (const task of pending) this.#settle(task, { ok: false, error: error() });
+    for (const task of pending) this.#settle(task, this.#life.refusal());
   }
 
   close(): void {
@@ -577,17 +575,14 @@ export class WorkerScheduler implements Scheduler {
 
   terminate(): void {
     if (this.state === "terminated" || this.state === "broken") return;
-    const error = () => new CancelledError("The task was given up as its pool was terminated");
-    this.#life.abandon("terminated", error);
-    this.#abandon(error);
+    this.#life.abandon("terminated");
+    this.#abandon();
   }
 
   #break(cause: unknown): void {
     if (this.state === "terminated" || this.state === "broken") return;
-    this.#life.setCause(cause);
-    const error = () => this.#life.brokenError();
-    this.#life.abandon("broken", error);
-    this.#abandon(error);
+    this.#life.abandon("broken", cause);
+    this.#abandon();
   }
 
   join(): Promise<void> {
@@ -615,3 +610,8 @@ export class WorkerScheduler implements Scheduler {
 }
 
 const NO_BYTES = new Uint8Array(0);
+
+function movedAway(): Outcome {
+  const error = new BrokenProcessPoolError("The worker ended with the arguments, which had been moved to it");
+  return { ok: false, error };
+}
