@@ -14,7 +14,7 @@ import { CallerSleep } from "./caller_sleep.ts";
 import { CallLimits } from "./call_limits.ts";
 import { Decoder, sourceOf } from "./decoder.ts";
 import { type Encoded, Encoder } from "./encoder.ts";
-import { FunctionTable, type SentFunction } from "./function_table.ts";
+import { FunctionTable } from "./function_table.ts";
 import { type AnyFunction, describeFunction, EMPTY_ENVIRONMENT, type FunctionSpec } from "./functions.ts";
 import { Host } from "./host.ts";
 import { IdleTimer } from "./idle_timer.ts";
@@ -186,20 +186,13 @@ export class WorkerScheduler implements Scheduler {
   }
 
   /** Numbers a task and its function; false, and the task settled, when the function cannot be sent. */
-  #prepare(task: Task): SentFunction | undefined {
-    let sent: SentFunction;
-    try {
-      sent = this.#functions.get(task.fn);
-    } catch (error) {
-      this.#settle(task, { ok: false, error });
-      return undefined;
-    }
-    if (task.seq < 0) {
+  #prepare(task: Task): boolean {
+    return this.#settleIfThrows(task, () => {
+      task.fnNumber = this.#functions.get(task.fn).number;
+      if (task.seq >= 0) return;
       do this.#seq = (this.#seq + 1) & SEQ_MASK; while (this.#inFlight.has(this.#seq));
       task.seq = this.#seq;
-    }
-    task.fnNumber = sent.number;
-    return sent;
+    });
   }
 
   #fillSlot(task: Task): void {
