@@ -3,7 +3,7 @@
  */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
-import { BrokenProcessPoolError, CancelledError, Pool, SerializationError } from "./mod.ts";
+import { BrokenProcessPoolError, CancelledError, Pool, SerializationError, TimeoutError } from "./mod.ts";
 import { arriveAndBlock, reaches, rejection, release, test, words } from "./tools/test_pool.ts";
 
 const square = (n: number): number => n * n;
@@ -329,7 +329,7 @@ test("an error outside of any task is reported, and the worker goes on", async (
   assertEquals(code, 0);
 });
 
-test("a pool that nobody closes does not keep the program from ending", async () => {
+test("A38: a pool that nobody closes does not keep the program from ending", async () => {
   const { code, stdout } = await new Deno.Command(Deno.execPath(), {
     args: [
       "eval",
@@ -345,6 +345,21 @@ test("a pool that nobody closes does not keep the program from ending", async ()
     env: { NO_COLOR: "1" },
   }).output();
   assertEquals([new TextDecoder().decode(stdout).trim(), code], ["[ 2, 3 ]", 0]);
+});
+
+test("code that loops after an await is left behind at its limit, and the pool goes on", async () => {
+  await using pool = new Pool(1, { taskTimeout: 30 });
+  const loop = async (): Promise<void> => {
+    await Promise.resolve();
+    for (const end = performance.now() + 1000; performance.now() < end;);
+  };
+  const queued = pool.map(square, [1, 2, 3], { taskTimeout: 5000 });
+  const error = await rejection(pool.apply(loop));
+  assertInstanceOf(error, TimeoutError);
+  assertEquals(await pool.apply(square, [5]), 25);
+  assertEquals(await queued, [1, 4, 9]);
+  // Where the runtime cannot stop it, it is counted until it comes to its end.
+  while (pool.stats().zombies > 0) await new Promise((resolve) => setTimeout(resolve, 10));
 });
 
 test("a full board and a full reply ring lose nothing", async () => {

@@ -16,6 +16,7 @@ import {
   Pool,
   SerializationError,
   TimeoutError,
+  transfer,
 } from "./mod.ts";
 import { arriveAndBlock, liveWorkers, reaches, rejection, release, test, words } from "./tools/test_pool.ts";
 
@@ -803,6 +804,37 @@ test("values arrive as structured clone would give them", async () => {
   assertEquals(({} as Record<string, unknown>).polluted, undefined);
 });
 
+test("transfer() moves what it names, both ways, and leaves nothing here", async () => {
+  await using pool = new Pool(1, { scope: { transfer } });
+  const data = new Float64Array(1000).fill(2);
+  const twice = (a: Float64Array): Float64Array => transfer(a.map((n) => n * 2), [a.buffer]);
+  const result = pool.apply(twice, [transfer(data, [data.buffer])]);
+  assertEquals(data.length, 0);
+  assertEquals(await result, new Float64Array(1000).fill(4));
+  const { port1, port2 } = new MessageChannel();
+  const answer = new Promise((resolve) => port1.onmessage = (event) => resolve(event.data));
+  await pool.apply((port: MessagePort) => {
+    port.postMessage("from the worker");
+    port.close();
+  }, [transfer(port2, [port2])]);
+  assertEquals(await answer, "from the worker");
+  port1.close();
+  const gone = new Uint8Array(8);
+  await pool.apply((a: Uint8Array) => a.length, [transfer(gone, [gone.buffer])]);
+  await assertRejects(() => pool.apply((a: Uint8Array) => a.length, [transfer(gone, [gone.buffer])]), Error);
+  await assertRejects(() => pool.apply((p: MessagePort) => p, [port1]), SerializationError);
+  assertThrows(() => transfer(1, 5 as unknown as []), TypeError, "'buffers'");
+  assertEquals(await pool.apply(square, [3]), 9);
+});
+
+test("A37: neither arguments nor results are kept once a task is done", async () => {
+  await using pool = new Pool(1);
+  await pool.apply(square, [1]);
+  const before = Deno.memoryUsage().rss;
+  for (let i = 0; i < 60; i++) await pool.apply((a: Uint8Array) => a, [new Uint8Array(10_000_000)]);
+  assert(Deno.memoryUsage().rss - before < 400_000_000); // of 1.2 GB that went through
+});
+
 test("taskTimeout ends a loop, a wait and a promise, and the worker or its successor serves on", async () => {
   await using pool = new Pool(1, { taskTimeout: 60 });
   const name = await pool.apply(() => self.name);
@@ -972,7 +1004,7 @@ test("trace() tells who ran what, as Chrome Trace Events", async () => {
   for (const task of tasks) assert((task.dur as number) >= 0 && (task.ts as number) >= 0);
 });
 
-test("pools work inside workers", async () => {
+test("A40: pools work inside workers", async () => {
   await using pool = new Pool(1, { module: new URL("./tools/nested_tasks.ts", import.meta.url) });
   const { nestedMap } = await import("./tools/nested_tasks.ts");
   assertEquals(await pool.apply(nestedMap, [[1, 2, 3]]), [1, 4, 9]);

@@ -34,7 +34,10 @@ export class CallLimits {
   enter(limit: number): void {
     if (limit === 0) return;
     this.#count++;
-    this.#least = Math.min(this.#least, limit);
+    if (limit < this.#least) {
+      this.#least = limit;
+      this.stop(); // the timer may be set to a later time
+    }
     this.#watch();
   }
 

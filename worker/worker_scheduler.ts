@@ -381,6 +381,7 @@ export class WorkerScheduler implements Scheduler {
     if (!this.#inFlight.delete(task.seq)) return;
     if (task.parcel !== undefined) this.#parcels--;
     task.parcel = undefined;
+    if (this.#slots[task.slot] === task) this.#slots[task.slot] = undefined; // or it would keep the arguments
     this.#limits.leave(task.limit);
   }
 
