@@ -160,6 +160,7 @@ export class SettledLater<T> implements AsyncResult<T> {
   readonly #callbacks: ResultCallbacks<T>;
   readonly #waiters = new Set<() => void>();
   #outcome: Outcome | undefined;
+  #settling = false;
 
   constructor(block: Block, callbacks: ResultCallbacks<T> = {}) {
     this.#block = block;
@@ -169,6 +170,7 @@ export class SettledLater<T> implements AsyncResult<T> {
   /** Ends the wait. The callback comes first, so that whoever waits finds it has run; if it throws, that is the outcome. */
   settle(outcome: Outcome): void {
     const { callback, errorCallback } = this.#callbacks;
+    this.#settling = true;
     try {
       if (outcome.ok) callback?.(outcome.value as T);
       else errorCallback?.(outcome.error);
@@ -211,6 +213,9 @@ export class SettledLater<T> implements AsyncResult<T> {
 
   waitSync(timeout?: number): boolean {
     const limit = checkTimeout(timeout);
+    if (this.#settling && !this.ready()) {
+      throw new InvalidStateError("Cannot block for a result in its own callback: it is ready after that");
+    }
     return this.ready() || this.#block(() => this.ready(), performance.now() + limit);
   }
 

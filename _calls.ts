@@ -110,8 +110,13 @@ export class Calls {
       once({ ok: false, error: signal.reason });
     };
     if (signal.aborted) return once({ ok: false, error: signal.reason });
-    this.#scheduler.submit(task);
-    if (!settled) signal.addEventListener("abort", abort);
+    signal.addEventListener("abort", abort);
+    try {
+      this.#scheduler.submit(task);
+    } catch (error) {
+      signal.removeEventListener("abort", abort);
+      throw error;
+    }
   }
 
   /** A call for each item, as a promise. */

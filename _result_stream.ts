@@ -238,7 +238,7 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
     try {
       this.#options.onProgress?.(this.#done, this.#total);
     } catch (error) {
-      this.#stop({ ok: false, error });
+      this.#stopWith(error);
     }
     this.#give();
     this.#fill();
@@ -297,8 +297,8 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
   }
 
   /** Ends the stream: `last`, if any, is the last thing it gives. */
-  #stop(last: Outcome | undefined): Promise<unknown> | undefined {
-    if (this.#stopped) return undefined;
+  async #stop(last: Outcome | undefined): Promise<void> {
+    if (this.#stopped) return;
     this.#stopped = true;
     this.#detach();
     for (const task of this.#tasks) this.#scheduler.cancel(task);
@@ -307,20 +307,19 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
     while (this.#ready.shift() !== undefined);
     this.#chunk = [];
     const open = !this.#ended;
-    this.#endInput(undefined);
     this.#lastError = last;
+    this.#endInput(last);
     this.#give();
-    if (!open) return undefined;
     // A sync input that is being read has called us itself: it cannot be closed from within.
-    return this.#reading && !this.#async ? undefined : Promise.resolve(this.#input.return?.());
+    if (open && (this.#async || !this.#reading)) await this.#input.return?.();
   }
 
-  readonly #abort = (): void => {
-    const reason = this.#options.signal!.reason;
-    this.#stop({ ok: false, error: reason })?.catch(() => {
-      // The reason of the abort is what the reader gets; a second error of its own input adds nothing to it.
-    });
-  };
+  /** Ends the stream with an error. That is what the reader gets: a second one, of closing the input, adds nothing. */
+  #stopWith(error: unknown): void {
+    this.#stop({ ok: false, error }).catch(() => {});
+  }
+
+  readonly #abort = (): void => this.#stopWith(this.#options.signal!.reason);
 
   #detach(): void {
     this.#options.signal?.removeEventListener("abort", this.#abort);

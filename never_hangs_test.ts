@@ -3,7 +3,15 @@
  */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
-import { BrokenProcessPoolError, CancelledError, Pool, SerializationError, TimeoutError } from "./mod.ts";
+import {
+  type AsyncResult,
+  BrokenProcessPoolError,
+  CancelledError,
+  InvalidStateError,
+  Pool,
+  SerializationError,
+  TimeoutError,
+} from "./mod.ts";
 import { arriveAndBlock, reaches, rejection, release, test, words } from "./tools/test_pool.ts";
 
 const square = (n: number): number => n * n;
@@ -360,6 +368,148 @@ test("code that loops after an await is left behind at its limit, and the pool g
   assertEquals(await queued, [1, 4, 9]);
   // Where the runtime cannot stop it, it is counted until it comes to its end.
   while (pool.stats().zombies > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+});
+
+test("a worker that a forgotten timer has taken is left behind, and its pool goes on", async () => {
+  await using pool = new Pool(1);
+  await pool.apply(() => {
+    setTimeout(() => {
+      for (const end = performance.now() + 2500; performance.now() < end;);
+    }, 5);
+  });
+  await new Promise((resolve) => setTimeout(resolve, 30)); // it loops now
+  assertEquals(await pool.apply(square, [3]), 9);
+  assertEquals((await pool.broadcast(() => 1)).length, 1);
+});
+
+test("revoked proxies, frozen errors and a patched console cost no task", async () => {
+  await using pool = new Pool(1);
+  const revoked = (): unknown => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    return proxy;
+  };
+  assertInstanceOf(await rejection(pool.apply(revoked)), SerializationError);
+  assertInstanceOf(
+    await rejection(pool.apply(() => {
+      const { proxy, revoke } = Proxy.revocable({}, {});
+      revoke();
+      throw proxy;
+    })),
+    SerializationError,
+  );
+  for (
+    const run of [
+      () => {
+        throw Object.freeze(new ReferenceError("x is not defined"));
+      },
+      async () => {
+        await Promise.resolve();
+        throw Object.freeze(new ReferenceError("x is not defined"));
+      },
+    ]
+  ) assertInstanceOf(await rejection(pool.apply(run)), ReferenceError);
+  const suppressed = await rejection(pool.apply(() => {
+    throw new SuppressedError(new RangeError("a"), "b", "both");
+  })) as SuppressedError;
+  assertInstanceOf(suppressed.error, RangeError);
+  assertEquals([suppressed.message, suppressed.suppressed], ["both", "b"]);
+  await goesOn(pool);
+});
+
+test("an initializer's error that cannot be read breaks the pool all the same", async () => {
+  await using pool = new Pool(1, {
+    initializer: () => {
+      const { postMessage } = self as unknown as { postMessage: unknown }; // a function that only workers have
+      throw Object.assign(new Error("init"), { cause: { postMessage, weak: new WeakMap() } });
+    },
+  });
+  await assertRejects(() => pool.apply(square, [1]), BrokenProcessPoolError, "init");
+});
+
+test("a getter of an argument may abort its own call", async () => {
+  await using pool = new Pool(1);
+  for (const call of ["apply", "map"] as const) {
+    const controller = new AbortController();
+    const trap = {
+      get value(): number {
+        controller.abort("stop");
+        return 1;
+      },
+    };
+    const { signal } = controller;
+    const run = (x: unknown): unknown => x;
+    const promise = call === "apply" ? pool.apply(run, [trap], { signal }) : pool.map(run, [trap], { signal });
+    assertEquals(await rejection(promise), "stop");
+  }
+  await goesOn(pool);
+});
+
+test("an input that fails to close does not hide why the stream ended", async () => {
+  await using pool = new Pool(1);
+  const bad = function* (): Generator<number> {
+    try {
+      for (let i = 0;; i++) yield i;
+    } finally {
+      // deno-lint-ignore no-unsafe-finally -- the fault that is tested
+      throw new Error("while closing");
+    }
+  };
+  const badLater = async function* (): AsyncGenerator<number> {
+    yield* bad();
+  };
+  for (const input of [bad, badLater]) {
+    const controller = new AbortController();
+    const aborted = pool.imap(square, input(), { signal: controller.signal });
+    assertEquals((await aborted.next()).value, 0);
+    controller.abort("stop");
+    assertEquals(await rejection(aborted.next()), "stop");
+    assertEquals((await aborted.next()).done, true);
+    const failing = pool.imap(square, input(), {
+      onProgress: () => {
+        throw new RangeError("progress");
+      },
+    });
+    assertInstanceOf(await rejection(failing.next()), RangeError);
+    const left = pool.imap(square, input());
+    await assertRejects(() => left.return(), Error, "while closing");
+  }
+  await goesOn(pool);
+});
+
+test("what 'scope' holds is copied when the pool is made", async () => {
+  const big = new Uint8Array(10_000);
+  await using pool = new Pool(1, { scope: { big }, maxTasksPerChild: 1 });
+  structuredClone(big.buffer, { transfer: [big.buffer] });
+  for (let i = 0; i < 3; i++) assertEquals(await pool.apply(() => big.length), 10_000);
+});
+
+test("blocking for a result in its own callback is refused, not hung", async () => {
+  await using pool = new Pool(1);
+  let error: unknown;
+  const result: AsyncResult<number> = pool.applyAsync(square, [2], {
+    callback: () => {
+      try {
+        result.getSync();
+      } catch (e) {
+        error = e;
+      }
+    },
+  });
+  assertEquals(await result.get(), 4);
+  assertInstanceOf(error, InvalidStateError);
+});
+
+test("a limit may be as long as a timer can be", async () => {
+  await using pool = new Pool(1);
+  const later = async (n: number): Promise<number> => {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    return n;
+  };
+  for (const taskTimeout of [0x7fffffff, 0x7fffffff - 50, 2 ** 40, Infinity]) {
+    assertEquals(await pool.apply(later, [1], { taskTimeout }), 1);
+    assertEquals(await pool.apply(square, [2], { taskTimeout }), 4);
+  }
 });
 
 test("a full board and a full reply ring lose nothing", async () => {

@@ -237,6 +237,7 @@ export class Board {
  *   5 SENT      how many messages the worker has sent
  *   6 WRITTEN   bytes ever written to the ring; by the worker alone
  *   7 READ      bytes ever read from the ring; by the caller alone
+ *   8 LOOKS     how often the worker has begun to look for tasks
  *   16 …        RING bytes of records: size, kind, seq, detail (32 bits each), payload; 8-byte aligned
  */
 const SLEEP = 0;
@@ -247,6 +248,7 @@ const MAIL = 4;
 const SENT = 5;
 const WRITTEN = 6;
 const READ = 7;
+const LOOKS = 8;
 const RING_AT = 64;
 const RING = 65536;
 const RECORD = 16;
@@ -334,6 +336,11 @@ export class Desk {
     return load(this.#words, DEADLINE);
   }
 
+  /** Caller: how often the worker has begun to look for tasks. */
+  get looks(): number {
+    return load(this.#words, LOOKS);
+  }
+
   /** Caller: how many messages the worker has sent, or is about to send. */
   get sent(): number {
     return load(this.#words, SENT);
@@ -403,6 +410,11 @@ export class Desk {
   /** Worker: it runs, and looks for tasks before it sleeps. */
   setBusy(): void {
     store(this.#words, SLEEP, BUSY);
+  }
+
+  /** Worker: begins to look for tasks. */
+  countLook(): void {
+    add(this.#words, LOOKS, 1);
   }
 
   /** Worker: its task goes on asynchronously. */

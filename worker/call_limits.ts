@@ -8,6 +8,9 @@
 /** How long after its limit a call is given up from outside, in milliseconds. */
 const GRACE = 100;
 
+/** The longest time that a timer can be set to, in milliseconds. */
+const LONGEST = 0x7fffffff;
+
 /** What is known of a worker's call. */
 export interface Limited {
   /** When the running call must be over, in milliseconds on the scheduler's clock; 0 for never. */
@@ -66,7 +69,7 @@ export class CallLimits {
       this.#timer = undefined;
       this.#endOverdue();
       this.#watch();
-    }, Math.max(1, this.untilNext()));
+    }, Math.min(Math.max(1, this.untilNext()), LONGEST));
   }
 
   /** Forgets the timer; the next task sets it again. */

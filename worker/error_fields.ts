@@ -9,6 +9,10 @@ import * as libraryErrors from "../errors.ts";
 
 type ErrorClass = new (message?: string) => Error;
 
+const TEXTS = ["name", "message", "stack"];
+/** What errors of some classes hold in properties that are not enumerable. */
+const HIDDEN = ["cause", "errors", "error", "suppressed"];
+
 let byPrototype: Map<object, string> | undefined;
 let byKey: Map<string, ErrorClass> | undefined;
 
@@ -43,6 +47,15 @@ function classes(): { byPrototype: Map<object, string>; byKey: Map<string, Error
   return { byPrototype, byKey };
 }
 
+/** `instanceof Error`, for anything at all: a revoked proxy is none. */
+export function isError(value: unknown): value is Error {
+  try {
+    return value instanceof Error;
+  } catch {
+    return false;
+  }
+}
+
 /** The nearest class of `error` that the other side has too. */
 export function errorClassOf(error: Error): string {
   const known = classes().byPrototype;
@@ -56,9 +69,16 @@ export function errorClassOf(error: Error): string {
 /** An error of that class, still without its stack and other fields. */
 export function newError(key: string, message: string, name: string): Error {
   if (key === "DOMException") return new DOMException(message, name);
-  if (key === "AggregateError") return new AggregateError([], message);
+  if (key === "AggregateError") return renamed(new AggregateError([], message), name);
   const Class = classes().byKey.get(key) ?? Error;
-  const error = new Class(message);
+  if (key === "SuppressedError") {
+    const Suppressed = Class as unknown as new (error: unknown, suppressed: unknown, message: string) => Error;
+    return renamed(new Suppressed(undefined, undefined, message), name);
+  }
+  return renamed(new Class(message), name);
+}
+
+function renamed(error: Error, name: string): Error {
   if (error.name !== name) hide(error, "name", name);
   return error;
 }
@@ -66,14 +86,14 @@ export function newError(key: string, message: string, name: string): Error {
 /** What else an error carries. A property whose getter throws is left out: an error must always arrive. */
 export function errorFields(error: Error): Record<string, unknown> {
   const fields: Record<string, unknown> = { stack: readText(error, "stack") };
-  for (const key of ["cause", "errors"] as const) {
+  for (const key of HIDDEN) {
     if (!Object.hasOwn(error, key)) continue;
     const [ok, value] = read(error, key);
     if (ok) fields[key] = value;
   }
   const own: Record<string, unknown> = {};
   for (const key of Object.keys(error)) {
-    if (key === "name" || key === "message" || key === "stack" || key === "cause" || key === "errors") continue;
+    if (TEXTS.includes(key) || HIDDEN.includes(key)) continue;
     const [ok, value] = read(error, key);
     if (ok && typeof value !== "function" && typeof value !== "symbol") own[key] = value;
   }
@@ -84,8 +104,7 @@ export function errorFields(error: Error): Record<string, unknown> {
 /** Completes an error made by {@linkcode newError}. */
 export function setErrorFields(error: Error, fields: Readonly<Record<string, unknown>>): void {
   hide(error, "stack", fields.stack);
-  if ("cause" in fields) hide(error, "cause", fields.cause);
-  if ("errors" in fields) hide(error, "errors", fields.errors);
+  for (const key of HIDDEN) if (key in fields) hide(error, key, fields[key]);
   for (const [key, value] of Object.entries(fields.own ?? {})) {
     Object.defineProperty(error, key, { value, writable: true, enumerable: true, configurable: true });
   }
@@ -112,7 +131,7 @@ function hide(error: Error, key: string, value: unknown): void {
 /** The message of anything thrown, however hostile. */
 export function messageOf(error: unknown): string {
   try {
-    return error instanceof Error ? error.message : String(error);
+    return isError(error) ? String(error.message) : String(error);
   } catch {
     return "the thrown value cannot be shown";
   }

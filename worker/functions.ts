@@ -9,6 +9,7 @@
  */
 
 import { SerializationError } from "../errors.ts";
+import { isError, readText } from "./error_fields.ts";
 
 /** Any function, for places that only hand it on. */
 export type AnyFunction = (...args: never[]) => unknown;
@@ -131,7 +132,9 @@ function strictReturn(text: string): string {
 /**
  * Makes the function that `spec` describes.
  *
- * @throws {SerializationError} If the text does not compile here, or a path leads nowhere.
+ * A path that leads nowhere here gives a function that throws `SerializationError`.
+ *
+ * @throws {SerializationError} If the text does not compile here.
  */
 export function compileFunction(spec: FunctionSpec, environment: Environment): AnyFunction {
   if (spec.kind === "library") {
@@ -164,7 +167,12 @@ function functionAt(path: readonly string[]): AnyFunction {
     holder = value;
     value = (value as Record<string, unknown> | undefined)?.[key];
   }
-  if (typeof value !== "function") throw new SerializationError(`There is no function '${path.join(".")}' here`);
+  if (typeof value !== "function") {
+    // What it came with must arrive all the same.
+    return () => {
+      throw new SerializationError(`There is no function '${path.join(".")}' on this thread`);
+    };
+  }
   const fn = value as (...args: unknown[]) => unknown;
   // As a method of its holder, since some built-ins need their `this`.
   return (...args: unknown[]) => Reflect.apply(fn, holder, args);
@@ -222,9 +230,12 @@ export function isIdentifier(name: string): boolean {
  * missing name and the two ways to provide it.
  */
 export function explainReferenceError(error: unknown, spec: FunctionSpec): void {
-  if (!(error instanceof ReferenceError) || spec.kind !== "source") return;
-  const missing = /^(\S+) is not defined$/.exec(error.message)?.[1];
+  if (!isError(error) || !(error instanceof ReferenceError) || spec.kind !== "source") return;
+  const message = readText(error, "message");
+  const missing = /^(\S+) is not defined$/.exec(message)?.[1];
   if (missing === undefined) return;
-  error.message += `: '${spec.name || "the function"}' went to the worker by source, without the names around it. ` +
+  const explained =
+    `${message}: '${spec.name || "the function"}' went to the worker by source, without the names around it. ` +
     `Provide it with 'scope: { ${missing} }', or export the function and give 'module: import.meta.url'`;
+  Reflect.defineProperty(error, "message", { value: explained, writable: true, configurable: true });
 }

@@ -25,6 +25,14 @@ function denoBefore(major: number, minor: number): boolean {
   return a < major || (a === major && b < minor);
 }
 
+/**
+ * Loads the globals that schedulers use. Deno 2.9 loads some of them when they are first touched, and runs pending
+ * microtasks while it does: in the middle of a function, other code of the program runs. Here that harms nobody.
+ */
+export function touchLazyGlobals(): unknown[] {
+  return [setTimeout, clearTimeout, performance, MessageChannel, Worker];
+}
+
 interface Immediates {
   setImmediate?: (run: () => void) => unknown;
   clearImmediate?: (handle: unknown) => void;

@@ -15,7 +15,7 @@ import { SerializationError, TimeoutError } from "../errors.ts";
 import { Board, Desk, type SlotHeader } from "./board.ts";
 import { Decoder, sourceOf } from "./decoder.ts";
 import { type Encoded, Encoder } from "./encoder.ts";
-import { messageOf, readText } from "./error_fields.ts";
+import { errorClassOf, isError, messageOf, newError, readText, setErrorFields } from "./error_fields.ts";
 import {
   buildEnvironment,
   compileFunction,
@@ -53,7 +53,8 @@ const TURN = 8;
 const FUNCTIONS = 1000;
 
 // Kept, as a task may put others in their place.
-const { setTimeout, clearTimeout, console, performance } = globalThis;
+const { setTimeout, clearTimeout, performance } = globalThis;
+const { error: printError } = console;
 const { now } = Date;
 const monotonic = (): number => performance.timeOrigin + performance.now();
 
@@ -142,6 +143,7 @@ class Program {
   #pump(): void {
     if (!this.#free) return;
     const turn = now();
+    this.#desk.countLook();
     this.#desk.setBusy();
     while (!this.#retired) {
       if (this.#desk.stopped) return this.#desk.leave();
@@ -464,10 +466,9 @@ class Program {
       this.#encoder.encode(error);
       return error;
     } catch (reason) {
-      if (error instanceof Error) {
-        const bare = new Error(messageOf(error));
-        bare.name = String(error.name);
-        if (typeof error.stack === "string") bare.stack = error.stack;
+      if (isError(error)) {
+        const bare = newError(errorClassOf(error), readText(error, "message"), readText(error, "name"));
+        setErrorFields(bare, { stack: readText(error, "stack") });
         return bare;
       }
       return new SerializationError(`Cannot send what the task threw: ${messageOf(reason)}`);
@@ -535,7 +536,7 @@ class Program {
     self.close = () => end(0);
     const report = (event: Event, error: unknown): void => {
       event.preventDefault(); // keeps the worker, and the program, alive
-      console.error(`Uncaught error in ${this.#name}, outside of any task:`, error);
+      printError(`Uncaught error in ${this.#name}, outside of any task:`, error);
     };
     self.addEventListener("error", (event) => report(event, event.error ?? event.message));
     self.addEventListener("unhandledrejection", (event) => report(event, event.reason));
@@ -553,7 +554,7 @@ function timedOut(run: Run): TimeoutError {
 
 /** Leaves the frames of this program out of a stack: they say nothing to the user. */
 function trimStack(error: unknown): void {
-  if (!(error instanceof Error)) return;
+  if (!isError(error)) return;
   const lines = readText(error, "stack").split("\n");
   const ours = lines.findIndex((line) => line.includes("(data:application/javascript;charset=utf-8,"));
   if (ours > 0) Reflect.defineProperty(error, "stack", { value: lines.slice(0, ours).join("\n"), configurable: true });
@@ -561,11 +562,10 @@ function trimStack(error: unknown): void {
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   if (typeof value !== "object" || value === null) return false;
-  if (value instanceof Promise) return true;
   try {
-    return typeof (value as { then?: unknown }).then === "function";
+    return value instanceof Promise || typeof (value as { then?: unknown }).then === "function";
   } catch {
-    return false; // a getter that throws: sending the value will say so
+    return false; // a getter that throws, a revoked proxy: sending the value will say so
   }
 }
 

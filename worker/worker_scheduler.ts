@@ -13,15 +13,17 @@ import { Board, type DeskRecord, PAYLOAD, SEQ_MASK, STARTING } from "./board.ts"
 import { CallerSleep } from "./caller_sleep.ts";
 import { CallLimits } from "./call_limits.ts";
 import { Decoder, sourceOf } from "./decoder.ts";
-import { type Encoded, Encoder } from "./encoder.ts";
+import type { Encoded } from "./encoder.ts";
 import { FunctionTable } from "./function_table.ts";
-import { type AnyFunction, describeFunction, EMPTY_ENVIRONMENT, type FunctionSpec } from "./functions.ts";
+import { EMPTY_ENVIRONMENT } from "./functions.ts";
 import { Host } from "./host.ts";
 import { IdleTimer } from "./idle_timer.ts";
 import { Lifecycle, type LongCall } from "./lifecycle.ts";
 import { keep, Payloads, postKept } from "./payloads.ts";
-import { terminateStopsCode } from "./platform.ts";
+import { terminateStopsCode, touchLazyGlobals } from "./platform.ts";
+import { ResponseWatch } from "./response_watch.ts";
 import { Queue } from "./queue.ts";
+import { packSetup, type WorkerOptions } from "./setup.ts";
 import {
   BYE,
   FAILURE,
@@ -36,32 +38,9 @@ import {
   REMOTE,
   type Scheduler,
   type SchedulerStats,
-  type Setup,
   type Task,
   type TraceEvent,
 } from "./task.ts";
-
-/** The wishes for the workers of a scheduler. */
-export interface WorkerOptions {
-  /** How many workers at most. */
-  readonly size: number;
-  /** What the workers are called, before their number. */
-  readonly name: string;
-  /** The user's module. */
-  readonly module: string | undefined;
-  /** Names for functions sent by source. */
-  readonly scope: Readonly<Record<string, unknown>>;
-  /** Run in each worker before its first task. */
-  readonly initializer: AnyFunction | undefined;
-  /** Its arguments. */
-  readonly initargs: readonly unknown[];
-  /** After how many tasks a worker is replaced; 0 for never. */
-  readonly maxTasks: number;
-  /** How long idle workers are kept, in milliseconds. */
-  readonly idleTimeout: number;
-  /** Whether the times of tasks are recorded. */
-  readonly trace: boolean;
-}
 
 /** A {@linkcode Scheduler} on workers. */
 export class WorkerScheduler implements Scheduler {
@@ -91,9 +70,16 @@ export class WorkerScheduler implements Scheduler {
   );
   #seq = 0;
   #hostNumber = 0;
+  /** Workers whose start is under way in a call further up. */
+  #starting = 0;
   #finished = 0;
   /** Payloads that wait to be fetched. */
   #parcels = 0;
+  readonly #responses = new ResponseWatch(
+    () => this.#hosts,
+    () => this.#board.unclaimed() > 0,
+    (host) => this.#lose(host, "as it did not come to its next task", true),
+  );
 
   /**
    * Starts no worker yet.
@@ -101,29 +87,11 @@ export class WorkerScheduler implements Scheduler {
    * @throws {SerializationError} If the initializer, its arguments or the scope cannot be sent.
    */
   constructor(options: WorkerOptions) {
+    touchLazyGlobals();
     this.size = options.size;
     this.#options = options;
     this.#idle = new IdleTimer(options.idleTimeout, () => this.#endWorkers());
-    const functions: [string, FunctionSpec][] = [];
-    const values: Record<string, unknown> = {};
-    for (const [name, value] of Object.entries(options.scope)) {
-      if (typeof value === "function") functions.push([name, describeFunction(value as AnyFunction)]);
-      else values[name] = value;
-    }
-    const setup: Setup = {
-      module: options.module,
-      functions,
-      values,
-      initializer: options.initializer && describeFunction(options.initializer),
-      initargs: options.initargs,
-      maxTasks: options.maxTasks,
-      trace: options.trace,
-    };
-    const { bytes, refs, transfers } = new Encoder().encode(setup);
-    if (transfers.length > 0) {
-      throw new SerializationError("Cannot transfer 'scope' or 'initargs' as every worker needs them");
-    }
-    this.#setup = { bytes: bytes.slice(), refs };
+    this.#setup = packSetup(options);
   }
 
   get state(): Scheduler["state"] {
@@ -154,9 +122,10 @@ export class WorkerScheduler implements Scheduler {
 
   submitToAll(make: (index: number) => Task): void {
     this.#life.refuseUnlessOpen();
-    while (this.#hosts.size < this.size) this.#startWorker();
+    while (this.#hosts.size + this.#starting < this.size) this.#startWorker();
     let index = 0;
     for (const host of [...this.#hosts]) this.#post(host, make(index++));
+    this.#responses.watch();
     this.#afterWork();
   }
 
@@ -204,16 +173,16 @@ export class WorkerScheduler implements Scheduler {
         if (!this.#settleIfThrows(task, () => this.#keep(task, encoded!))) return;
       }
     }
-    // Getters of the arguments have run meanwhile, and may have used the pool, or ended it.
-    if (this.state === "terminated" || this.state === "broken") return this.#settle(task, this.#life.refusal());
+    if (this.#overtaken(task)) return;
     if (!this.#board.hasRoom()) return this.#queue.unshift(task);
     const remote = task.parcel !== undefined;
     if (remote) this.#parcels++;
     const mode = MODES.indexOf(task.mode) | (remote ? REMOTE : 0);
-    this.#enter(task);
+    this.#inFlight.set(task.seq, task);
     const header = { seq: task.seq, fn: task.fnNumber, mode, limit: task.limit };
     task.slot = this.#board.push(header, remote ? NO_BYTES : encoded!.bytes);
     this.#slots[task.slot] = task;
+    this.#limits.enter(task.limit); // last: it uses a timer, see touchLazyGlobals()
   }
 
   /** The function, unless every worker knows it, and the arguments; undefined, and the task settled, if it cannot be sent. */
@@ -242,9 +211,10 @@ export class WorkerScheduler implements Scheduler {
     }
   }
 
-  #enter(task: Task): void {
-    this.#inFlight.set(task.seq, task);
-    this.#limits.enter(task.limit);
+  /** Getters of the arguments have run meanwhile: whether one has cancelled the task, or ended the pool. */
+  #overtaken(task: Task): boolean {
+    if (this.state === "terminated" || this.state === "broken") this.#settle(task, this.#life.refusal());
+    return task.settled;
   }
 
   /** Posts a task to one worker. */
@@ -252,9 +222,11 @@ export class WorkerScheduler implements Scheduler {
     if (!this.#prepare(task)) return;
     const encoded = this.#encodePayload(task);
     if (encoded === undefined || !this.#settleIfThrows(task, () => this.#keep(task, encoded))) return;
+    if (this.#overtaken(task)) return;
     const kept = task.parcel!;
     task.parcel = undefined;
-    this.#enter(task);
+    this.#inFlight.set(task.seq, task);
+    this.#limits.enter(task.limit);
     host.posted.add(task);
     const header = { seq: task.seq, fn: task.fnNumber, mode: MODES.indexOf(task.mode), limit: task.limit };
     const sent = this.#settleIfThrows(
@@ -268,16 +240,18 @@ export class WorkerScheduler implements Scheduler {
   #wakeWorkers(): void {
     let needed = this.#board.unclaimed();
     for (const host of this.#hosts) {
-      if (needed <= 0) return;
+      if (needed <= 0) break;
       // One that starts, or is done and has not looked again yet, will claim a task without being told.
       const coming = host.desk.sleep === STARTING || (!host.waits && !this.#inFlight.has(host.desk.current));
       if (coming || host.wake()) needed--;
     }
-    for (; needed > 0 && this.#hosts.size < this.size; needed--) this.#startWorker();
+    for (; needed > 0 && this.#hosts.size + this.#starting < this.size; needed--) this.#startWorker();
+    if (this.#board.unclaimed() > 0) this.#responses.watch();
   }
 
   #startWorker(): void {
     const number = ++this.#hostNumber;
+    this.#starting++;
     const host = new Host({
       board: this.#board,
       number,
@@ -289,6 +263,7 @@ export class WorkerScheduler implements Scheduler {
         if (this.#hosts.has(host)) this.#lose(host, `by an error: ${message}`);
       },
     });
+    this.#starting--;
     this.#hosts.add(host);
   }
 
@@ -321,7 +296,12 @@ export class WorkerScheduler implements Scheduler {
     if (!this.#hosts.has(host)) return;
     if (message === null) return this.#awake();
     if (message.type === "broken") {
-      return this.#break(this.#decoder.decode(sourceOf(message.parcel.bytes), 0, message.parcel.refs));
+      const { bytes, refs } = message.parcel;
+      try {
+        return this.#break(this.#decoder.decode(sourceOf(bytes), 0, refs));
+      } catch (error) {
+        return this.#break(error);
+      }
     }
     const { kind, seq, detail, parcel } = message;
     const reply = this.#decodeReply(seq, kind, () => this.#decoder.decode(sourceOf(parcel.bytes), 0, parcel.refs));
@@ -405,11 +385,11 @@ export class WorkerScheduler implements Scheduler {
   }
 
   /** The worker is gone: fails the task it ran, and takes back what it had not begun. */
-  #lose(host: Host, how: string): void {
+  #lose(host: Host, how: string, runsOn = false): void {
     host.receive(); // large replies that it sent before
     if (!this.#hosts.delete(host)) return;
     const starting = host.desk.sleep === STARTING;
-    host.end();
+    this.#end(host, runsOn);
     const unbegun = this.#takeBack(host);
     const running = this.#inFlight.get(host.desk.current);
     if (running !== undefined) {
@@ -463,13 +443,14 @@ export class WorkerScheduler implements Scheduler {
         continue;
       }
       this.#forget(task);
-      if (this.#hosts.size < this.size) this.#startWorker();
+      if (this.#hosts.size + this.#starting < this.size) this.#startWorker();
       this.#post([...this.#hosts].at(-1)!, task);
     }
   }
 
-  #end(host: Host): void {
-    if (host.runsCode && !terminateStopsCode()) this.#zombies.add(host);
+  /** Ends a worker; one that runs code may not stop at once. */
+  #end(host: Host, runsCode = host.runsCode): void {
+    if (runsCode && !terminateStopsCode()) this.#zombies.add(host);
     host.end();
   }
 
@@ -527,10 +508,11 @@ export class WorkerScheduler implements Scheduler {
     };
     while (!done()) {
       const left = deadline - performance.now();
-      const any = this.#sleep.block(look, () => Math.min(left, this.#limits.untilNext()));
+      const any = this.#sleep.block(look, () => Math.min(left, this.#limits.untilNext(), this.#responses.untilNext()));
       if (any) this.#handOver();
       else if (left <= 0) break;
       if (this.#limits.untilNext() <= 0) this.#endOverdue();
+      if (this.#responses.untilNext() <= 0) this.#responses.check();
     }
     this.#handOver();
     return done();
@@ -540,6 +522,7 @@ export class WorkerScheduler implements Scheduler {
 
   #endWorkers(): void {
     this.#limits.stop();
+    this.#responses.stop();
     this.#idle.stop();
     for (const host of this.#hosts) this.#end(host);
     this.#hosts.clear();
