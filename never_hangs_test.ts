@@ -500,6 +500,70 @@ test("blocking for a result in its own callback is refused, not hung", async () 
   assertInstanceOf(error, InvalidStateError);
 });
 
+test("large replies survive workers that are replaced all the time", async () => {
+  for (let round = 0; round < 20; round++) {
+    await using pool = new Pool(2, { maxTasksPerChild: 3 });
+    const large = (n: number): Uint8Array => new Uint8Array(20_000).fill(n);
+    const results = await Promise.all(
+      Array.from({ length: 30 }, (_, i) => i % 3 === 0 ? pool.apply(square, [i]) : pool.apply(large, [i])),
+    );
+    results.forEach((result, i) => assertEquals(typeof result === "number" ? result / i || 0 : result[19_999], i));
+  }
+});
+
+test("cancelling a full board leaves room for what comes after", async () => {
+  await using pool = new Pool(1);
+  const flags = words(2);
+  const busy = pool.apply(arriveAndBlock, [flags]);
+  await reaches(flags, 0, 1);
+  for (const count of [256, 2000]) {
+    const controller = new AbortController();
+    const mapped = rejection(pool.map(square, new Array(count).fill(1), { chunksize: 1, signal: controller.signal }));
+    controller.abort("stop");
+    assertEquals(await mapped, "stop");
+  }
+  const after = pool.apply(square, [7]);
+  release(flags);
+  await busy;
+  assertEquals(await after, 49);
+});
+
+test("values that change while they are read fail their own call", async () => {
+  await using pool = new Pool(1);
+  const odd = (): unknown => {
+    let reads = 0;
+    return {
+      get x() {
+        if (reads++ % 2 === 0) throw new Error("odd");
+        return 1;
+      },
+    };
+  };
+  await using scoped = new Pool(1, { scope: { odd } });
+  assertInstanceOf(
+    await rejection(scoped.apply(() => {
+      throw odd();
+    })),
+    SerializationError,
+  );
+  assertInstanceOf(await rejection(scoped.map(() => odd(), [1, 2])), SerializationError);
+  assertInstanceOf(await rejection(pool.apply(odd)), SerializationError);
+  await goesOn(scoped);
+});
+
+test("a limit next to the length of the call gives a value or a TimeoutError, nothing else", async () => {
+  await using pool = new Pool(1);
+  const edge = (ms: number): number => {
+    for (const end = performance.now() + ms; performance.now() < end;);
+    return ms;
+  };
+  for (let i = 0; i < 200; i++) {
+    const ms = 2.8 + (i % 7) / 10;
+    const result = await pool.apply(edge, [ms], { taskTimeout: 3 }).catch((error) => error);
+    assert(result === ms || result instanceof TimeoutError, String(result));
+  }
+});
+
 test("a limit may be as long as a timer can be", async () => {
   await using pool = new Pool(1);
   const later = async (n: number): Promise<number> => {

@@ -78,6 +78,8 @@ export class Board {
   /** All of it as bytes, to decode payloads from. */
   readonly bytes: Uint8Array<SharedArrayBuffer>;
   readonly #words: Int32Array;
+  /** Worker: whether the last claim gave cancelled slots back, of which the caller hears nothing else. */
+  freed = false;
   /** The caller's note of the index under which each slot was last filled. */
   readonly #indices = new Int32Array(SLOTS).fill(-1);
 
@@ -133,12 +135,7 @@ export class Board {
    */
   repossess(number: number): number[] {
     const words = this.#words;
-    let head = load(words, HEAD);
-    for (;;) {
-      const seen = compareExchange(words, HEAD, head, (head + EPOCH_ONE) | 0);
-      if (seen === head) break;
-      head = seen;
-    }
+    const head = this.raiseEpoch();
     const places: number[] = [];
     for (let slot = 0; slot < SLOTS; slot++) {
       const at = SLOT_TABLE + slot * SLOT_WORDS + STATE;
@@ -150,6 +147,16 @@ export class Board {
       if (orphan && compareExchange(words, at, state, FREE) === state) places.push(slot);
     }
     return places;
+  }
+
+  /** Caller: makes the claims fail that workers, told to stop before, have begun. Gives the last value of HEAD. */
+  raiseEpoch(): number {
+    let head = load(this.#words, HEAD);
+    for (;;) {
+      const seen = compareExchange(this.#words, HEAD, head, (head + EPOCH_ONE) | 0);
+      if (seen === head) return head;
+      head = seen;
+    }
   }
 
   /** Caller: says how it is going to sleep, before a last look at the rings. */
@@ -179,6 +186,7 @@ export class Board {
   /** Worker: claims the oldest task for worker `number`; -1 when there is none, or the worker is to stop. */
   claim(number: number, stopped: () => boolean): number {
     const words = this.#words;
+    this.freed = false;
     for (;;) {
       const head = load(words, HEAD);
       if (stopped()) return -1; // after HEAD was read: see repossess()
@@ -189,7 +197,7 @@ export class Board {
       const slot = index & SLOT_MASK;
       const at = SLOT_TABLE + slot * SLOT_WORDS + STATE;
       if (compareExchange(words, at, READY, taken(number)) === READY) return slot;
-      compareExchange(words, at, CANCELLED, FREE);
+      if (compareExchange(words, at, CANCELLED, FREE) === CANCELLED) this.freed = true;
     }
   }
 
@@ -458,6 +466,7 @@ export class Desk {
   /** Worker: it is done with its task; only after the reply is written, or a death in between would lose both. */
   finish(): void {
     store(this.#words, WORK, NOTHING);
+    store(this.#words, DEADLINE, 0);
   }
 
   /** Worker: says when the running call must be over. */

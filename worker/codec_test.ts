@@ -166,6 +166,35 @@ Deno.test("Encoder turns instances of classes into their fields, and keeps extra
   assertEquals([back[1], back.index, back.input], ["c", 1, "abcd"]);
 });
 
+Deno.test("Encoder takes sparse arrays by their entries, and collections by what they hold", () => {
+  const sparse: number[] = [];
+  sparse[1e9] = 1;
+  const back = roundTrip([sparse, sparse, "tail"]) as [number[], number[], string];
+  assertEquals([back[0].length, back[0][1e9], Object.keys(back[0]).length, back[2]], [1e9 + 1, 1, 1, "tail"]);
+  assert(back[0] === back[1]);
+  class Odd extends Map<number, number> {
+    override get size(): number {
+      return 7;
+    }
+    override *[Symbol.iterator](): MapIterator<[number, number]> {
+      yield [5, 5];
+    }
+  }
+  assertEquals(roundTrip([new Odd([[1, 2]]), "tail"]), [new Map([[1, 2]]), "tail"]);
+});
+
+Deno.test("Decoder sets own properties whatever stands on Object.prototype", () => {
+  let called = false;
+  Object.defineProperty(Object.prototype, "trap", { configurable: true, set: () => called = true });
+  try {
+    const back = roundTrip({ trap: 1, toString: 2, constructor: 3 }) as Record<string, number>;
+    assertEquals(Object.keys(back), ["trap", "toString", "constructor"]);
+    assertEquals(called, false);
+  } finally {
+    Reflect.deleteProperty(Object.prototype, "trap");
+  }
+});
+
 Deno.test("Encoder refuses what would lose what it holds", () => {
   for (
     const value of [

@@ -106,6 +106,12 @@ export class Decoder {
         return this.#array(true);
       case TAG.doubles:
         return this.#doubles();
+      case TAG.sparse: {
+        const array: unknown[] = this.#note([]);
+        array.length = this.#count();
+        for (const [key, item] of Object.entries(this.#read() as object)) define(array, key, item);
+        return array;
+      }
       case TAG.object:
         return this.#properties(this.#note({}));
       case TAG.map: {

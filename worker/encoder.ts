@@ -193,16 +193,21 @@ export class Encoder {
     if (ArrayBuffer.isView(value)) return this.#viewOf(value);
     if (value instanceof ArrayBuffer) return this.#buffer(value);
     if (value instanceof Map) {
-      this.#count(TAG.map, value.size);
-      for (const [key, item] of [...value]) {
+      // By the built-in method: a subclass may have its own ideas of iteration.
+      const entries: [unknown, unknown][] = [];
+      Map.prototype.forEach.call(value, (item, key) => entries.push([key, item]));
+      this.#count(TAG.map, entries.length);
+      for (const [key, item] of entries) {
         this.#write(key);
         this.#write(item);
       }
       return;
     }
     if (value instanceof Set) {
-      this.#count(TAG.set, value.size);
-      for (const item of [...value]) this.#write(item);
+      const items: unknown[] = [];
+      Set.prototype.forEach.call(value, (item) => items.push(item));
+      this.#count(TAG.set, items.length);
+      for (const item of items) this.#write(item);
       return;
     }
     if (value instanceof Date) {
@@ -255,6 +260,11 @@ export class Encoder {
     const { length } = value;
     if (length >= PACKED_NUMBERS && this.#doubles(value)) return;
     const keys = Object.keys(value);
+    if (length > 64 && keys.length < length / 4) {
+      this.#count(TAG.sparse, length);
+      this.#seenCount++; // the other side makes an object of the entries first
+      return this.#properties(TAG.object, value);
+    }
     const named = keys.length > 0 && !isIndex(keys[keys.length - 1]!);
     this.#count(named ? TAG.arrayWithProperties : TAG.array, length);
     for (let i = 0; i < length; i++) {

@@ -75,7 +75,7 @@ export function newError(key: string, message: string, name: string): Error {
     const Suppressed = Class as unknown as new (error: unknown, suppressed: unknown, message: string) => Error;
     return renamed(new Suppressed(undefined, undefined, message), name);
   }
-  return renamed(new Class(message), name);
+  return renamed(message === "" ? new Class() : new Class(message), name);
 }
 
 function renamed(error: Error, name: string): Error {

@@ -23,6 +23,8 @@ export interface HostOptions {
   readonly epoch: number;
   /** An encoded `Setup`. */
   readonly setup: Parcel;
+  /** Told that the worker wakes this thread by a message. */
+  readonly onWake: () => void;
   /** Told every message of the worker. */
   readonly onMessage: (host: Host, message: FromWorker) => void;
   /** Told that the worker ended by an error that nothing in it caught. */
@@ -54,6 +56,9 @@ export class Host {
     this.#onMessage = options.onMessage;
     programUrl ??= `data:application/javascript;charset=utf-8,${encodeURIComponent(PROGRAM)}`;
     this.#worker = new Worker(programUrl, { type: "module", name: options.name });
+    // The port itself has no listener: a message that the event loop has taken, but not yet handed on, could not be
+    // read when this thread blocks for it, or when the worker is given up. So it is read when a record would be.
+    this.#worker.onmessage = () => options.onWake();
     this.#worker.onerror = (event) => {
       event.preventDefault();
       // It can overtake messages sent before it: let those come first.
@@ -61,7 +66,6 @@ export class Host {
     };
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
-    port1.onmessage = (event) => this.#take(event.data);
     const init: Init = {
       board: options.board.memory,
       desk: this.desk.memory,
@@ -93,19 +97,20 @@ export class Host {
     this.desk.wake(); // out of its park; in the event loop the message itself wakes it
   }
 
-  #take(message: FromWorker): void {
-    if (message !== null) this.#received++;
-    this.#onMessage(this, message);
+  /** Whether there are messages to receive. */
+  get hasMessages(): boolean {
+    return this.#received !== this.desk.sent;
   }
 
-  /** Handles the messages that have come, without the event loop: whether there was one. */
+  /** Handles the messages that have come: whether there was one. */
   receive(): boolean {
     let any = false;
-    while (this.#received !== this.desk.sent) {
+    while (this.hasMessages) {
       const received = receiver()(this.#port);
-      if (received === undefined) break; // counted, and on its way
+      if (received === undefined) break; // taken by a call within this one
       any = true;
-      this.#take(received.message as FromWorker);
+      this.#received++;
+      this.#onMessage(this, received.message as FromWorker);
     }
     return any;
   }
@@ -131,7 +136,7 @@ export class Host {
 type Receive = (port: MessagePort) => { message: unknown } | undefined;
 let receive: Receive | undefined;
 
-/** Reads a port without the event loop. Looked up when first needed: only blocking calls and dead workers need it. */
+/** Reads a port without the event loop. Looked up when first needed, by the first large reply: it takes a while to load. */
 function receiver(): Receive {
   if (receive === undefined) {
     const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };

@@ -55,6 +55,7 @@ const FUNCTIONS = 1000;
 // Kept, as a task may put others in their place.
 const { setTimeout, clearTimeout, performance } = globalThis;
 const { error: printError } = console;
+const wake = (self as unknown as { postMessage(message: null): void }).postMessage.bind(self);
 const { now } = Date;
 const monotonic = (): number => performance.timeOrigin + performance.now();
 
@@ -155,6 +156,7 @@ class Program {
         return; // it is on its way to the event loop
       } else {
         const slot = this.#board.claim(this.#number, this.#stopped);
+        if (this.#board.freed) this.#wakeCaller(); // it may wait for room
         if (slot >= 0) {
           if (!this.#take(slot)) return;
         } else if (!this.#desk.park(LINGER, this.#anything)) {
@@ -273,7 +275,7 @@ class Program {
   /** A message could not be read at all: it can only be the payload waited for. */
   #lostPayload(): void {
     const header = this.#fetching;
-    if (header === undefined) return;
+    if (header === undefined) return void this.#mail++;
     this.#fetching = undefined;
     this.#free = true;
     this.#refuse(header, new SerializationError("Cannot read the arguments of the task in the worker"));
@@ -325,7 +327,6 @@ class Program {
       this.#desk.setDeadline(Math.max(1, Math.ceil(start - this.#epoch + limit)));
       const ended = runLimited(call, limit);
       if (!ended) {
-        this.#desk.setDeadline(0);
         this.#fail(run, timedOut(run));
         return true;
       }
@@ -333,7 +334,6 @@ class Program {
         this.#await(run, result, limit - (monotonic() - start));
         return false;
       }
-      this.#desk.setDeadline(0);
     }
     if (failed) {
       this.#fail(run, result);
@@ -372,7 +372,6 @@ class Program {
       if (run.index !== index) return; // it was given up before
       this.#desk.setBusy();
       clearTimeout(timer);
-      if (limited) this.#desk.setDeadline(0);
       record();
       run.index++;
       if (this.#step(run)) {
@@ -409,7 +408,7 @@ class Program {
     const { seq } = run.header;
     const detail = this.#retired ? LAST : 0;
     if (run.mode !== "apply") {
-      this.#reply(seq, VALUE, this.#encodeChunk(run), detail);
+      this.#reply(seq, ...this.#encodeChunk(run), detail);
     } else if (run.failures.length > 0) {
       this.#reply(seq, FAILURE, this.#encodeError(run.failures[0]![1], run), detail);
     } else {
@@ -431,33 +430,41 @@ class Program {
     return this.#trace ? [run === undefined ? 0 : run.started - this.#epoch, monotonic() - this.#epoch, value] : value;
   }
 
-  #encodeChunk(run: Run): Encoded {
+  #encodeChunk(run: Run): [kind: number, encoded: Encoded] {
     const { results, failures } = run;
     try {
-      return this.#encoder.encode(this.#timed(run, { results, failures } satisfies ChunkValue));
+      return [VALUE, this.#encoder.encode(this.#timed(run, { results, failures } satisfies ChunkValue))];
     } catch {
       // Something in it cannot be sent: find out what, and let it fail alone.
     }
-    const sendable = new Map<number, unknown>();
-    for (const [index, error] of failures) sendable.set(index, this.#sendableError(error));
+    const errors = new Map<number, unknown>();
+    for (const [index, error] of failures) errors.set(index, this.#sendableError(error));
     results.forEach((result, index) => {
-      if (sendable.has(index)) return;
+      if (errors.has(index)) return;
       try {
         this.#encoder.encode(result);
       } catch (error) {
         results[index] = undefined;
-        sendable.set(index, this.#sendableError(error));
+        errors.set(index, this.#sendableError(error));
       }
     });
-    return this.#encoder.encode(this.#timed(run, { results, failures: [...sendable] } satisfies ChunkValue));
+    try {
+      return [VALUE, this.#encoder.encode(this.#timed(run, { results, failures: [...errors] } satisfies ChunkValue))];
+    } catch (error) {
+      return [FAILURE, this.#encodeError(error, run)]; // a result that changes while it is read
+    }
   }
 
+  /** What a task threw, or as much of it as can be sent. */
   #encodeError(error: unknown, run?: Run): Encoded {
-    try {
-      return this.#encoder.encode(this.#timed(run, error));
-    } catch {
-      return this.#encoder.encode(this.#timed(run, this.#sendableError(error)));
+    for (const attempt of [() => error, () => this.#sendableError(error)]) {
+      try {
+        return this.#encoder.encode(this.#timed(run, attempt()));
+      } catch {
+        // The next attempt carries less.
+      }
     }
+    return this.#encoder.encode(this.#timed(run, new SerializationError("Cannot send what the task threw")));
   }
 
   /** `error`, or what can be told of it when it cannot be sent as it is. */
@@ -504,14 +511,13 @@ class Program {
   }
 
   #post(message: FromWorker, transfers: Transferable[]): void {
-    this.#desk.countSent(); // before, so that the caller never misses one
     this.#port.postMessage(message, transfers);
-    // Even one that listens: it may have dealt with this very message already, and listen for the next thing.
+    this.#desk.countSent(); // after it, so that the caller can read what it sees counted
     this.#wakeCaller();
   }
 
   #wakeCaller(): void {
-    if (this.#board.wakeCaller()) this.#port.postMessage(null);
+    if (this.#board.wakeCaller()) wake(null);
   }
 
   #unpack(parcel: Parcel): unknown {

@@ -38,6 +38,7 @@ export const TAG = {
   function: 22,
   buffer: 23,
   view: 24,
+  sparse: 25,
 } as const;
 
 /** The kinds of views, by number. */
@@ -59,7 +60,7 @@ export const VIEWS = [
 
 /** Sets an own property, whatever its name: `__proto__` is a name like any other here. */
 export function define(target: object, key: string, value: unknown): void {
-  if (key === "__proto__") {
+  if (key in target) { // inherited, such as `__proto__` or `toString`: assigning might call a setter
     Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
   } else {
     (target as Record<string, unknown>)[key] = value;

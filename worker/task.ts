@@ -59,9 +59,8 @@ export interface TaskHeader {
   readonly limit: number;
 }
 
-/** A message from a worker. `null` only wakes. */
+/** A message from a worker. */
 export type FromWorker =
-  | null
   | {
     readonly type: "record";
     readonly kind: number;

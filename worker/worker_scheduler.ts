@@ -61,7 +61,7 @@ export class WorkerScheduler implements Scheduler {
   readonly #functions = new FunctionTable();
   readonly #zombies = new Set<Host>();
   readonly #events: TraceEvent[] = [];
-  readonly #sleep = new CallerSleep(this.#board, () => this.#hasRecords(), () => this.#awake());
+  readonly #sleep = new CallerSleep(this.#board, () => this.#hasWork(), () => this.#awake());
   readonly #idle: IdleTimer;
   readonly #limits = new CallLimits(
     () => this.#now(),
@@ -144,7 +144,7 @@ export class WorkerScheduler implements Scheduler {
 
   /** Moves tasks from the queue to the board as long as there is room, and sees to it that workers take them. */
   #handOver(): void {
-    while (!this.#queue.empty && this.#board.hasRoom() && this.#parcels <= 2 * this.size) {
+    while (this.#canHandOver()) {
       const task = this.#queue.shift()!;
       if (task.settled) continue;
       if (!this.#prepare(task)) continue;
@@ -169,7 +169,7 @@ export class WorkerScheduler implements Scheduler {
     if (task.parcel === undefined) {
       encoded = this.#encodePayload(task);
       if (encoded === undefined) return;
-      if (encoded.refs.length > 0 || encoded.bytes.length > PAYLOAD) {
+      if (encoded.refs.length > 0 || encoded.transfers.length > 0 || encoded.bytes.length > PAYLOAD) {
         if (!this.#settleIfThrows(task, () => this.#keep(task, encoded!))) return;
       }
     }
@@ -258,6 +258,7 @@ export class WorkerScheduler implements Scheduler {
       name: `${this.#options.name}-${number}`,
       epoch: this.#epoch,
       setup: this.#setup,
+      onWake: () => this.#awake(),
       onMessage: (host, message) => this.#receive(host, message),
       onError: (host, message) => {
         if (this.#hosts.has(host)) this.#lose(host, `by an error: ${message}`);
@@ -269,15 +270,20 @@ export class WorkerScheduler implements Scheduler {
 
   // Taking replies.
 
-  /** Reads every record there is: whether there was one. */
+  /** Reads every record and message there is: whether there was one. */
   #drain(): boolean {
     let any = false;
-    for (const host of this.#hosts) {
-      for (let record = host.desk.peek(); record !== undefined; record = host.desk.peek()) {
-        any = true;
-        this.#read(host, record);
-        if (!this.#hosts.has(host)) break;
-      }
+    for (const host of this.#hosts) any = this.#drainHost(host) || any;
+    return any;
+  }
+
+  #drainHost(host: Host): boolean {
+    let any = host.receive();
+    while (this.#hosts.has(host)) {
+      const record = host.desk.peek();
+      if (record === undefined) break;
+      any = true;
+      this.#read(host, record);
     }
     return any;
   }
@@ -293,8 +299,6 @@ export class WorkerScheduler implements Scheduler {
   }
 
   #receive(host: Host, message: FromWorker): void {
-    if (!this.#hosts.has(host)) return;
-    if (message === null) return this.#awake();
     if (message.type === "broken") {
       const { bytes, refs } = message.parcel;
       try {
@@ -306,7 +310,6 @@ export class WorkerScheduler implements Scheduler {
     const { kind, seq, detail, parcel } = message;
     const reply = this.#decodeReply(seq, kind, () => this.#decoder.decode(sourceOf(parcel.bytes), 0, parcel.refs));
     this.#handle(host, kind, seq, detail, reply);
-    this.#handOver();
   }
 
   #decodeReply(seq: number, kind: number, decode: () => unknown): Outcome | undefined {
@@ -377,7 +380,7 @@ export class WorkerScheduler implements Scheduler {
 
   /** The worker has said that it takes no more tasks. */
   #retire(host: Host, last: Task | undefined): void {
-    host.receive(); // large replies that it sent before
+    this.#drainHost(host); // what it sent before, by message
     if (!this.#hosts.delete(host)) return;
     host.end();
     if (last !== undefined) host.posted.delete(last);
@@ -386,7 +389,7 @@ export class WorkerScheduler implements Scheduler {
 
   /** The worker is gone: fails the task it ran, and takes back what it had not begun. */
   #lose(host: Host, how: string, runsOn = false): void {
-    host.receive(); // large replies that it sent before
+    this.#drainHost(host); // replies that it sent before
     if (!this.#hosts.delete(host)) return;
     const starting = host.desk.sleep === STARTING;
     this.#end(host, runsOn);
@@ -395,10 +398,11 @@ export class WorkerScheduler implements Scheduler {
     if (running !== undefined) {
       host.posted.delete(running);
       const what = running.fn.name === "" ? "a task" : `the task '${running.fn.name}'`;
-      this.#settle(running, {
-        ok: false,
-        error: new BrokenProcessPoolError(`Worker '${host.name}' ended ${how} while it ran ${what}`),
-      });
+      // On Deno 2.5 an interruption can come just too late, and ends the worker instead of the call.
+      const error = running.limit !== 0 && how.includes("execution terminated")
+        ? new TimeoutError(`Worker '${host.name}' was ended at the limit of ${running.limit} ms while it ran ${what}`)
+        : new BrokenProcessPoolError(`Worker '${host.name}' ended ${how} while it ran ${what}`);
+      this.#settle(running, { ok: false, error });
     }
     if (starting) {
       return this.#break(new BrokenProcessPoolError(`Worker '${host.name}' ended ${how} while it started`));
@@ -410,14 +414,14 @@ export class WorkerScheduler implements Scheduler {
 
   /** Gives the tasks that a worker, told to stop, had claimed but not begun. */
   #takeBack(host: Host): Task[] {
-    const unbegun: Task[] = [];
+    const unbegun = new Set<Task>();
     for (const slot of this.#board.repossess(host.number)) {
       const task = this.#slots[slot];
-      if (task !== undefined && !task.settled) unbegun.push(task);
+      if (task !== undefined && !task.settled) unbegun.add(task);
     }
     const held = this.#inFlight.get(host.desk.revoke());
-    if (held !== undefined && !host.posted.has(held)) unbegun.push(held);
-    return unbegun;
+    if (held !== undefined && !host.posted.has(held)) unbegun.add(held);
+    return [...unbegun];
   }
 
   #requeue(tasks: readonly Task[]): void {
@@ -465,9 +469,13 @@ export class WorkerScheduler implements Scheduler {
     this.#drain();
     for (const host of [...this.#hosts]) {
       if (!this.#limits.isOverdue(host.desk)) continue;
-      host.receive(); // perhaps it has ended just now
       const running = this.#inFlight.get(host.desk.current);
-      if (running === undefined || running.limit === 0 || !this.#hosts.delete(host)) continue;
+      this.#drainHost(host); // perhaps it has ended just now
+      const still = this.#limits.isOverdue(host.desk) && running !== undefined && !running.settled;
+      if (!still || host.desk.current !== running.seq || !this.#hosts.has(host)) continue;
+      host.desk.stop();
+      this.#drainHost(host); // or while it was told to stop
+      this.#hosts.delete(host);
       this.#end(host);
       const unbegun = this.#takeBack(host);
       host.posted.delete(running);
@@ -490,9 +498,14 @@ export class WorkerScheduler implements Scheduler {
     this.#sleep.listen();
   }
 
-  #hasRecords(): boolean {
-    for (const host of this.#hosts) if (host.desk.hasRecords()) return true;
-    return false;
+  /** Whether there is something to do for which no worker may wake this thread any more. */
+  #hasWork(): boolean {
+    for (const host of this.#hosts) if (host.desk.hasRecords() || host.hasMessages) return true;
+    return this.#canHandOver();
+  }
+
+  #canHandOver(): boolean {
+    return !this.#queue.empty && this.#board.hasRoom() && this.#parcels <= 2 * this.size;
   }
 
   #awake(): void {
@@ -501,11 +514,7 @@ export class WorkerScheduler implements Scheduler {
   }
 
   block(done: () => boolean, deadline: number): boolean {
-    const look = (): boolean => {
-      let any = this.#drain();
-      for (const host of [...this.#hosts]) any = host.receive() || any;
-      return any || done();
-    };
+    const look = (): boolean => this.#drain() || done() || this.#canHandOver();
     while (!done()) {
       const left = deadline - performance.now();
       const any = this.#sleep.block(look, () => Math.min(left, this.#limits.untilNext(), this.#responses.untilNext()));
@@ -525,6 +534,7 @@ export class WorkerScheduler implements Scheduler {
     this.#responses.stop();
     this.#idle.stop();
     for (const host of this.#hosts) this.#end(host);
+    this.#board.raiseEpoch(); // or one of them might still claim the next task
     this.#hosts.clear();
     this.#sleep.stop();
   }
