@@ -13,6 +13,9 @@ export function checkTimeout(timeout: number | undefined): number {
   return timeout > 0x7fffffff ? Infinity : timeout;
 }
 
+/** Deadlines are kept in 32 bits, which go round: a limit of more than 12 days is none. */
+const LONGEST_LIMIT = 0x3fffffff;
+
 /** A time limit: above 0, possibly `Infinity`. */
 export function checkLimit(name: string, value: number | undefined, fallback: number): number {
   if (value === undefined) return fallback;
@@ -22,7 +25,7 @@ export function checkLimit(name: string, value: number | undefined, fallback: nu
   if (!(value > 0)) {
     throw new RangeError(`Cannot use '${name}' as it must be above 0: current value is ${show(value)}`);
   }
-  return value > 0x7fffffff ? Infinity : value;
+  return value > LONGEST_LIMIT ? Infinity : value;
 }
 
 /** A whole number of at least 1. */

@@ -71,6 +71,7 @@ async function chaos(seed: number): Promise<void> {
     ...(next(3) === 0 ? { idleTimeout: 1 + next(20) } : {}),
   });
   const pending: Promise<void>[] = [];
+  const timers: ReturnType<typeof setTimeout>[] = [];
   let settled = 0;
   const watch = (kind: Kind, n: number, promise: Promise<unknown>): void => {
     pending.push(
@@ -86,7 +87,7 @@ async function chaos(seed: number): Promise<void> {
     const controller = new AbortController();
     const args: [Kind, number, unknown] = [kind, n, next(6) === 0 ? new Uint8Array(next(20_000)) : undefined];
     const signal = next(8) === 0 ? controller.signal : undefined;
-    if (signal !== undefined) setTimeout(() => controller.abort("aborted"), next(15));
+    if (signal !== undefined) timers.push(setTimeout(() => controller.abort("aborted"), next(15)));
     switch (next(5)) {
       case 0:
         watch(
@@ -129,6 +130,7 @@ async function chaos(seed: number): Promise<void> {
   await Promise.all(pending);
   assertEquals(settled, 300);
   await pool.join();
+  for (const timer of timers) clearTimeout(timer);
 }
 
 const only = Deno.env.get("CHAOS_SEED");

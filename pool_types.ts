@@ -15,7 +15,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /**
    * Hard limit of one call, in milliseconds from its start on the worker, above 0; each item of a map has its own.
-   * A call that takes longer is ended, `for (;;);` included, and fails with `TimeoutError`.
+   * A call that takes longer is ended, `for (;;);` included, and fails with `TimeoutError`. More than 12 days is none.
    *
    * @default {undefined} the pool's
    */

@@ -240,7 +240,7 @@ export class Board {
  *   0 SLEEP     STARTING | BUSY | AWAITING | PARKED (on this word) | IDLE (in its event loop) | LEFT
  *   1 STOP      1 when it is to stop
  *   2 WORK      seq (30 bits) << 2 | NOTHING | HELD | RUNNING | REVOKED
- *   3 DEADLINE  when the running call must be over, in milliseconds since the pool was made; 0 for never
+ *   3 DEADLINE  when the running call must be over, in milliseconds since the pool was made, modulo 2 ** 32; 0: never
  *   4 MAIL      how many messages the caller has posted that are tasks for this worker
  *   5 SENT      how many messages the worker has sent
  *   6 WRITTEN   bytes ever written to the ring; by the worker alone
@@ -471,7 +471,7 @@ export class Desk {
 
   /** Worker: says when the running call must be over. */
   setDeadline(time: number): void {
-    store(this.#words, DEADLINE, time);
+    store(this.#words, DEADLINE, (time | 0) || 1);
   }
 
   /** Worker: writes a record; false when the ring has no room for it. */

@@ -13,8 +13,13 @@ const LONGEST = 0x7fffffff;
 
 /** What is known of a worker's call. */
 export interface Limited {
-  /** When the running call must be over, in milliseconds on the scheduler's clock; 0 for never. */
+  /** When the running call must be over, in milliseconds on the scheduler's clock, modulo 2 ** 32; 0 for never. */
   readonly deadline: number;
+}
+
+/** From `now` to `deadline`, which is kept modulo 2 ** 32, so that it holds in a pool that lives for years. */
+function until(deadline: number, now: number): number {
+  return (deadline - Math.floor(now)) | 0;
 }
 
 /** Watches over the calls in flight that have a limit. One timer, set to the earliest time at which one can be late. */
@@ -51,16 +56,16 @@ export class CallLimits {
 
   /** Whether the call is so late that its worker will not end it. */
   isOverdue({ deadline }: Limited): boolean {
-    return deadline !== 0 && deadline + GRACE <= this.#now();
+    return deadline !== 0 && until(deadline, this.#now()) + GRACE <= 0;
   }
 
   /** How long until one can be overdue, in milliseconds. */
   untilNext(): number {
     if (this.#count === 0) return Infinity;
     const now = this.#now();
-    let next = now + this.#least;
-    for (const { deadline } of this.#desks()) if (deadline !== 0) next = Math.min(next, deadline);
-    return next + GRACE - now;
+    let next = this.#least;
+    for (const { deadline } of this.#desks()) if (deadline !== 0) next = Math.min(next, until(deadline, now));
+    return next + GRACE;
   }
 
   #watch(): void {

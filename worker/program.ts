@@ -44,6 +44,7 @@ import {
 } from "./task.ts";
 import { runLimited } from "./time_limit.ts";
 import { importModule } from "./user_module.ts";
+import { watchForEnd } from "./worker_end.ts";
 
 /** How long an idle worker stays parked, in milliseconds: while tasks follow closely, each finds it there. */
 const LINGER = 2;
@@ -54,7 +55,6 @@ const FUNCTIONS = 1000;
 
 // Kept, as a task may put others in their place.
 const { setTimeout, clearTimeout, performance } = globalThis;
-const { error: printError } = console;
 const wake = (self as unknown as { postMessage(message: null): void }).postMessage.bind(self);
 const { now } = Date;
 const monotonic = (): number => performance.timeOrigin + performance.now();
@@ -119,7 +119,10 @@ class Program {
   }
 
   async start(setup: Parcel): Promise<void> {
-    this.#watchForEnd();
+    watchForEnd(this.#name, (code) => {
+      this.#retired = true;
+      this.#say(BYE, 0, code, NO_BYTES, []);
+    });
     try {
       const { module, functions, values, initializer, initargs, maxTasks, trace } = this.#unpack(setup) as Setup;
       this.#maxTasks = maxTasks;
@@ -324,7 +327,7 @@ class Program {
       call();
     } else {
       const start = monotonic();
-      this.#desk.setDeadline(Math.max(1, Math.ceil(start - this.#epoch + limit)));
+      this.#desk.setDeadline(Math.ceil(start - this.#epoch + limit));
       const ended = runLimited(call, limit);
       if (!ended) {
         this.#fail(run, timedOut(run));
@@ -523,30 +526,6 @@ class Program {
   #unpack(parcel: Parcel): unknown {
     return this.#decoder.decode(sourceOf(parcel.bytes), 0, parcel.refs);
   }
-
-  // Ending.
-
-  /** Makes every way in which code can end this worker say so first: they are silent otherwise. */
-  #watchForEnd(): void {
-    const { Deno } = globalThis as { Deno?: { exit(code?: number): never; exitCode?: number } };
-    const close = self.close.bind(self);
-    const exit = Deno?.exit.bind(Deno);
-    const end = (code?: number): never => {
-      this.#say(BYE, 0, Number(code ?? Deno?.exitCode ?? 0) | 0, NO_BYTES, []);
-      this.#retired = true;
-      exit?.(code);
-      close();
-      throw new Error("The worker is closed");
-    };
-    if (Deno !== undefined) Deno.exit = end;
-    self.close = () => end(0);
-    const report = (event: Event, error: unknown): void => {
-      event.preventDefault(); // keeps the worker, and the program, alive
-      printError(`Uncaught error in ${this.#name}, outside of any task:`, error);
-    };
-    self.addEventListener("error", (event) => report(event, event.error ?? event.message));
-    self.addEventListener("unhandledrejection", (event) => report(event, event.reason));
-  }
 }
 
 /** Records larger than this go by message, so that a few of them cannot fill the ring. */
@@ -580,14 +559,9 @@ function isIterable(value: unknown): value is Iterable<unknown> {
     typeof (value as { [Symbol.iterator]?: unknown })[Symbol.iterator] === "function";
 }
 
-declare const self: DedicatedWorkerGlobalScope & { close: () => void };
-
-interface DedicatedWorkerGlobalScope {
-  close(): void;
-  addEventListener(type: "error", listener: (event: ErrorEvent) => void): void;
-  addEventListener(type: "unhandledrejection", listener: (event: PromiseRejectionEvent) => void): void;
+declare const self: {
   onmessage: ((event: MessageEvent<Init>) => void) | null;
-}
+};
 
 self.onmessage = (event): void => {
   self.onmessage = null;

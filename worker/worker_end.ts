@@ -1,0 +1,39 @@
+/**
+ * The ends of a worker that the runtime keeps quiet about, and the errors that would end it.
+ *
+ * @module
+ */
+
+interface Ending {
+  Deno?: { exit(code?: number): never; exitCode?: number };
+  close(): void;
+  addEventListener(type: "error", listener: (event: ErrorEvent) => void): void;
+  addEventListener(type: "unhandledrejection", listener: (event: PromiseRejectionEvent) => void): void;
+}
+
+/**
+ * Makes every way in which code can end this worker tell `farewell` the exit code first: `close()`, `Deno.exit()`, and
+ * `process.exit()`, which calls that. And keeps the worker alive through errors outside of any task, which it reports as
+ * those of `name`.
+ */
+export function watchForEnd(name: string, farewell: (code: number) => void): void {
+  const scope = globalThis as unknown as Ending;
+  const { Deno } = scope;
+  const { error: print } = console; // kept, as a task may put another in its place
+  const close = scope.close.bind(scope);
+  const exit = Deno?.exit.bind(Deno);
+  const end = (code?: number): never => {
+    farewell(Number(code ?? Deno?.exitCode ?? 0) | 0);
+    exit?.(code);
+    close();
+    throw new Error("The worker is closed");
+  };
+  if (Deno !== undefined) Deno.exit = end;
+  scope.close = () => end(0);
+  const report = (event: Event, error: unknown): void => {
+    event.preventDefault(); // or it would end the worker, and perhaps the program
+    print(`Uncaught error in ${name}, outside of any task:`, error);
+  };
+  scope.addEventListener("error", (event) => report(event, event.error ?? event.message));
+  scope.addEventListener("unhandledrejection", (event) => report(event, event.reason));
+}
