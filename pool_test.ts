@@ -1004,6 +1004,20 @@ test("trace() tells who ran what, as Chrome Trace Events", async () => {
   for (const task of tasks) assert((task.dur as number) >= 0 && (task.ts as number) >= 0);
 });
 
+test("a traced pool breaks and fails as any other", async () => {
+  await using broken = new Pool(1, {
+    trace: true,
+    initializer: () => {
+      throw new RangeError("no start");
+    },
+  });
+  const error = await rejection(broken.apply(square, [1]));
+  assertInstanceOf((error as Error).cause, RangeError);
+  await using pool = new Pool(1, { trace: true });
+  await assertRejects(() => pool.apply(() => Symbol("s")), SerializationError);
+  assertEquals(await pool.imap(square, [3]).next(), { done: false, value: 9 });
+});
+
 test("A40: pools work inside workers", async () => {
   await using pool = new Pool(1, { module: new URL("./tools/nested_tasks.ts", import.meta.url) });
   const { nestedMap } = await import("./tools/nested_tasks.ts");

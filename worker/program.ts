@@ -126,12 +126,12 @@ class Program {
     try {
       const { module, functions, values, initializer, initargs, maxTasks, trace } = this.#unpack(setup) as Setup;
       this.#maxTasks = maxTasks;
-      this.#trace = trace;
       const namespace = module === undefined ? undefined : await importModule(module);
       this.#environment = buildEnvironment(functions, values, namespace);
       if (initializer !== undefined) {
         await Reflect.apply(compileFunction(initializer, this.#environment), undefined, initargs);
       }
+      this.#trace = trace;
     } catch (error) {
       const { bytes, refs } = this.#encodeError(error);
       this.#post({ type: "broken", parcel: { bytes: bytes.slice(), refs } }, []);
@@ -430,7 +430,9 @@ class Program {
 
   /** With a trace, a value travels with the times of its task. */
   #timed(run: Run | undefined, value: unknown): unknown {
-    return this.#trace ? [run === undefined ? 0 : run.started - this.#epoch, monotonic() - this.#epoch, value] : value;
+    if (!this.#trace) return value;
+    const end = monotonic() - this.#epoch;
+    return [run === undefined ? end : run.started - this.#epoch, end, value];
   }
 
   #encodeChunk(run: Run): [kind: number, encoded: Encoded] {
