@@ -42,7 +42,7 @@ import {
   type ToWorker,
   VALUE,
 } from "./task.ts";
-import { runLimited } from "./time_limit.ts";
+import { prepareLimit, runLimited } from "./time_limit.ts";
 import { importModule } from "./user_module.ts";
 import { watchForEnd } from "./worker_end.ts";
 
@@ -326,6 +326,7 @@ class Program {
     if (limit === 0) {
       call();
     } else {
+      prepareLimit();
       const start = monotonic();
       this.#desk.setDeadline(Math.ceil(start - this.#epoch + limit));
       const ended = runLimited(call, limit);

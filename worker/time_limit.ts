@@ -32,6 +32,11 @@ function limitedScript(): Script | null {
   return script;
 }
 
+/** Loads what {@linkcode runLimited} needs, so that it is not charged to the first call. */
+export function prepareLimit(): void {
+  limitedScript();
+}
+
 /**
  * Calls `run`, which must not throw, and interrupts it after `limit` milliseconds.
  *
