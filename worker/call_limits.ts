@@ -5,8 +5,11 @@
  * @module
  */
 
-/** How long after its limit a call is given up from outside, in milliseconds. */
-const GRACE = 100;
+/**
+ * How long after its limit a call is given up from outside, in milliseconds: long enough for a worker on a busy machine
+ * to interrupt it by itself, which costs no worker.
+ */
+const GRACE = 500;
 
 /** The longest time that a timer can be set to, in milliseconds. */
 const LONGEST = 0x7fffffff;
