@@ -34,7 +34,7 @@ export interface AsyncResult<T> {
    *
    * @param timeout How long to wait, in milliseconds; 0 or less: not at all. For ever by default.
    * @returns The value; rejects with the error of the work if that failed, with `TimeoutError` if it is not there in
-   * time, while the work goes on.
+   * time, while the work goes on. A `TimeoutError` of the work itself (`taskTimeout`) is told from that by `ready()`.
    * @throws {TypeError} If `timeout` is not a number.
    *
    * @example A wait that gives up, and one that does not
@@ -226,6 +226,10 @@ export class SettledLater<T> implements AsyncResult<T> {
   successful(): boolean {
     if (this.#outcome === undefined) throw new InvalidStateError("Cannot tell the success of work that has not ended");
     return this.#outcome.ok;
+  }
+
+  get [Symbol.toStringTag](): string {
+    return "AsyncResult";
   }
 
   #value(): T {

@@ -195,18 +195,29 @@ export class Calls {
   broadcast<R>(fn: AnyFunction, args: readonly unknown[] = [], wishes: CallWishes = {}): Promise<R[]> {
     const limit = this.#checkCall(fn, args, wishes);
     const { size } = this.#scheduler;
-    return new Promise((resolve, reject) => {
+    const { signal } = wishes;
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    return new Promise<R[]>((resolve, reject) => {
       const outcomes: Outcome[] = new Array(size);
+      const tasks: Task[] = [];
       let left = size;
-      this.#scheduler.submitToAll((index) =>
-        new Task(fn, "apply", args, limit, (outcome) => {
+      const abort = (): void => {
+        for (const task of tasks) this.#scheduler.cancel(task);
+        reject(signal!.reason);
+      };
+      signal?.addEventListener("abort", abort);
+      this.#scheduler.submitToAll((index) => {
+        const task = new Task(fn, "apply", args, limit, (outcome) => {
           outcomes[index] = outcome;
           if (--left > 0) return;
+          signal?.removeEventListener("abort", abort);
           const failed = outcomes.find((outcome) => !outcome.ok);
           if (failed !== undefined && !failed.ok) reject(failed.error);
           else resolve(outcomes.map((outcome) => (outcome as { value: R }).value));
-        })
-      );
+        });
+        tasks.push(task);
+        return task;
+      });
     });
   }
 }

@@ -334,6 +334,10 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
     this.#fill();
   }
 
+  get [Symbol.toStringTag](): string {
+    return "ResultIterator";
+  }
+
   [Symbol.asyncIterator](): this {
     return this;
   }

@@ -1,5 +1,5 @@
 /**
- * The errors that people catch: states of pools, executors, futures and synchronization objects. Wrong arguments throw
+ * The errors that people catch: states of pools, and of the executors and synchronization objects to come. Wrong arguments throw
  * the built-in `TypeError` and `RangeError` instead.
  *
  * Every class here keeps its identity on the way between threads: a `TimeoutError` thrown in a worker is a

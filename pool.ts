@@ -221,8 +221,10 @@ export class Pool implements AsyncDisposable, Disposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R What it returns; a promise is awaited.
    * @param fn The function.
-   * @param args Its arguments, as an array, and options.
-   * @returns What `fn` returns. Rejects with the error of `fn`; with `ClosedError` if the pool is closed.
+   * @param rest Its arguments, as an array, and options.
+   * @returns What `fn` returns. Rejects with the error of `fn`; with `ClosedError` if the pool is closed or
+   * terminated; with the errors of its options and of the way there: `TimeoutError`, the reason of `signal`,
+   * `SerializationError`, `CancelledError` by `terminate()`, `BrokenProcessPoolError`.
    * @throws {TypeError} If an argument is of a wrong kind.
    * @throws {RangeError} If a number is out of its range.
    *
@@ -251,7 +253,7 @@ export class Pool implements AsyncDisposable, Disposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R What it returns; a promise is awaited.
    * @param fn The function.
-   * @param args Its arguments, as an array, and options.
+   * @param rest Its arguments, as an array, and options.
    * @returns What `fn` returns.
    * @throws {TypeError} If an argument is of a wrong kind.
    * @throws {RangeError} If a number is out of its range.
@@ -281,7 +283,7 @@ export class Pool implements AsyncDisposable, Disposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R What it returns; a promise is awaited.
    * @param fn The function.
-   * @param args Its arguments, as an array, and options with `callback` and `errorCallback`.
+   * @param rest Its arguments, as an array, and options, with `callback` and `errorCallback`.
    * @returns The result to come.
    * @throws {TypeError} If an argument is of a wrong kind.
    * @throws {RangeError} If a number is out of its range.
@@ -316,7 +318,9 @@ export class Pool implements AsyncDisposable, Disposable {
    * @param fn The function.
    * @param items The items: any iterable or async iterable; it is read to its end first.
    * @param options Options.
-   * @returns The results in the order of the input. Rejects with the error of `fn`; with `ClosedError` if the pool is closed.
+   * @returns The results in the order of the input. Rejects with the error of `fn`; with `ClosedError` if the pool is closed or
+   * terminated; with the errors of its options and of the way there: `TimeoutError`, the reason of `signal`,
+   * `SerializationError`, `CancelledError` by `terminate()`, `BrokenProcessPoolError`.
    * @throws {TypeError} If an argument is of a wrong kind.
    * @throws {RangeError} If a number is out of its range.
    *
@@ -412,9 +416,12 @@ export class Pool implements AsyncDisposable, Disposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R What `fn` returns; a promise is awaited.
    * @param fn The function.
-   * @param argTuples The tuples of arguments: any iterable or async iterable of iterables.
+   * @param argTuples The tuples of arguments, in any iterable or async iterable. Arrays made on the way want `as const`,
+   * or the type of the tuple, to be known as tuples.
    * @param options Options.
-   * @returns The results in the order of the input. Rejects with the error of `fn`; with `ClosedError` if the pool is closed.
+   * @returns The results in the order of the input. Rejects with the error of `fn`; with `ClosedError` if the pool is closed or
+   * terminated; with the errors of its options and of the way there: `TimeoutError`, the reason of `signal`,
+   * `SerializationError`, `CancelledError` by `terminate()`, `BrokenProcessPoolError`.
    * @throws {TypeError} If an argument is of a wrong kind.
    * @throws {RangeError} If a number is out of its range.
    *
@@ -443,7 +450,7 @@ export class Pool implements AsyncDisposable, Disposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R What `fn` returns; a promise is awaited.
    * @param fn The function.
-   * @param argTuples The tuples of arguments: any iterable of iterables.
+   * @param argTuples The tuples of arguments, in any iterable.
    * @param options Options.
    * @returns The results in the order of the input.
    * @throws {TypeError} If an argument is of a wrong kind.
@@ -475,7 +482,8 @@ export class Pool implements AsyncDisposable, Disposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R What `fn` returns; a promise is awaited.
    * @param fn The function.
-   * @param argTuples The tuples of arguments: any iterable or async iterable of iterables.
+   * @param argTuples The tuples of arguments, in any iterable or async iterable. Arrays made on the way want `as const`,
+   * or the type of the tuple, to be known as tuples.
    * @param options Options, with `callback` and `errorCallback`.
    * @returns The results to come.
    * @throws {TypeError} If an argument is of a wrong kind.
@@ -583,7 +591,7 @@ export class Pool implements AsyncDisposable, Disposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R What `fn` returns; a promise is awaited.
    * @param fn The function.
-   * @param argTuples The tuples of arguments: any iterable or async iterable.
+   * @param argTuples The tuples of arguments, in any iterable or async iterable.
    * @param options Options.
    * @returns The results, as an async iterator that can time out.
    * @throws {TypeError} If an argument is of a wrong kind.
@@ -619,7 +627,7 @@ export class Pool implements AsyncDisposable, Disposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R What `fn` returns; a promise is awaited.
    * @param fn The function.
-   * @param argTuples The tuples of arguments: any iterable or async iterable.
+   * @param argTuples The tuples of arguments, in any iterable or async iterable.
    * @param options Options.
    * @returns The results, as an async iterator that can time out.
    * @throws {TypeError} If an argument is of a wrong kind.
@@ -645,12 +653,12 @@ export class Pool implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Calls `fn` once on every worker, starting those that are missing. For what each worker should do or tell once.
+   * Calls `fn` once on every worker, starting those that are missing. It serves to set up or to ask each of them.
    *
    * @typeParam A The parameters of `fn`.
    * @typeParam R What it returns.
    * @param fn The function.
-   * @param args Its arguments.
+   * @param rest Its arguments, as an array, and options.
    * @returns The results in the order of the workers; rejects with the first error in that order, once all have ended.
    * @throws {TypeError} If an argument is of a wrong kind.
    *

@@ -749,7 +749,10 @@ test("a name that a function does not carry is named, with the two ways to provi
   assertInstanceOf(error, ReferenceError);
   assertStringIncludes(error.message, "outside is not defined");
   assertStringIncludes(error.message, "'scope: { outside }'");
-  assertStringIncludes(error.message, "'module: import.meta.url'");
+  assertStringIncludes(error.message, "'module'");
+  await using broken = new Pool(1, { initializer: () => void outside });
+  const cause = (await rejection(broken.apply(square, [1])) as Error).cause as Error;
+  assertStringIncludes(cause.message, "'scope: { outside }'");
 });
 
 test("scope: names that cannot be variables and values that cannot be sent are refused at once", () => {
@@ -966,6 +969,34 @@ test("broadcast() runs once on every worker, and fails with the first error", as
     "7",
   );
   assertEquals(await pool.broadcast((a: Uint8Array) => a.length, [new Uint8Array(50_000)]), [50_000, 50_000, 50_000]);
+});
+
+test("broadcast() is given up by its signal", async () => {
+  await using pool = new Pool(2);
+  assertEquals(await rejection(pool.broadcast(() => 1, [], { signal: AbortSignal.abort("stop") })), "stop");
+  const controller = new AbortController();
+  const waiting = rejection(pool.broadcast(() => new Promise(() => {}), [], { signal: controller.signal }));
+  await pool.stats();
+  controller.abort("stop");
+  assertEquals(await waiting, "stop");
+  pool.terminate();
+});
+
+test("stats() does not count what was cancelled", async () => {
+  await using pool = new Pool(1);
+  const flags = words(2);
+  const busy = pool.apply(arriveAndBlock, [flags]);
+  await reaches(flags, 0, 1);
+  const controller = new AbortController();
+  const calls = Array.from({ length: 1000 }, (_, i) => rejection(pool.apply(square, [i], controller)));
+  assertEquals(pool.stats().queued, 1000);
+  controller.abort("stop");
+  await Promise.all(calls);
+  assertEquals(pool.stats().queued, 0);
+  release(flags);
+  await busy;
+  assertEquals(await pool.apply(square, [2]), 4);
+  assertEquals(pool.stats().queued, 0);
 });
 
 test("broadcast() reaches busy workers after their tasks", async () => {

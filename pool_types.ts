@@ -30,13 +30,13 @@ export interface CallOptions {
  */
 export interface CallbackOptions<T> {
   /**
-   * Told the value.
+   * Called with the value.
    *
    * @default {undefined}
    */
   readonly callback?: ((value: T) => void) | undefined;
   /**
-   * Told the error.
+   * Called with the error.
    *
    * @default {undefined}
    */
@@ -54,14 +54,15 @@ export interface MapOptions extends CallOptions {
    */
   readonly chunksize?: number | undefined;
   /**
-   * Told, after each chunk, how many items are done, and of how many if that is known. If it throws, the call fails
+   * Called after each chunk with how many items are done, and of how many if that is known. If it throws, the call fails
    * with that error.
    *
    * @default {undefined}
    */
   readonly onProgress?: ((done: number, total?: number) => void) | undefined;
   /**
-   * Whether an item that fails gives its error as the result in its place, instead of failing the whole.
+   * Whether an item that fails gives its error as the result in its place, instead of failing the whole. The type of
+   * the results does not tell: check each with `instanceof Error`.
    *
    * @default {false}
    */
@@ -100,8 +101,8 @@ export interface PoolStats {
   readonly finished: number;
   /**
    * Workers that were ended in the middle of code which the runtime cannot stop (Deno 2.8 and later,
-   * denoland/deno#35657): they occupy a core until that code ends. A `taskTimeout` avoids them. If one is left when
-   * the program should end, `Deno.exit()` ends it.
+   * denoland/deno#35657), as far as can be seen: they occupy a core until that code ends. A `taskTimeout` avoids them,
+   * but for code that loops after an `await`. If one is left when the program should end, `Deno.exit()` ends it.
    */
   readonly zombies: number;
 }

@@ -149,8 +149,10 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R What it returns; a promise is awaited.
    * @param fn The function.
-   * @param args Its arguments, as an array, and options.
-   * @returns What `fn` returns. Rejects with the error of `fn`; with `ClosedError` if the pool is closed.
+   * @param rest Its arguments, as an array, and options.
+   * @returns What `fn` returns. Rejects with the error of `fn`; with `ClosedError` if the pool is closed or
+   * terminated; with the errors of its options and of the way there: `TimeoutError`, the reason of `signal`,
+   * `SerializationError`, `CancelledError` by `terminate()`, `BrokenProcessPoolError`.
    * @throws {TypeError} If an argument is of a wrong kind.
    * @throws {RangeError} If a number is out of its range.
    *
@@ -178,7 +180,7 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R What it returns; a promise is awaited.
    * @param fn The function.
-   * @param args Its arguments, as an array, and options with `callback` and `errorCallback`.
+   * @param rest Its arguments, as an array, and options, with `callback` and `errorCallback`.
    * @returns The result to come.
    * @throws {TypeError} If an argument is of a wrong kind.
    * @throws {RangeError} If a number is out of its range.
@@ -213,7 +215,9 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * @param fn The function.
    * @param items The items: any iterable or async iterable; it is read to its end first.
    * @param options Options.
-   * @returns The results in the order of the input. Rejects with the error of `fn`; with `ClosedError` if the pool is closed.
+   * @returns The results in the order of the input. Rejects with the error of `fn`; with `ClosedError` if the pool is closed or
+   * terminated; with the errors of its options and of the way there: `TimeoutError`, the reason of `signal`,
+   * `SerializationError`, `CancelledError` by `terminate()`, `BrokenProcessPoolError`.
    * @throws {TypeError} If an argument is of a wrong kind.
    * @throws {RangeError} If a number is out of its range.
    *
@@ -277,9 +281,12 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R What `fn` returns; a promise is awaited.
    * @param fn The function.
-   * @param argTuples The tuples of arguments: any iterable or async iterable of iterables.
+   * @param argTuples The tuples of arguments, in any iterable or async iterable. Arrays made on the way want `as const`,
+   * or the type of the tuple, to be known as tuples.
    * @param options Options.
-   * @returns The results in the order of the input. Rejects with the error of `fn`; with `ClosedError` if the pool is closed.
+   * @returns The results in the order of the input. Rejects with the error of `fn`; with `ClosedError` if the pool is closed or
+   * terminated; with the errors of its options and of the way there: `TimeoutError`, the reason of `signal`,
+   * `SerializationError`, `CancelledError` by `terminate()`, `BrokenProcessPoolError`.
    * @throws {TypeError} If an argument is of a wrong kind.
    * @throws {RangeError} If a number is out of its range.
    *
@@ -308,7 +315,8 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R What `fn` returns; a promise is awaited.
    * @param fn The function.
-   * @param argTuples The tuples of arguments: any iterable or async iterable of iterables.
+   * @param argTuples The tuples of arguments, in any iterable or async iterable. Arrays made on the way want `as const`,
+   * or the type of the tuple, to be known as tuples.
    * @param options Options, with `callback` and `errorCallback`.
    * @returns The results to come.
    * @throws {TypeError} If an argument is of a wrong kind.
@@ -416,7 +424,7 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R What `fn` returns; a promise is awaited.
    * @param fn The function.
-   * @param argTuples The tuples of arguments: any iterable or async iterable.
+   * @param argTuples The tuples of arguments, in any iterable or async iterable.
    * @param options Options.
    * @returns The results, as an async iterator that can time out.
    * @throws {TypeError} If an argument is of a wrong kind.
@@ -452,7 +460,7 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R What `fn` returns; a promise is awaited.
    * @param fn The function.
-   * @param argTuples The tuples of arguments: any iterable or async iterable.
+   * @param argTuples The tuples of arguments, in any iterable or async iterable.
    * @param options Options.
    * @returns The results, as an async iterator that can time out.
    * @throws {TypeError} If an argument is of a wrong kind.
@@ -483,7 +491,7 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R What it returns.
    * @param fn The function.
-   * @param args Its arguments.
+   * @param rest Its arguments, as an array, and options.
    * @returns The results in the order of the lanes; rejects with the first error in that order, once all have ended.
    * @throws {TypeError} If an argument is of a wrong kind.
    *

@@ -234,8 +234,8 @@ export function explainReferenceError(error: unknown, spec: FunctionSpec): void 
   const message = readText(error, "message");
   const missing = /^(\S+) is not defined$/.exec(message)?.[1];
   if (missing === undefined) return;
-  const explained =
-    `${message}: '${spec.name || "the function"}' went to the worker by source, without the names around it. ` +
-    `Provide it with 'scope: { ${missing} }', or export the function and give 'module: import.meta.url'`;
+  const what = spec.name === "" ? "the function" : `'${spec.name}'`;
+  const explained = `${message}: ${what} went to the worker by source, without the names around it. Provide it with ` +
+    `'scope: { ${missing} }', or have ${what} exported, under its own name, by the module given as 'module'`;
   Reflect.defineProperty(error, "message", { value: explained, writable: true, configurable: true });
 }

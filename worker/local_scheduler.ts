@@ -41,6 +41,8 @@ export class LocalScheduler implements Scheduler {
   readonly #events: TraceEvent[] = [];
   readonly #started = performance.now();
   #finished = 0;
+  /** Tasks that were cancelled and have not been passed over yet. */
+  #cancelled = 0;
 
   constructor(options: LocalOptions) {
     this.size = options.size;
@@ -89,6 +91,7 @@ export class LocalScheduler implements Scheduler {
 
   cancel(task: Task): boolean {
     if (task.settled || this.#running.has(task)) return false;
+    this.#cancelled++;
     task.settled = true; // passed over when its turn comes
     return true;
   }
@@ -114,6 +117,7 @@ export class LocalScheduler implements Scheduler {
     for (;;) {
       const task = lane.posted.shift() ?? this.#queue.shift();
       if (task === undefined || !task.settled) return task;
+      this.#cancelled--;
     }
   }
 
@@ -231,7 +235,7 @@ export class LocalScheduler implements Scheduler {
   stats(): SchedulerStats {
     return {
       workers: this.#lanes.length,
-      queued: this.#queue.size + this.#lanes.reduce((sum, lane) => sum + lane.posted.length, 0),
+      queued: this.#queue.size - this.#cancelled + this.#lanes.reduce((sum, lane) => sum + lane.posted.length, 0),
       running: this.#running.size,
       finished: this.#finished,
       zombies: 0,

@@ -129,7 +129,13 @@ class Program {
       const namespace = module === undefined ? undefined : await importModule(module);
       this.#environment = buildEnvironment(functions, values, namespace);
       if (initializer !== undefined) {
-        await Reflect.apply(compileFunction(initializer, this.#environment), undefined, initargs);
+        try {
+          await Reflect.apply(compileFunction(initializer, this.#environment), undefined, initargs);
+        } catch (error) {
+          explainReferenceError(error, initializer);
+          trimStack(error);
+          throw error;
+        }
       }
       this.#trace = trace;
     } catch (error) {

@@ -73,6 +73,8 @@ export class WorkerScheduler implements Scheduler {
   /** Workers whose start is under way in a call further up. */
   #starting = 0;
   #finished = 0;
+  /** Tasks in the queue that were cancelled there. */
+  #cancelled = 0;
   /** Payloads that wait to be fetched. */
   #parcels = 0;
   readonly #responses = new ResponseWatch(
@@ -134,6 +136,8 @@ export class WorkerScheduler implements Scheduler {
     if (this.#inFlight.get(task.seq) === task) {
       if (task.slot < 0 || this.#slots[task.slot] !== task || !this.#board.cancel(task.slot)) return false;
       this.#forget(task);
+    } else {
+      this.#cancelled++;
     }
     task.settled = true; // in the queue it is passed over when its turn comes
     this.#afterWork();
@@ -146,7 +150,10 @@ export class WorkerScheduler implements Scheduler {
   #handOver(): void {
     while (this.#canHandOver()) {
       const task = this.#queue.shift()!;
-      if (task.settled) continue;
+      if (task.settled) {
+        this.#cancelled--;
+        continue;
+      }
       if (!this.#prepare(task)) continue;
       this.#fillSlot(task);
     }
@@ -476,7 +483,7 @@ export class WorkerScheduler implements Scheduler {
       host.desk.stop();
       this.#drainHost(host); // or while it was told to stop
       this.#hosts.delete(host);
-      this.#end(host);
+      this.#end(host, true); // its event loop would have ended the call, had it had a turn
       const unbegun = this.#takeBack(host);
       host.posted.delete(running);
       const what = running.fn.name === "" ? "The task" : `The task '${running.fn.name}'`;
@@ -584,7 +591,7 @@ export class WorkerScheduler implements Scheduler {
     for (const host of this.#hosts) if (this.#inFlight.has(host.desk.current)) running++;
     return {
       workers: this.#hosts.size,
-      queued: this.#queue.size + this.#inFlight.size - running,
+      queued: this.#queue.size - this.#cancelled + this.#inFlight.size - running,
       running,
       finished: this.#finished,
       zombies: this.#zombies.size,
