@@ -18,7 +18,7 @@ import {
 } from "./_options.ts";
 import { ResultStream } from "./_result_stream.ts";
 import { InvalidStateError } from "./errors.ts";
-import type { AnyFunction } from "./worker/functions.ts";
+import type { AnyFunction } from "./codec/functions.ts";
 import type { LongCall } from "./worker/lifecycle.ts";
 import { type ChunkValue, type Outcome, type Scheduler, Task, type TaskMode } from "./worker/task.ts";
 

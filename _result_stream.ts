@@ -6,7 +6,7 @@
 
 import { checkTimeout } from "./_options.ts";
 import { TimeoutError } from "./errors.ts";
-import type { AnyFunction } from "./worker/functions.ts";
+import type { AnyFunction } from "./codec/functions.ts";
 import type { LongCall } from "./worker/lifecycle.ts";
 import { Queue } from "./worker/queue.ts";
 import { type ChunkValue, type Outcome, type Scheduler, Task, type TaskMode } from "./worker/task.ts";

@@ -22,8 +22,8 @@ import type { ResultIterator } from "./_result_stream.ts";
 import { traceJson } from "./_trace.ts";
 import { InvalidStateError } from "./errors.ts";
 import type { ArgsAndOptions, CallbackOptions, CallOptions, ImapOptions, MapOptions, PoolStats } from "./pool_types.ts";
-import { refuseInstances } from "./worker/encoder.ts";
-import { isIdentifier } from "./worker/functions.ts";
+import { refuseInstances } from "./codec/encoder.ts";
+import { isIdentifier } from "./codec/functions.ts";
 import { refuseWhileImporting } from "./worker/user_module.ts";
 import { WorkerScheduler } from "./worker/worker_scheduler.ts";
 
@@ -31,7 +31,7 @@ export type { AsyncResult } from "./_async_result.ts";
 export type { ResultIterator } from "./_result_stream.ts";
 export type * from "./pool_types.ts";
 export { ThreadPool, type ThreadPoolOptions } from "./thread_pool.ts";
-export { transfer } from "./worker/transfer.ts";
+export { transfer } from "./codec/transfer.ts";
 
 /** How long an idle pool keeps its workers, unless told otherwise, in milliseconds. */
 const IDLE_TIMEOUT = 10_000;

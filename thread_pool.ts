@@ -11,7 +11,7 @@ import type { ResultIterator } from "./_result_stream.ts";
 import { traceJson } from "./_trace.ts";
 import { InvalidStateError } from "./errors.ts";
 import type { ArgsAndOptions, CallbackOptions, CallOptions, ImapOptions, MapOptions, PoolStats } from "./pool_types.ts";
-import { refuseInstances } from "./worker/encoder.ts";
+import { refuseInstances } from "./codec/encoder.ts";
 import { LocalScheduler } from "./worker/local_scheduler.ts";
 
 /** Options of a {@linkcode ThreadPool}. */

@@ -5,7 +5,7 @@
  */
 
 import { AWAKE, type Board, LISTENING, WAITING } from "./board.ts";
-import { soon, waitAsyncWakes } from "./platform.ts";
+import { soon, waitAsyncWakes } from "../_platform.ts";
 
 /** The sleep of one scheduler: in its event loop, or blocking. */
 export class CallerSleep {

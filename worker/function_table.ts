@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type AnyFunction, describeFunction, type FunctionSpec, specKey } from "./functions.ts";
+import { type AnyFunction, describeFunction, type FunctionSpec, specKey } from "../codec/functions.ts";
 
 /** How many functions are remembered; an older one simply gets a new number. */
 const CAPACITY = 1000;

@@ -6,7 +6,7 @@
 
 import { type Board, BUSY, Desk } from "./board.ts";
 import { PROGRAM } from "./program_gen.ts";
-import { type Source, sourceOf } from "./decoder.ts";
+import { type Source, sourceOf } from "../codec/decoder.ts";
 import type { FromWorker, Init, Parcel, Task, ToWorker } from "./task.ts";
 
 let programUrl: string | undefined;

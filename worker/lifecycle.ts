@@ -5,7 +5,7 @@
  */
 
 import { BrokenProcessPoolError, CancelledError, ClosedError } from "../errors.ts";
-import { messageOf } from "./error_fields.ts";
+import { messageOf } from "../codec/error_fields.ts";
 
 /** A call that hands over its tasks little by little, and so outlives `close()`. */
 export interface LongCall {

@@ -5,7 +5,7 @@
  */
 
 import { InvalidStateError, TimeoutError } from "../errors.ts";
-import type { AnyFunction } from "./functions.ts";
+import type { AnyFunction } from "../codec/functions.ts";
 import { Lifecycle, type LongCall } from "./lifecycle.ts";
 import { Queue } from "./queue.ts";
 import type { ChunkValue, Outcome, Scheduler, SchedulerStats, Task, TraceEvent } from "./task.ts";

@@ -5,9 +5,9 @@
  */
 
 import { SerializationError } from "../errors.ts";
-import { type Encoded, Encoder } from "./encoder.ts";
-import { messageOf } from "./error_fields.ts";
-import type { FunctionSpec } from "./functions.ts";
+import { type Encoded, Encoder } from "../codec/encoder.ts";
+import { messageOf } from "../codec/error_fields.ts";
+import type { FunctionSpec } from "../codec/functions.ts";
 import type { Parcel } from "./task.ts";
 
 /** A parcel that waits on the calling side. */

@@ -13,16 +13,16 @@
 
 import { SerializationError, TimeoutError } from "../errors.ts";
 import { Board, Desk, type SlotHeader } from "./board.ts";
-import { Decoder, sourceOf } from "./decoder.ts";
-import { type Encoded, Encoder } from "./encoder.ts";
-import { errorClassOf, isError, messageOf, newError, readText, setErrorFields } from "./error_fields.ts";
+import { Decoder, sourceOf } from "../codec/decoder.ts";
+import { type Encoded, Encoder } from "../codec/encoder.ts";
+import { errorClassOf, isError, messageOf, newError, readText, setErrorFields } from "../codec/error_fields.ts";
 import {
   buildEnvironment,
   compileFunction,
   EMPTY_ENVIRONMENT,
   explainReferenceError,
   type FunctionSpec,
-} from "./functions.ts";
+} from "../codec/functions.ts";
 import {
   BYE,
   type ChunkValue,

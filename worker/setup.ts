@@ -5,8 +5,8 @@
  */
 
 import { SerializationError } from "../errors.ts";
-import { Encoder } from "./encoder.ts";
-import { type AnyFunction, describeFunction, type FunctionSpec } from "./functions.ts";
+import { Encoder } from "../codec/encoder.ts";
+import { type AnyFunction, describeFunction, type FunctionSpec } from "../codec/functions.ts";
 import type { Parcel, Setup } from "./task.ts";
 
 /** The wishes for the workers of a scheduler. */

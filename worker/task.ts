@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { AnyFunction, FunctionSpec } from "./functions.ts";
+import type { AnyFunction, FunctionSpec } from "../codec/functions.ts";
 import type { Lifecycle, LongCall } from "./lifecycle.ts";
 import type { KeptParcel } from "./payloads.ts";
 

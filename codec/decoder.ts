@@ -7,6 +7,7 @@
 import { SerializationError } from "../errors.ts";
 import { messageOf, newError, setErrorFields } from "./error_fields.ts";
 import { compileFunction, type Environment, type FunctionSpec } from "./functions.ts";
+import { type Handle, reviveShared } from "./shared.ts";
 import { define, TAG, VIEWS } from "./tags.ts";
 
 const utf8Decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -146,6 +147,10 @@ export class Decoder {
       }
       case TAG.view:
         return this.#viewOf();
+      case TAG.shared: {
+        const place = this.#seen.push(undefined) - 1;
+        return this.#seen[place] = reviveShared(this.#read() as Handle);
+      }
       default:
         throw new SerializationError(`Cannot read a value from another thread: unknown tag ${tag}`);
     }

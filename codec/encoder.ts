@@ -7,6 +7,7 @@
 import { SerializationError } from "../errors.ts";
 import { errorClassOf, errorFields, messageOf, readText } from "./error_fields.ts";
 import { type AnyFunction, describeFunction } from "./functions.ts";
+import { handleOf } from "./shared.ts";
 import { define, TAG, VIEWS } from "./tags.ts";
 import { Transfer } from "./transfer.ts";
 
@@ -228,12 +229,18 @@ export class Encoder {
       const reason = refused.get(p);
       if (reason !== undefined) throw new SerializationError(reason);
     }
-    if (this.#goesBeside(value)) {
-      this.#count(TAG.ref, this.#refs.length);
-      this.#refs.push(value);
-      return;
+    const handle = handleOf(value);
+    if (handle !== undefined) {
+      this.#tag(TAG.shared);
+      return this.#write(handle);
     }
+    if (value instanceof SharedArrayBuffer || this.#goesBeside(value)) return this.#ref(value);
     this.#properties(TAG.object, value);
+  }
+
+  #ref(value: unknown): void {
+    this.#count(TAG.ref, this.#refs.length);
+    this.#refs.push(value);
   }
 
   /** Whether the platform knows how to clone or move this object; an instance of a user's class travels as its fields. */
@@ -306,11 +313,7 @@ export class Encoder {
 
   #buffer(buffer: ArrayBuffer): void {
     const inline = buffer.byteLength <= INLINE_BUFFER && !buffer.resizable && !this.#transfers.includes(buffer);
-    if (!inline) {
-      this.#count(TAG.ref, this.#refs.length);
-      this.#refs.push(buffer);
-      return;
-    }
+    if (!inline) return this.#ref(buffer);
     if (buffer.detached) throw new SerializationError("Cannot send a detached buffer to another thread");
     this.#count(TAG.buffer, buffer.byteLength);
     this.#reserve(buffer.byteLength);

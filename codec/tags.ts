@@ -5,8 +5,8 @@
  * and costs no trip through the event loop. What bytes cannot hold (large or transferred buffers, shared memory, ports,
  * blobs, regular expressions) is left out into `refs`, which travel beside the bytes by `postMessage`.
  *
- * On top of structured clone, functions travel by source at any depth, and errors keep their class, own properties,
- * `cause` and `errors`.
+ * On top of structured clone, functions travel by source at any depth, errors keep their class, own properties, `cause`
+ * and `errors`, and objects in shared memory go by their handles (`shared.ts`).
  *
  * @module
  */
@@ -39,6 +39,7 @@ export const TAG = {
   buffer: 23,
   view: 24,
   sparse: 25,
+  shared: 26,
 } as const;
 
 /** The kinds of views, by number. */
