@@ -1,6 +1,6 @@
 /**
  * What Python's `multiprocessing` and `concurrent.futures` are to Python, for Deno: functions on all cores, by pools of
- * workers.
+ * workers, and memory that they share.
  *
  * @example All cores in three lines
  * ```ts
@@ -17,3 +17,4 @@
 
 export * from "./errors.ts";
 export * from "./pool.ts";
+export * from "./sync/mod.ts";

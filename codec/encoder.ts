@@ -44,6 +44,12 @@ export class Encoder {
   #transfers: Transferable[] = [];
   #seen: Map<unknown, number> | undefined;
   #seenCount = 0;
+  readonly #inlineLimit: number;
+
+  /** `inlineLimit`: up to how many bytes buffers go inline, where there is a way beside. */
+  constructor(inlineLimit: number = INLINE_BUFFER) {
+    this.#inlineLimit = inlineLimit;
+  }
 
   /**
    * Encodes `value`.
@@ -312,7 +318,8 @@ export class Encoder {
   }
 
   #buffer(buffer: ArrayBuffer): void {
-    const inline = buffer.byteLength <= INLINE_BUFFER && !buffer.resizable && !this.#transfers.includes(buffer);
+    const inline = this.#inlineLimit === Infinity ||
+      (buffer.byteLength <= this.#inlineLimit && !buffer.resizable && !this.#transfers.includes(buffer));
     if (!inline) return this.#ref(buffer);
     if (buffer.detached) throw new SerializationError("Cannot send a detached buffer to another thread");
     this.#count(TAG.buffer, buffer.byteLength);

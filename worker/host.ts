@@ -4,10 +4,13 @@
  * @module
  */
 
-import { type Board, BUSY, Desk } from "./board.ts";
+import { Board, BUSY, Desk } from "./board.ts";
 import { PROGRAM } from "./program_gen.ts";
 import { type Source, sourceOf } from "../codec/decoder.ts";
-import type { FromWorker, Init, Parcel, Task, ToWorker } from "./task.ts";
+import { type Line, receiveMessage } from "../sync/_post_office.ts";
+import { Registry } from "../sync/_registry.ts";
+import { memberOf, thisThread } from "../sync/_thread.ts";
+import type { FromWorker, Init, Parcel, Task, ToWorker, WorkerNote, WorkerRecord } from "./task.ts";
 
 let programUrl: string | undefined;
 
@@ -26,7 +29,7 @@ export interface HostOptions {
   /** Told that the worker wakes this thread by a message. */
   readonly onWake: () => void;
   /** Told every message of the worker. */
-  readonly onMessage: (host: Host, message: FromWorker) => void;
+  readonly onMessage: (host: Host, message: WorkerRecord) => void;
   /** Told that the worker ended by an error that nothing in it caught. */
   readonly onError: (host: Host, message: string) => void;
 }
@@ -37,6 +40,8 @@ export class Host {
   readonly number: number;
   /** The worker's name. */
   readonly name: string;
+  /** Its number among all processes and workers. */
+  readonly pid: number;
   /** Its shared words and records. */
   readonly desk = new Desk();
   /** The desk, to decode records from. */
@@ -48,7 +53,11 @@ export class Host {
   readonly #worker: Worker;
   readonly #port: MessagePort;
   readonly #onMessage: HostOptions["onMessage"];
+  readonly #office: Line;
+  /** What ends its waits. */
+  readonly #waits: (() => void)[] = [];
   #received = 0;
+  #ended = false;
 
   constructor(options: HostOptions) {
     this.number = options.number;
@@ -66,6 +75,11 @@ export class Host {
     };
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
+    const office = new MessageChannel();
+    const member = memberOf();
+    this.#office = { port: office.port1, slot: member.slot, wake: () => {} };
+    thisThread().office.connect(member, this.#office);
+    this.pid = member.registry.nextNumber();
     const init: Init = {
       board: options.board.memory,
       desk: this.desk.memory,
@@ -74,8 +88,12 @@ export class Host {
       name: options.name,
       epoch: options.epoch,
       setup: options.setup,
+      registry: member.registry.memory,
+      parent: member.id,
+      pid: this.pid,
+      office: office.port2,
     };
-    this.#worker.postMessage(init, [port2]);
+    this.#worker.postMessage(init, [port2, office.port2]);
   }
 
   /** Wakes it if it sleeps: whether it did. */
@@ -106,19 +124,44 @@ export class Host {
   receive(): boolean {
     let any = false;
     while (this.hasMessages) {
-      const received = receiver()(this.#port);
+      const received = receiveMessage(this.#port);
       if (received === undefined) break; // taken by a call within this one
       any = true;
       this.#received++;
-      this.#onMessage(this, received.message as FromWorker);
+      const message = received.message as FromWorker;
+      if (message.type === "record" || message.type === "broken") this.#onMessage(this, message);
+      else this.#note(message);
     }
     return any;
   }
 
+  /** Notes how to end the waits of the worker. */
+  #note(message: WorkerNote): void {
+    if (message.type === "joined") {
+      const registry = new Registry(message.registry);
+      this.#waits.push(() => registry.bury(message.id));
+    } else {
+      const board = new Board(message.board);
+      this.#waits.push(() => board.stopWaiting());
+    }
+  }
+
   /** Ends the worker. Where the runtime cannot stop code that runs, it may be busy for longer. */
   end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
     this.desk.stop();
+    // Where it waits from now on, it sees that it is to stop; where it does already, it has said so.
+    while (this.hasMessages) {
+      const received = receiveMessage(this.#port);
+      if (received === undefined) break;
+      this.#received++;
+      const message = received.message as FromWorker;
+      if (message.type === "joined" || message.type === "blocks") this.#note(message);
+    }
+    for (const end of this.#waits) end();
     this.#worker.terminate();
+    thisThread().office.disconnect(this.#office);
     this.#port.close();
   }
 
@@ -131,17 +174,4 @@ export class Host {
   get runsCode(): boolean {
     return this.desk.sleep === BUSY && this.desk.current >= 0;
   }
-}
-
-type Receive = (port: MessagePort) => { message: unknown } | undefined;
-let receive: Receive | undefined;
-
-/** Reads a port without the event loop. Looked up when first needed, by the first large reply: it takes a while to load. */
-function receiver(): Receive {
-  if (receive === undefined) {
-    const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
-    const module = process?.getBuiltinModule?.("node:worker_threads") as { receiveMessageOnPort: Receive } | undefined;
-    receive = module?.receiveMessageOnPort ?? (() => undefined);
-  }
-  return receive;
 }

@@ -12,6 +12,10 @@
  */
 
 import { SerializationError, TimeoutError } from "../errors.ts";
+import { waitAsyncWakes } from "../_platform.ts";
+import "../sync/mod.ts"; // so that its objects can be made here from their handles
+import { Registry, SLOTS } from "../sync/_registry.ts";
+import { afterInterruption, thisThread } from "../sync/_thread.ts";
 import { Board, Desk, type SlotHeader } from "./board.ts";
 import { Decoder, sourceOf } from "../codec/decoder.ts";
 import { type Encoded, Encoder } from "../codec/encoder.ts";
@@ -116,7 +120,30 @@ class Program {
     this.#port.onmessage = (event) => this.#receive(event.data);
     this.#port.onmessageerror = () => this.#lostPayload();
     this.#hop.port1.onmessage = () => this.#pump();
+    this.#enterThread(init);
   }
+
+  /** Tells the shared objects which thread this is. */
+  #enterThread(init: Init): void {
+    const thread = thisThread();
+    thread.home = new Registry(init.registry);
+    thread.parent = init.parent;
+    thread.process = { name: init.name, pid: init.pid };
+    thread.stopped = this.#stopped;
+    thread.environment = () => this.#environment;
+    thread.joined = (member) => {
+      this.#post({ type: "joined", registry: member.registry.memory, id: member.id }, []);
+      if (member.registry.key !== thread.home!.key) return;
+      const slot = init.parent & (SLOTS - 1);
+      thread.office.connect(member, { port: init.office, slot, wake: this.#wakeParent }, true);
+    };
+    thread.blocksOn = (board) => this.#post({ type: "blocks", board }, []);
+  }
+
+  /** The calling thread may sleep in its event loop, or in a call of its pool. */
+  readonly #wakeParent = (): void => {
+    if (this.#board.wakeCaller() || !waitAsyncWakes()) wake(null);
+  };
 
   async start(setup: Parcel): Promise<void> {
     watchForEnd(this.#name, (code) => {
@@ -337,6 +364,7 @@ class Program {
       this.#desk.setDeadline(Math.ceil(start - this.#epoch + limit));
       const ended = runLimited(call, limit);
       if (!ended) {
+        afterInterruption();
         this.#fail(run, timedOut(run));
         return true;
       }

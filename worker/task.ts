@@ -60,7 +60,10 @@ export interface TaskHeader {
 }
 
 /** A message from a worker. */
-export type FromWorker =
+export type FromWorker = WorkerRecord | WorkerNote;
+
+/** What a worker has to say about a task or its start. */
+export type WorkerRecord =
   | {
     readonly type: "record";
     readonly kind: number;
@@ -69,6 +72,11 @@ export type FromWorker =
     readonly parcel: Parcel;
   }
   | { readonly type: "broken"; readonly parcel: Parcel };
+
+/** What a worker says of the waits that have to be ended with it. */
+export type WorkerNote =
+  | { readonly type: "joined"; readonly registry: SharedArrayBuffer; readonly id: number }
+  | { readonly type: "blocks"; readonly board: SharedArrayBuffer };
 
 /** The first message to a worker. */
 export interface Init {
@@ -86,6 +94,14 @@ export interface Init {
   readonly epoch: number;
   /** An encoded {@linkcode Setup}. */
   readonly setup: Parcel;
+  /** The threads that share memory: see `sync/_registry.ts`. */
+  readonly registry: SharedArrayBuffer;
+  /** The ID of the calling thread among them. */
+  readonly parent: number;
+  /** The number of the worker among all processes and workers. */
+  readonly pid: number;
+  /** The worker's end of its line to the post office. */
+  readonly office: MessagePort;
 }
 
 /** What a worker does before its first task. */

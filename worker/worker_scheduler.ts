@@ -20,6 +20,7 @@ import { Host } from "./host.ts";
 import { IdleTimer } from "./idle_timer.ts";
 import { Lifecycle, type LongCall } from "./lifecycle.ts";
 import { keep, Payloads, postKept } from "./payloads.ts";
+import { refuseIfStopped, thisThread } from "../sync/_thread.ts";
 import { terminateStopsCode, touchLazyGlobals } from "../_platform.ts";
 import { ResponseWatch } from "./response_watch.ts";
 import { Queue } from "./queue.ts";
@@ -28,7 +29,6 @@ import {
   BYE,
   FAILURE,
   FETCH,
-  type FromWorker,
   LACKS_ARGUMENTS,
   LACKS_FUNCTION,
   LAST,
@@ -40,6 +40,7 @@ import {
   type SchedulerStats,
   type Task,
   type TraceEvent,
+  type WorkerRecord,
 } from "./task.ts";
 
 /** A {@linkcode Scheduler} on workers. */
@@ -61,6 +62,8 @@ export class WorkerScheduler implements Scheduler {
   readonly #functions = new FunctionTable();
   readonly #zombies = new Set<Host>();
   readonly #events: TraceEvent[] = [];
+  readonly #thread = thisThread();
+  #blocked = false;
   readonly #sleep = new CallerSleep(this.#board, () => this.#hasWork(), () => this.#awake());
   readonly #idle: IdleTimer;
   readonly #limits = new CallLimits(
@@ -281,6 +284,7 @@ export class WorkerScheduler implements Scheduler {
   #drain(): boolean {
     let any = false;
     for (const host of this.#hosts) any = this.#drainHost(host) || any;
+    this.#thread.office.serve();
     return any;
   }
 
@@ -305,7 +309,7 @@ export class WorkerScheduler implements Scheduler {
     this.#handle(host, kind, seq, detail, reply);
   }
 
-  #receive(host: Host, message: FromWorker): void {
+  #receive(host: Host, message: WorkerRecord): void {
     if (message.type === "broken") {
       const { bytes, refs } = message.parcel;
       try {
@@ -521,7 +525,12 @@ export class WorkerScheduler implements Scheduler {
   }
 
   block(done: () => boolean, deadline: number): boolean {
-    const look = (): boolean => this.#drain() || done() || this.#canHandOver();
+    if (!this.#blocked) this.#thread.blocksOn(this.#board.memory);
+    this.#blocked = true;
+    const look = (): boolean => {
+      refuseIfStopped(this.#thread);
+      return this.#drain() || done() || this.#canHandOver();
+    };
     while (!done()) {
       const left = deadline - performance.now();
       const any = this.#sleep.block(look, () => Math.min(left, this.#limits.untilNext(), this.#responses.untilNext()));

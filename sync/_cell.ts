@@ -1,0 +1,96 @@
+/**
+ * What every shared object has: memory, a number, and the thread it is used on.
+ *
+ * @module
+ */
+
+import { HANDLE, type Handle, registerShared } from "../codec/shared.ts";
+import { registerLibraryFunction } from "../codec/functions.ts";
+import type { AnyFunction } from "../codec/functions.ts";
+import { show } from "../_options.ts";
+import { type Member, memberOf } from "./_thread.ts";
+
+/** The first word of every object's memory: its number. Its own words come after that. */
+const PLACE = 0;
+/** Where the words of an object begin. */
+export const FIRST = 1;
+/** How many wait sets an object can have. */
+const PLACES = 8;
+
+/** The memory of a shared object, and the thread that uses it. */
+export class Cell {
+  /** What travels. */
+  readonly handle: Handle;
+  /** This thread. */
+  readonly member: Member;
+  /** The words of the object. */
+  readonly words: Int32Array;
+  readonly #place: number;
+
+  /**
+   * The cell that `handle` gives, or a new one: of `size` words, and further memory beside it, if any.
+   *
+   * @throws {TypeError} If `handle` is not one of this kind.
+   */
+  constructor(
+    kind: string,
+    handle: Handle | undefined,
+    size: number,
+    make?: () => { readonly memory?: readonly SharedArrayBuffer[]; readonly data?: unknown },
+  ) {
+    if (handle !== undefined) {
+      this.handle = checkHandle(kind, handle);
+      this.member = memberOf(handle.registry);
+      this.words = new Int32Array(handle.memory[0]!);
+    } else {
+      this.member = memberOf();
+      const memory = new SharedArrayBuffer((FIRST + size) * 4);
+      this.words = new Int32Array(memory);
+      this.words[PLACE] = this.member.registry.nextPlace();
+      const { memory: more = [], data } = make?.() ?? {};
+      this.handle = { kind, registry: this.member.registry.memory, memory: [memory, ...more], data };
+    }
+    this.#place = this.words[PLACE]! >>> 0;
+  }
+
+  /** The number of one of its wait sets. */
+  place(index: number): number {
+    return this.#place * PLACES + index;
+  }
+}
+
+/** Whether `value` is a handle of any kind. */
+export function isHandle(value: unknown): value is Handle {
+  return typeof value === "object" && value !== null && "kind" in value && "memory" in value && "registry" in value;
+}
+
+/**
+ * Checks that `handle` is one of a `kind`.
+ *
+ * @throws {TypeError} If it is not.
+ */
+export function checkHandle(kind: string, handle: unknown): Handle {
+  const right = isHandle(handle) && handle.kind === kind && handle.registry instanceof SharedArrayBuffer &&
+    Array.isArray(handle.memory) && handle.memory[0] instanceof SharedArrayBuffer;
+  if (right) return handle;
+  const what = isHandle(handle) ? `that of a ${String(handle.kind)}` : show(handle);
+  throw new TypeError(
+    `Cannot make a ${kind} from the handle as it must be that of a ${kind}: current value is ${what}`,
+  );
+}
+
+/** `value` if it is a handle, checked. */
+export function handleIn(kind: string, value: unknown): Handle | undefined {
+  return isHandle(value) ? checkHandle(kind, value) : undefined;
+}
+
+/** Lets objects of a class travel, and the class itself, by its name. */
+export function travels<T>(
+  kind: string,
+  type: (new (...args: never[]) => T) & { fromHandle(handle: Handle): T },
+): void {
+  registerShared(kind, (handle) => type.fromHandle(handle));
+  registerLibraryFunction(kind, type as unknown as AnyFunction);
+}
+
+export { HANDLE, type Handle };

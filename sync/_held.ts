@@ -1,0 +1,78 @@
+/**
+ * Locks for the length of a block: `using` and `await using`.
+ *
+ * @module
+ */
+
+import type { Mutex } from "./_mutex.ts";
+import type { AsyncAcquireOptions } from "./_wait.ts";
+
+/** What can be acquired and released. */
+export interface Acquirable {
+  /** Blocks until it has it. */
+  acquire(): boolean;
+  /** Waits in the event loop until it has it. */
+  acquireAsync(options?: AsyncAcquireOptions): Promise<boolean>;
+  /** Gives it back. */
+  release(): void;
+}
+
+/** Holds what it was made from until the block that declared it is left. */
+export interface Held extends Disposable {
+  /** Gives it back earlier; the end of the block then does nothing. */
+  release(): void;
+}
+
+/** The same for `await using`. */
+export interface AsyncHeld extends AsyncDisposable {
+  /** Gives it back earlier; the end of the block then does nothing. */
+  release(): void;
+}
+
+class Hold implements Held, AsyncHeld {
+  #held: Acquirable | undefined;
+
+  constructor(held: Acquirable) {
+    this.#held = held;
+  }
+
+  release(): void {
+    const held = this.#held;
+    this.#held = undefined;
+    held?.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.release();
+    return Promise.resolve();
+  }
+}
+
+/** Acquires for a block. */
+export function hold(target: Acquirable): Held {
+  target.acquire();
+  return new Hold(target);
+}
+
+/** Acquires for a block, waiting in the event loop. */
+export async function holdAsync(target: Acquirable, signal: AbortSignal | undefined): Promise<AsyncHeld> {
+  await target.acquireAsync(signal === undefined ? undefined : { signal });
+  return new Hold(target);
+}
+
+/** What a condition does with its lock. */
+export interface LockCore {
+  /** The lock itself. */
+  readonly mutex: Mutex;
+  /** Gives it back however often it was acquired, and gives that number. */
+  releaseAll(): number;
+  /** Acquired again: as often as before. */
+  restore(depth: number): void;
+}
+
+/** The inside of each lock, for conditions. */
+export const lockCores: WeakMap<object, LockCore> = new WeakMap();

@@ -1,0 +1,98 @@
+/**
+ * Values on their way through a ring.
+ *
+ * @module
+ */
+
+import { Decoder, sourceOf } from "../codec/decoder.ts";
+import { Encoder } from "../codec/encoder.ts";
+import type { Member, WaitPlace } from "./_thread.ts";
+import { thisThread } from "./_thread.ts";
+import { LARGEST_RECORD, type RingRecord } from "./_ring.ts";
+import { waitFor, waitForAsync } from "./_wait.ts";
+
+/** A value in bytes, and where what they cannot hold was left. */
+export interface Item {
+  /** The bytes; valid until the next item is packed. */
+  readonly bytes: Uint8Array;
+  /** The ticket; 0 for none. */
+  readonly ticket: number;
+}
+
+/** Turns values into items and back; on one thread. */
+export class Items {
+  readonly #member: Member;
+  readonly #encoder = new Encoder(Infinity);
+  readonly #decoder = new Decoder(() => thisThread().environment());
+  #busy = false;
+
+  constructor(member: Member) {
+    this.#member = member;
+  }
+
+  /**
+   * Packs a value.
+   *
+   * @throws {SerializationError} If it cannot be sent.
+   * @throws {RangeError} If it is too large.
+   */
+  pack(value: unknown): Item {
+    // A getter of the value may put something itself.
+    const encoder = this.#busy ? new Encoder(Infinity) : this.#encoder;
+    const outermost = !this.#busy;
+    this.#busy = true;
+    try {
+      const { bytes, refs, transfers } = encoder.encode(value);
+      if (bytes.length > LARGEST_RECORD) {
+        throw new RangeError(`Cannot send a value of ${bytes.length} bytes: ${LARGEST_RECORD} are the most`);
+      }
+      let ticket = 0;
+      if (refs.length > 0) {
+        ticket = this.#member.registry.nextTicket();
+        thisThread().office.deposit(ticket, refs, transfers.filter((thing) => refs.includes(thing)));
+      }
+      // Copied into the bytes above; whoever gives a buffer away has it no more, as everywhere.
+      const given = transfers.filter((thing) => thing instanceof ArrayBuffer && !thing.detached);
+      if (given.length > 0) structuredClone(null, { transfer: given });
+      return { bytes, ticket };
+    } finally {
+      if (outermost) this.#busy = false;
+    }
+  }
+
+  /** Takes back what was left elsewhere for an item that is not sent after all. */
+  withdraw(item: Item): void {
+    if (item.ticket !== 0) thisThread().office.withdraw(item.ticket);
+  }
+
+  /** Unpacks a record, blocking until what was left elsewhere has come. */
+  unpack(record: RingRecord): unknown {
+    let things: readonly unknown[] = [];
+    if (record.ticket !== 0) {
+      const claim = (): boolean => this.#claim(record.ticket, (found) => things = found);
+      waitFor(this.#member, anywhere(record.ticket), claim, Infinity);
+    }
+    return this.#decoder.decode(sourceOf(record.bytes), 0, things);
+  }
+
+  /** The same, waiting in the event loop. */
+  async unpackAsync(record: RingRecord): Promise<unknown> {
+    let things: readonly unknown[] = [];
+    if (record.ticket !== 0) {
+      const claim = (): boolean => this.#claim(record.ticket, (found) => things = found);
+      await waitForAsync(this.#member, anywhere(record.ticket), claim, Infinity, undefined);
+    }
+    return this.#decoder.decode(sourceOf(record.bytes), 0, things);
+  }
+
+  #claim(ticket: number, found: (things: readonly unknown[]) => void): boolean {
+    const things = thisThread().office.claim(ticket);
+    if (things !== undefined) found(things);
+    return things !== undefined;
+  }
+}
+
+/** The answer wakes this thread without knowing what for. */
+function anywhere(ticket: number): WaitPlace {
+  return { key: -ticket, forAll: true, enter: () => {}, leave: () => {}, rung: () => true };
+}

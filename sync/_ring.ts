@@ -1,0 +1,213 @@
+/**
+ * Records of bytes in shared memory, first in, first out, for any number of threads on both sides.
+ *
+ * @module
+ */
+
+import { atomics } from "./_atomics.ts";
+import { GUARD, Guard } from "./_guard.ts";
+import type { Member } from "./_thread.ts";
+
+/*
+ * Ring, in 32-bit words:
+ *
+ *   0 CAPACITY   of the memory for the records: a power of two, which only grows
+ *   1 WRITTEN    bytes ever written, modulo 2 ** 32
+ *   2 READ       bytes ever read
+ *   3 PUTS       records ever written
+ *   4 GETS       records ever read
+ *   5, 6, 7      NEXT WRITTEN, NEXT PUTS, and 1 while the two are being taken over
+ *   8, 9, 10     the same for READ and GETS
+ *   11 …         the guard of those who put, then the guard of those who get
+ *
+ * Memory for the records, growable: at WRITTEN mod CAPACITY a record of its size and a ticket (32 bits each), and its
+ * bytes, padded to 8; it may go round the end.
+ *
+ * Nothing of a step is seen before its last words: one that is broken off before has not happened, and the rest of one
+ * that is broken off in them is made up for by the next (`7` and `10` say so).
+ */
+const CAPACITY = 0;
+const WRITTEN = 1;
+const READ = 2;
+const PUTS = 3;
+const GETS = 4;
+const PUT_COMMIT = 5;
+const GET_COMMIT = 8;
+const PUT_GUARD = 11;
+const GET_GUARD = PUT_GUARD + GUARD;
+
+/** How many words a ring takes. */
+export const RING: number = GET_GUARD + GUARD;
+
+const HEADER = 8;
+const FIRST_CAPACITY = 4096;
+/** The most memory a ring takes, in bytes. */
+const MOST = 2 ** 30;
+/** The most bytes of one record. */
+export const LARGEST_RECORD: number = MOST - HEADER;
+/** From this many bytes on, a ring is full: below it, one more record of any size goes in. */
+const FULL = 2 ** 26;
+
+/** Memory for the records of a ring. */
+export function ringMemory(): SharedArrayBuffer {
+  return new SharedArrayBuffer(FIRST_CAPACITY, { maxByteLength: MOST });
+}
+
+/** A record. */
+export interface RingRecord {
+  /** Its bytes. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Where what bytes cannot hold was left; 0 for nowhere. */
+  readonly ticket: number;
+}
+
+/** A queue of records. */
+export class Ring {
+  readonly #words: Int32Array;
+  readonly #at: number;
+  readonly #member: Member;
+  readonly #memory: SharedArrayBuffer;
+  readonly #bytes: Uint8Array;
+  readonly #putting: Guard;
+  readonly #getting: Guard;
+
+  /** `key` and the next one are the numbers of its guards. */
+  constructor(words: Int32Array, at: number, memory: SharedArrayBuffer, member: Member, key: number) {
+    this.#words = words;
+    this.#at = at;
+    this.#member = member;
+    this.#memory = memory;
+    this.#bytes = new Uint8Array(memory); // its length follows that of the memory
+    this.#putting = new Guard(words, at + PUT_GUARD, member, key, () => this.#redo(PUT_COMMIT, WRITTEN, PUTS));
+    this.#getting = new Guard(words, at + GET_GUARD, member, key + 1, () => this.#redo(GET_COMMIT, READ, GETS));
+    if (this.#load(CAPACITY) === 0) this.#store(CAPACITY, FIRST_CAPACITY);
+  }
+
+  #load(word: number): number {
+    return atomics.load(this.#words, this.#at + word);
+  }
+
+  #store(word: number, value: number): void {
+    atomics.store(this.#words, this.#at + word, value);
+  }
+
+  /** How many records there are at this moment. */
+  get size(): number {
+    return (this.#load(PUTS) - this.#load(GETS)) >>> 0;
+  }
+
+  /** How many records were ever written, modulo 2 ** 32. */
+  get puts(): number {
+    return this.#load(PUTS) >>> 0;
+  }
+
+  /** Whether no record goes in now, with at most `most` records. */
+  isFull(most: number): boolean {
+    return this.size >= most || (this.#load(WRITTEN) - this.#load(READ)) >>> 0 >= FULL;
+  }
+
+  /**
+   * Puts a record: false when it is full. `admit` is called before, and may throw.
+   *
+   * @throws {RangeError} If there is no memory for it.
+   */
+  put(bytes: Uint8Array, ticket: number, most: number, admit: () => void): boolean {
+    if (this.isFull(most)) {
+      admit();
+      return false;
+    }
+    return this.#putting.run(() => {
+      admit();
+      if (this.isFull(most)) return false;
+      const written = this.#load(WRITTEN);
+      const size = HEADER + ((bytes.length + 7) & ~7);
+      const used = (written - this.#load(READ)) >>> 0;
+      if (used > 0 && used + size > MOST) return false; // when it is empty, it will fit
+      if (used + size > this.#load(CAPACITY)) this.#grow(used + size);
+      const header = new Int32Array([bytes.length, ticket]);
+      this.#write(written, new Uint8Array(header.buffer));
+      this.#write(written + HEADER, bytes);
+      this.#commit(PUT_COMMIT, WRITTEN, written + size, PUTS, this.#load(PUTS) + 1);
+      return true;
+    });
+  }
+
+  /** Makes a step while nobody puts. */
+  withoutPuts(step: () => void): void {
+    this.#putting.run(step);
+  }
+
+  /** Takes the oldest record, if any. */
+  get(): RingRecord | undefined {
+    if (this.size === 0) return undefined;
+    return this.#getting.run(() => {
+      if (this.size === 0) return undefined;
+      const read = this.#load(READ);
+      const header = new Int32Array(2);
+      this.#read(read, new Uint8Array(header.buffer));
+      const [length, ticket] = header as unknown as [number, number];
+      const bytes = new Uint8Array(length);
+      this.#read(read + HEADER, bytes);
+      this.#member.check(); // one that was terminated meanwhile takes nothing with it
+      this.#commit(GET_COMMIT, READ, read + HEADER + ((length + 7) & ~7), GETS, this.#load(GETS) + 1);
+      return { bytes, ticket: ticket >>> 0 };
+    });
+  }
+
+  #commit(log: number, position: number, bytes: number, counter: number, count: number): void {
+    this.#store(log, bytes | 0);
+    this.#store(log + 1, count | 0);
+    this.#store(log + 2, 1); // from here on it happens, whoever completes it
+    this.#redo(log, position, counter);
+  }
+
+  #redo(log: number, position: number, counter: number): void {
+    if (this.#load(log + 2) === 0) return;
+    this.#store(position, this.#load(log));
+    this.#store(counter, this.#load(log + 1)); // last: it lets the other side at the bytes
+    this.#store(log + 2, 0);
+  }
+
+  /**
+   * Makes room. Those who get must stand still: a record whose place has the new bit of the capacity moves up into new
+   * memory, all others stay, and nothing old is overwritten before the new capacity holds.
+   */
+  #grow(needed: number): void {
+    let capacity = this.#load(CAPACITY);
+    while (capacity < needed) capacity *= 2;
+    this.#getting.run(() => {
+      const old = this.#load(CAPACITY);
+      if (this.#memory.byteLength < capacity) this.#memory.grow(capacity);
+      const end = this.#load(WRITTEN) >>> 0;
+      const left = (end - this.#load(READ)) >>> 0;
+      for (let done = 0; done < left;) {
+        const from = (end - left + done) >>> 0;
+        const length = Math.min(left - done, old - (from & (old - 1)));
+        const target = from & (capacity - 1);
+        if (target !== (from & (old - 1))) {
+          const piece = new Uint8Array(length);
+          atomics.read(this.#bytes, from & (old - 1), piece);
+          atomics.write(this.#bytes, target, piece);
+        }
+        done += length;
+      }
+      this.#store(CAPACITY, capacity);
+    });
+  }
+
+  #write(position: number, bytes: Uint8Array): void {
+    const capacity = this.#load(CAPACITY);
+    const at = position & (capacity - 1);
+    const first = Math.min(bytes.length, capacity - at);
+    atomics.write(this.#bytes, at, first === bytes.length ? bytes : bytes.subarray(0, first));
+    if (first < bytes.length) atomics.write(this.#bytes, 0, bytes.subarray(first));
+  }
+
+  #read(position: number, target: Uint8Array): void {
+    const capacity = this.#load(CAPACITY);
+    const at = position & (capacity - 1);
+    const first = Math.min(target.length, capacity - at);
+    atomics.read(this.#bytes, at, first === target.length ? target : target.subarray(0, first));
+    if (first < target.length) atomics.read(this.#bytes, 0, target.subarray(first));
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * Waiting: blocked, or in the event loop.
+ *
+ * @module
+ */
+
+import { checkOptions, checkSignal, checkTimeout, show } from "../_options.ts";
+import { atomics } from "./_atomics.ts";
+import type { Member, Waiter, WaitPlace } from "./_thread.ts";
+
+/** How long to wait. */
+export interface WaitOptions {
+  /**
+   * How long to wait at most, in milliseconds; 0 and less: not at all.
+   *
+   * @default Infinity
+   */
+  timeout?: number;
+}
+
+/** How long to wait, and whether to wait at all. */
+export interface AcquireOptions extends WaitOptions {
+  /**
+   * Whether to wait; if not, `timeout` does not matter.
+   *
+   * @default true
+   */
+  block?: boolean;
+}
+
+/** What a promise of a wait takes. */
+export interface AsyncWaitOptions extends WaitOptions {
+  /** Gives up the wait; the promise then rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** What a promise of an acquisition takes. */
+export interface AsyncAcquireOptions extends AcquireOptions {
+  /** Gives up the wait; the promise then rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** The time that `options` give, 0 for none. */
+export function timeToWait(options: AcquireOptions | undefined): number {
+  if (options === undefined) return Infinity;
+  checkOptions(options);
+  const { block, timeout } = options;
+  if (block !== undefined && typeof block !== "boolean") {
+    throw new TypeError(`Cannot wait as 'block' must be a boolean: current value is ${show(block)}`);
+  }
+  return block === false ? 0 : checkTimeout(timeout);
+}
+
+/** Options of a wait that may also be a bare timeout. */
+export function waitOptions(options: number | AsyncWaitOptions | undefined): AsyncWaitOptions {
+  return typeof options === "object" && options !== null ? options : { timeout: options };
+}
+
+/**
+ * Blocks until `attempt` succeeds: whether it did, within `timeout` milliseconds.
+ *
+ * @throws {CancelledError} If this thread is a worker that was terminated.
+ */
+export function waitFor(member: Member, place: WaitPlace, attempt: () => boolean, timeout: number): boolean {
+  const deadline = atomics.now() + timeout;
+  try {
+    for (;;) {
+      const heard = member.hear();
+      place.enter(member); // anew each time, as whoever wakes takes the entry
+      member.check();
+      if (attempt()) return true;
+      const left = deadline - atomics.now();
+      if (!(left > 0)) return false;
+      member.sleep(heard, left);
+    }
+  } finally {
+    place.leave(member);
+  }
+}
+
+/** The same in the event loop. */
+export function waitForAsync(
+  member: Member,
+  place: WaitPlace,
+  attempt: () => boolean,
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  checkSignal(signal);
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const settle = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    };
+    const waiter: Waiter = {
+      attempt,
+      done: () => {
+        settle();
+        resolve(true);
+      },
+      fail: (error) => {
+        settle();
+        reject(error);
+      },
+    };
+    const abort = (): void => {
+      member.remove(place, waiter);
+      settle();
+      reject(signal!.reason);
+    };
+    signal?.addEventListener("abort", abort);
+    if (timeout < Infinity) {
+      timer = setTimeout(() => {
+        member.remove(place, waiter);
+        settle();
+        resolve(false);
+      }, Math.max(0, timeout));
+    }
+    member.add(place, waiter);
+  });
+}

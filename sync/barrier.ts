@@ -1,0 +1,349 @@
+/**
+ * A point that threads pass together.
+ *
+ * Memory, in words: 0 the number of the object; 1 PARTIES; 2 ROUND; 3 ARRIVED in this round; 4 BROKEN: 0 or 1; 5 ACTOR:
+ * the ID of the thread that runs the action, or 0; 6 RESETS; 7 … the rounds of the last 64 resets; then a guard, under
+ * which all of these change, and the wait set.
+ *
+ * ```
+ *                 wait: ARRIVED + 1                          the last: action, ROUND + 1, wake all
+ *   0 arrived ─────────────────────▶ n arrived … all arrived ─────────────────────────────────────▶ 0 arrived
+ *       ▲                                │ timeout, abort, an action that fails
+ *       │                                ▼
+ *       └──── reset: ROUND + 1 ──── broken, wake all
+ * ```
+ *
+ * One that waits has passed when ROUND is no longer its own, unless a reset ended its round.
+ *
+ * @module
+ */
+
+import { BrokenBarrierError, TimeoutError } from "../errors.ts";
+import { checkOptionalFunction, checkOptions, checkSignal, checkTimeout, show } from "../_options.ts";
+import { atomics } from "./_atomics.ts";
+import { Cell, checkHandle, FIRST, HANDLE, type Handle, handleIn, travels } from "./_cell.ts";
+import { GUARD, Guard } from "./_guard.ts";
+import { type AsyncWaitOptions, waitFor, waitForAsync, waitOptions } from "./_wait.ts";
+import { WAIT_SET, WaitSet } from "./_wait_set.ts";
+
+const PARTIES = FIRST;
+const ROUND = FIRST + 1;
+const ARRIVED = FIRST + 2;
+const BROKEN = FIRST + 3;
+const ACTOR = FIRST + 4;
+const RESETS = FIRST + 5;
+const RESET_ROUNDS = FIRST + 6;
+const KEPT_RESETS = 64;
+const GUARD_AT = RESET_ROUNDS + KEPT_RESETS;
+const WAITING = GUARD_AT + GUARD;
+const SIZE = WAITING + WAIT_SET - FIRST;
+
+/** Options of a {@linkcode Barrier}. */
+export interface BarrierOptions {
+  /**
+   * Called in each round by one of the parties, after all have come and before any goes on. It stays with the object it was
+   * given to: when another copy of the barrier is the last to come, there is no action.
+   *
+   * @default undefined
+   */
+  action?: () => void;
+  /**
+   * The timeout of waits that have none of their own, in milliseconds.
+   *
+   * @default Infinity
+   */
+  timeout?: number;
+}
+
+/** One party's way through a round. */
+interface Round {
+  readonly number: number;
+  readonly index: number;
+  readonly resets: number;
+}
+
+/**
+ * Lets a fixed number of threads wait for each other, again and again.
+ *
+ * Blocking forms may be used on every thread. When one party gives up (its timeout, an abort, its end), the barrier is
+ * broken and everyone gets a {@linkcode BrokenBarrierError}, until {@linkcode Barrier.reset}.
+ *
+ * Source: `multiprocessing.Barrier`.
+ *
+ * Differs from Python: an action does not travel with the barrier: use {@linkcode Barrier.wait}'s index 0 for work that one
+ * party does.
+ *
+ * @example Two workers in step
+ * ```ts
+ * import { Barrier, Pool } from "@manycore/parallel";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const barrier = new Barrier(2);
+ * await using pool = new Pool(2);
+ * const indices = await pool.map((b: Barrier) => b.wait(), [barrier, barrier], { chunksize: 1 });
+ * assertEquals(indices.toSorted(), [0, 1]);
+ * ```
+ */
+export class Barrier {
+  readonly #cell: Cell;
+  readonly #guard: Guard;
+  readonly #waiting: WaitSet;
+  readonly #action: (() => void) | undefined;
+  readonly #timeout: number;
+
+  /**
+   * A new barrier.
+   *
+   * @param parties How many threads pass together, a whole number from 1 to 65535; or the handle of a barrier, to get
+   * that one instead.
+   * @param options An action, and a timeout.
+   * @throws {TypeError} If an argument is of the wrong type.
+   * @throws {RangeError} If `parties` is out of range.
+   */
+  constructor(parties: number | Handle, options: BarrierOptions = {}) {
+    checkOptions(options);
+    checkOptionalFunction("action", options.action);
+    const handle = handleIn("Barrier", parties);
+    const timeout = handle === undefined ? checkTimeout(options.timeout) : handle.data as number;
+    if (handle === undefined) checkParties(parties);
+    this.#cell = new Cell("Barrier", handle, SIZE, () => ({ data: timeout }));
+    this.#action = options.action;
+    this.#timeout = timeout;
+    const { words, member } = this.#cell;
+    if (handle === undefined) words[PARTIES] = parties as number;
+    // A step broken off in the middle: a party has come or has not, nobody knows.
+    this.#guard = new Guard(words, GUARD_AT, member, this.#cell.place(1), () => atomics.store(words, BROKEN, 1));
+    this.#waiting = new WaitSet(words, WAITING, member, this.#cell.place(0), true);
+  }
+
+  /**
+   * The barrier that `handle` stands for, on this thread.
+   *
+   * @throws {TypeError} If it is not the handle of a barrier.
+   */
+  static fromHandle(handle: Handle): Barrier {
+    return new Barrier(checkHandle("Barrier", handle));
+  }
+
+  /**
+   * Blocks this thread until all parties have come.
+   *
+   * @param timeout How long to wait at most, in milliseconds; then the barrier is broken.
+   * @returns A number from 0 to `parties - 1`, another one for each party of a round.
+   * @throws {BrokenBarrierError} If the barrier is or gets broken or reset, or `timeout` is over.
+   * @throws {TypeError} If `timeout` is not a number.
+   * @throws {CancelledError} If this worker was terminated meanwhile.
+   */
+  wait(timeout?: number): number {
+    const time = this.#time(timeout);
+    const deadline = atomics.now() + time;
+    for (;;) {
+      const round = this.#arrive();
+      if (typeof round === "number") return round;
+      const passed = () => round === undefined ? this.#actionOver() : this.#hasPassed(round);
+      let over = false;
+      try {
+        over = waitFor(this.#cell.member, this.#waiting, passed, deadline - atomics.now());
+      } finally {
+        over ||= this.#leave(round);
+      }
+      if (!over) throw tooLate(time);
+      if (round !== undefined) return round.index;
+    }
+  }
+
+  /**
+   * Waits in the event loop until all parties have come.
+   *
+   * @param options How long to wait at most, in milliseconds, and a signal that gives up; either breaks the barrier.
+   * @returns A number from 0 to `parties - 1`, another one for each party of a round.
+   * @throws {BrokenBarrierError} If the barrier is or gets broken or reset, or the timeout is over.
+   * @throws {TypeError} If an option is of the wrong type.
+   */
+  async waitAsync(options?: number | AsyncWaitOptions): Promise<number> {
+    const { timeout, signal } = waitOptions(options);
+    const time = this.#time(timeout);
+    const deadline = atomics.now() + time;
+    checkSignal(signal);
+    signal?.throwIfAborted();
+    for (;;) {
+      const round = this.#arrive();
+      if (typeof round === "number") return round;
+      const passed = () => round === undefined ? this.#actionOver() : this.#hasPassed(round);
+      let over = false;
+      try {
+        over = await waitForAsync(this.#cell.member, this.#waiting, passed, deadline - atomics.now(), signal);
+      } finally {
+        over ||= this.#leave(round);
+      }
+      if (!over) throw tooLate(time);
+      if (round !== undefined) return round.index;
+    }
+  }
+
+  #time(timeout: number | undefined): number {
+    return timeout === undefined ? this.#timeout : checkTimeout(timeout);
+  }
+
+  /** Comes to the barrier: the index if that ended the round, undefined while an action of the last round goes on. */
+  #arrive(): Round | number | undefined {
+    const { words, member } = this.#cell;
+    const round = this.#guard.run((): Round | undefined => {
+      if (this.broken) throw new BrokenBarrierError("Cannot wait as the barrier is broken");
+      if (atomics.load(words, ACTOR) !== 0) return undefined;
+      const came: Round = {
+        number: atomics.load(words, ROUND),
+        index: atomics.load(words, ARRIVED),
+        resets: atomics.load(words, RESETS),
+      };
+      const last = came.index + 1 === this.parties;
+      if (last && this.#action !== undefined) atomics.store(words, ACTOR, member.id);
+      if (last && this.#action === undefined) this.#nextRound();
+      else atomics.store(words, ARRIVED, came.index + 1);
+      return came;
+    });
+    if (round === undefined) return undefined;
+    if (round.index + 1 < this.parties) return round;
+    if (this.#action !== undefined) this.#act(this.#action, round);
+    this.#waiting.wakeAll();
+    return round.index;
+  }
+
+  /** Runs the action while nobody has passed yet. */
+  #act(action: () => void, round: Round): void {
+    const { words } = this.#cell;
+    let done = false;
+    try {
+      action();
+      done = true;
+    } finally {
+      this.#guard.run(() => {
+        atomics.store(words, ACTOR, 0);
+        if (atomics.load(words, ROUND) !== round.number) return;
+        if (done && !this.broken) this.#nextRound();
+        else atomics.store(words, BROKEN, 1);
+      });
+      if (!done) this.#waiting.wakeAll();
+    }
+    if (!this.#hasPassed(round)) throw new BrokenBarrierError("The barrier was broken while its action ran");
+  }
+
+  #nextRound(): void {
+    const { words } = this.#cell;
+    atomics.store(words, ARRIVED, 0);
+    atomics.add(words, ROUND, 1); // last: now the others have passed
+  }
+
+  /** Whether the action of the last round is over, one way or another. */
+  #actionOver(): boolean {
+    const { words, member } = this.#cell;
+    const actor = atomics.load(words, ACTOR);
+    if (actor === 0 || this.broken) return true;
+    if (member.registry.alive(actor)) return false;
+    this.abort();
+    return true;
+  }
+
+  /** Whether the round is over for one who waits in it. */
+  #hasPassed(round: Round): boolean {
+    const { words } = this.#cell;
+    if (atomics.load(words, ROUND) === round.number) {
+      if (this.#actionOver() && this.broken) throw new BrokenBarrierError("The barrier was broken while waiting at it");
+      return false;
+    }
+    const resets = atomics.load(words, RESETS);
+    let wasReset = ((resets - round.resets) >>> 0) > KEPT_RESETS;
+    for (let i = round.resets; i !== resets && !wasReset; i = (i + 1) | 0) {
+      wasReset = atomics.load(words, RESET_ROUNDS + (i & (KEPT_RESETS - 1))) === round.number;
+    }
+    if (wasReset) throw new BrokenBarrierError("The barrier was reset while waiting at it");
+    return true;
+  }
+
+  /** Waits no more: unless it has passed just now, the round cannot come to its end without it. True if it has. */
+  #leave(round: Round | undefined): boolean {
+    const { words, member } = this.#cell;
+    if (round === undefined) return false;
+    if (member.registry.alive(member.id)) this.#break(round);
+    // A terminated worker is not let into the guard any more.
+    else if (atomics.load(words, ROUND) === round.number) atomics.store(words, BROKEN, 1);
+    this.#waiting.wakeAll();
+    return atomics.load(words, ROUND) !== round.number && this.#hasPassed(round);
+  }
+
+  #break(round?: Round): void {
+    const { words } = this.#cell;
+    this.#guard.run(() => {
+      if (round === undefined || atomics.load(words, ROUND) === round.number) atomics.store(words, BROKEN, 1);
+    });
+  }
+
+  /** Breaks the barrier: everyone who waits, or comes later, gets a {@linkcode BrokenBarrierError}. */
+  abort(): void {
+    this.#break();
+    this.#waiting.wakeAll();
+  }
+
+  /** Makes the barrier new: everyone who waits gets a {@linkcode BrokenBarrierError}, and the next to come is the first. */
+  reset(): void {
+    const { words } = this.#cell;
+    this.#guard.run(() => {
+      const resets = atomics.load(words, RESETS);
+      if (atomics.load(words, ARRIVED) > 0 || atomics.load(words, ACTOR) !== 0) {
+        atomics.store(words, RESET_ROUNDS + (resets & (KEPT_RESETS - 1)), atomics.load(words, ROUND));
+        atomics.store(words, RESETS, (resets + 1) | 0);
+      }
+      atomics.store(words, BROKEN, 0);
+      this.#nextRound();
+    });
+    this.#waiting.wakeAll();
+  }
+
+  /** How many threads pass together. */
+  get parties(): number {
+    return this.#cell.words[PARTIES]!;
+  }
+
+  /** How many wait at this moment. */
+  get nWaiting(): number {
+    return this.broken ? 0 : atomics.load(this.#cell.words, ARRIVED);
+  }
+
+  /** Whether the barrier is broken. */
+  get broken(): boolean {
+    return atomics.load(this.#cell.words, BROKEN) !== 0;
+  }
+
+  /** What stands for the barrier in a message to a Worker of your own: {@linkcode Barrier.fromHandle} makes it one there. */
+  get handle(): Handle {
+    return this.#cell.handle;
+  }
+
+  /** The handle, for the codec of this library. */
+  [HANDLE](): Handle {
+    return this.#cell.handle;
+  }
+
+  /** Such as `Barrier(1 of 4)`. */
+  toString(): string {
+    return `Barrier(${this.broken ? "broken" : `${this.nWaiting} of ${this.parties}`})`;
+  }
+}
+
+function checkParties(parties: unknown): void {
+  if (typeof parties !== "number") {
+    throw new TypeError(`Cannot make a Barrier as 'parties' must be a number: current value is ${show(parties)}`);
+  }
+  if (!Number.isInteger(parties) || parties < 1 || parties > 0xffff) {
+    throw new RangeError(
+      `Cannot make a Barrier as 'parties' must be a whole number from 1 to 65535: current value is ${show(parties)}`,
+    );
+  }
+}
+
+function tooLate(time: number): BrokenBarrierError {
+  const cause = new TimeoutError(`Not all parties came within ${time} ms`);
+  return new BrokenBarrierError("The barrier was broken as a party did not come in time", { cause });
+}
+
+travels("Barrier", Barrier);

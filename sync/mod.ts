@@ -1,0 +1,41 @@
+/**
+ * Locks, values and queues in shared memory: between the main thread, the workers of pools, processes, and workers of your
+ * own.
+ *
+ * Each of these objects can be an argument, a result, in `scope`, in a queue, and inside other values; every copy is the same
+ * object. What blocks comes twice: `acquire()` really blocks the thread, main thread included; `acquireAsync()` waits in the
+ * event loop.
+ *
+ * @example A lock around two values
+ * ```ts
+ * import { Lock, SharedArray, Value } from "@manycore/parallel/sync";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const lock = new Lock();
+ * const counter = new Value("i", 0);
+ * const names = new SharedArray("z", 3);
+ * {
+ *   using _ = lock.hold();
+ *   names.set(counter.value, "Ada");
+ *   counter.value += 1;
+ * }
+ * assertEquals(names.at(0), "Ada");
+ * ```
+ *
+ * @module
+ */
+
+export type { AcquireOptions, AsyncAcquireOptions, AsyncWaitOptions, WaitOptions } from "./_wait.ts";
+export type { AsyncHeld, Held } from "./_held.ts";
+export type { Handle } from "../codec/shared.ts";
+export type { BigIntType, IntegerType, NumberType, SharedType, StringType, ValueOf, ViewOf } from "./_types.ts";
+export { Barrier, type BarrierOptions } from "./barrier.ts";
+export { Condition } from "./condition.ts";
+export { Event } from "./event.ts";
+export { Lock } from "./lock.ts";
+export { Connection, Pipe, type PipeOptions } from "./pipe.ts";
+export { JoinableQueue, Queue } from "./queue.ts";
+export { RLock } from "./rlock.ts";
+export { BoundedSemaphore, Semaphore } from "./semaphore.ts";
+export { SharedArray, SharedArray as Array } from "./shared_array.ts";
+export { type SharedValueOptions, Value } from "./value.ts";

@@ -1,0 +1,353 @@
+/**
+ * Two ends, and values that go from one to the other.
+ *
+ * Memory, in words: 0 the number of the object; 1 DUPLEX: 0 or 1; for each end, UNDERWAY: how many copies of it are on
+ * their way to other threads, and for each slot the ID of the thread that has it open; then for each direction a ring
+ * (`_ring.ts`) and the wait sets of those who receive and who send. The values are in memory of their own, for each direction.
+ *
+ * ```
+ *   open ──── close, in every thread that has the end, or their end ────▶ closed
+ *    │ the other end closed                                                 (every call: ClosedError)
+ *    ▼
+ *   what was sent before can be received, then ClosedError; send: ClosedError
+ * ```
+ *
+ * @module
+ */
+
+import { ClosedError, InvalidStateError, TimeoutError } from "../errors.ts";
+import { checkOptions, checkSignal, checkTimeout, show } from "../_options.ts";
+import { atomics } from "./_atomics.ts";
+import { Cell, checkHandle, FIRST, HANDLE, type Handle, travels } from "./_cell.ts";
+import { Items } from "./_items.ts";
+import { SLOTS } from "./_registry.ts";
+import { RING, Ring, ringMemory, type RingRecord } from "./_ring.ts";
+import { type AsyncWaitOptions, waitFor, waitForAsync, waitOptions } from "./_wait.ts";
+import { WAIT_SET, WaitSet } from "./_wait_set.ts";
+
+const DUPLEX = FIRST;
+const ENDS = FIRST + 1;
+const UNDERWAY = 0;
+const USERS = 1;
+const END = 1 + SLOTS;
+const DIRECTIONS = ENDS + 2 * END;
+const RECEIVERS = RING;
+const SENDERS = RING + WAIT_SET;
+const DIRECTION = RING + 2 * WAIT_SET;
+const SIZE = DIRECTIONS + 2 * DIRECTION - FIRST;
+/** As many values as there is room for. */
+const UNLIMITED = 0x7fffffff;
+
+/** Options of {@linkcode Pipe}. */
+export interface PipeOptions {
+  /**
+   * Whether both ends send and receive; else the first only receives and the second only sends.
+   *
+   * @default true
+   */
+  duplex?: boolean;
+}
+
+/** One direction, seen from an end. */
+interface Direction {
+  readonly ring: Ring;
+  readonly receivers: WaitSet;
+  readonly senders: WaitSet;
+}
+
+/** How often each end is open on this thread; what is closed here may still be open there. */
+const opened = new Map<number, number>();
+
+/**
+ * One end of a {@linkcode Pipe}.
+ *
+ * - **Whole values**: each `recv()` gives what one `send()` took, in order; several threads that use the same end never get
+ *   parts.
+ * - **The end**: once the other end is closed in every thread that has it, or those threads have ended, `recv()` gives
+ *   what is left and then throws {@linkcode ClosedError}; so does `send()`, at once.
+ * - **When it is full** (64 MiB), `send()` waits.
+ *
+ * Blocking forms may be used on every thread. A copy of an end that was sent to a thread is an end of its own: closing it
+ * here leaves it open there.
+ *
+ * Source: `multiprocessing.connection.Connection`.
+ *
+ * Differs from Python: both the end of file and a broken pipe are a `ClosedError`; there is no `sendBytes`, since typed
+ * arrays are values.
+ *
+ * @example A question and an answer
+ * ```ts
+ * import { type Connection, Pipe, Pool } from "@manycore/parallel";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const [here, there] = Pipe();
+ * await using pool = new Pool(1);
+ * const done = pool.apply((end: Connection) => end.send(end.recv() as number * 2), [there]);
+ * here.send(21);
+ * assertEquals(here.recv(), 42);
+ * await done;
+ * ```
+ */
+export class Connection {
+  readonly #cell: Cell;
+  readonly #end: 0 | 1;
+  readonly #out: Direction;
+  readonly #in: Direction;
+  readonly #items: Items;
+  #closed = false;
+
+  /**
+   * The end that `handle` stands for; new ones are made by {@linkcode Pipe}.
+   *
+   * @param handle The handle of an end.
+   * @throws {TypeError} If it is not.
+   */
+  constructor(handle: Handle) {
+    this.#cell = new Cell("Connection", checkHandle("Connection", handle), SIZE);
+    this.#end = handle.data === 1 ? 1 : 0;
+    const { words, member } = this.#cell;
+    const direction = (index: 0 | 1): Direction => {
+      const at = DIRECTIONS + index * DIRECTION;
+      const place = (n: number): number => this.#cell.place(4 * index + n);
+      return {
+        ring: new Ring(words, at, handle.memory[1 + index]!, member, place(0)),
+        receivers: new WaitSet(words, at + RECEIVERS, member, place(2)),
+        senders: new WaitSet(words, at + SENDERS, member, place(3)),
+      };
+    };
+    this.#out = direction(this.#end);
+    this.#in = direction(this.#end === 0 ? 1 : 0);
+    this.#items = new Items(member);
+    const key = this.#cell.place(this.#end);
+    opened.set(key, (opened.get(key) ?? 0) + 1);
+    // First open here, then no more on its way: at each moment it is one of the two.
+    atomics.store(words, this.#at(this.#end, USERS + member.slot), member.id);
+    this.#arrive();
+  }
+
+  #at(end: 0 | 1, word: number): number {
+    return ENDS + end * END + word;
+  }
+
+  #arrive(): void {
+    const at = this.#at(this.#end, UNDERWAY);
+    for (;;) {
+      const underway = atomics.load(this.#cell.words, at);
+      if (underway === 0 || atomics.compareExchange(this.#cell.words, at, underway, underway - 1) === underway) return;
+    }
+  }
+
+  /**
+   * The end that `handle` stands for, on this thread.
+   *
+   * @throws {TypeError} If it is not the handle of an end.
+   */
+  static fromHandle(handle: Handle): Connection {
+    return new Connection(handle);
+  }
+
+  /** Whether this end receives. */
+  get readable(): boolean {
+    return this.#end === 0 || this.#cell.words[DUPLEX] === 1;
+  }
+
+  /** Whether this end sends. */
+  get writable(): boolean {
+    return this.#end === 1 || this.#cell.words[DUPLEX] === 1;
+  }
+
+  /** Whether this end is closed here. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  #refuse(what: "send" | "receive"): void {
+    if (this.#closed) throw new ClosedError(`Cannot ${what} as the connection is closed`);
+    if (what === "send" ? this.writable : this.readable) return;
+    throw new InvalidStateError(
+      `Cannot ${what} as this end of the pipe only ${what === "send" ? "receives" : "sends"}`,
+    );
+  }
+
+  /** Whether anyone has the other end, or will have. */
+  #otherIsOpen(): boolean {
+    const { words, member: { registry } } = this.#cell;
+    const other = this.#end === 0 ? 1 : 0;
+    if (atomics.load(words, this.#at(other, UNDERWAY)) > 0) return true;
+    const { used } = registry;
+    for (let slot = 0; slot < used; slot++) {
+      const id = atomics.load(words, this.#at(other, USERS + slot));
+      if (id !== 0 && registry.alive(id)) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Sends a value; blocks this thread while the pipe is full.
+   *
+   * @param value What to send; it is copied.
+   * @throws {ClosedError} If this end or the other one is closed.
+   * @throws {InvalidStateError} If this end only receives.
+   * @throws {SerializationError} If the value cannot be sent.
+   * @throws {RangeError} If it takes more than 1 GiB, or there is no memory for it.
+   * @throws {CancelledError} If this worker was terminated meanwhile.
+   */
+  send(value: unknown): void {
+    this.#refuse("send");
+    const item = this.#items.pack(value);
+    const { ring, receivers, senders } = this.#out;
+    const attempt = (): boolean => {
+      if (!this.#otherIsOpen()) throw new ClosedError("Cannot send as the other end of the pipe is closed");
+      if (!ring.put(item.bytes, item.ticket, UNLIMITED, () => {})) return false;
+      receivers.wakeOne();
+      return true;
+    };
+    let done = false;
+    try {
+      done = attempt() || waitFor(this.#cell.member, senders, attempt, Infinity);
+    } finally {
+      if (!done) this.#items.withdraw(item);
+    }
+  }
+
+  #take(): RingRecord | undefined {
+    const open = this.#otherIsOpen(); // before the look: after it nothing is sent
+    const record = this.#in.ring.get();
+    if (record !== undefined) this.#in.senders.wakeOne();
+    else if (!open) throw new ClosedError("Cannot receive as the other end of the pipe is closed, and nothing is left");
+    return record;
+  }
+
+  /**
+   * Receives a value, blocking this thread until one comes.
+   *
+   * @param timeout How long to wait at most, in milliseconds; 0 and less: not at all.
+   * @returns The value.
+   * @throws {TimeoutError} If none came within `timeout`.
+   * @throws {ClosedError} If this end is closed; or the other one is, and nothing is left.
+   * @throws {InvalidStateError} If this end only sends.
+   * @throws {SerializationError} If the value cannot be read here; it is gone.
+   * @throws {CancelledError} If this worker was terminated meanwhile.
+   */
+  recv(timeout?: number): unknown {
+    const time = checkTimeout(timeout);
+    this.#refuse("receive");
+    let record: RingRecord | undefined;
+    const attempt = (): boolean => (record = this.#take()) !== undefined;
+    if (!attempt() && time > 0) waitFor(this.#cell.member, this.#in.receivers, attempt, time);
+    if (record === undefined) throw new TimeoutError(`Nothing was received within ${time} ms`);
+    return this.#items.unpack(record);
+  }
+
+  /**
+   * Receives a value, waiting in the event loop until one comes.
+   *
+   * @param options How long to wait at most, in milliseconds, and a signal that gives up.
+   * @returns The value.
+   * @throws {TimeoutError} If none came in time.
+   * @throws {ClosedError} If this end is closed; or the other one is, and nothing is left.
+   * @throws {InvalidStateError} If this end only sends.
+   * @throws {SerializationError} If the value cannot be read here; it is gone.
+   */
+  async recvAsync(options?: number | AsyncWaitOptions): Promise<unknown> {
+    const { timeout, signal } = waitOptions(options);
+    const time = checkTimeout(timeout);
+    checkSignal(signal);
+    signal?.throwIfAborted();
+    this.#refuse("receive");
+    let record: RingRecord | undefined;
+    const attempt = (): boolean => {
+      if (this.#closed) throw new ClosedError("Cannot receive as the connection was closed meanwhile");
+      return (record = this.#take()) !== undefined;
+    };
+    if (!attempt() && time > 0) await waitForAsync(this.#cell.member, this.#in.receivers, attempt, time, signal);
+    if (record === undefined) throw new TimeoutError(`Nothing was received within ${time} ms`);
+    return await this.#items.unpackAsync(record);
+  }
+
+  /**
+   * Whether there is something to receive, the end included; blocks this thread until there is, at most `timeout`.
+   *
+   * @param timeout How long to wait at most, in milliseconds; 0 and less: not at all.
+   * @returns Whether `recv()` would return, or throw, at once.
+   * @throws {TypeError} If `timeout` is not a number.
+   * @throws {ClosedError} If this end is closed.
+   * @throws {InvalidStateError} If this end only sends.
+   * @throws {CancelledError} If this worker was terminated meanwhile.
+   */
+  poll(timeout: number = 0): boolean {
+    const time = checkTimeout(timeout);
+    this.#refuse("receive");
+    const attempt = (): boolean => this.#in.ring.size > 0 || !this.#otherIsOpen();
+    if (attempt()) return true;
+    if (!(time > 0) || !waitFor(this.#cell.member, this.#in.receivers, attempt, time)) return false;
+    this.#in.receivers.wakeOne(); // it has only looked: the value is for whoever receives
+    return true;
+  }
+
+  /** Closes this end here. Copies in other threads stay open. A second time it does nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const { words, member } = this.#cell;
+    const key = this.#cell.place(this.#end);
+    const others = (opened.get(key) ?? 1) - 1;
+    opened.set(key, others);
+    if (others === 0) {
+      opened.delete(key);
+      atomics.compareExchange(words, this.#at(this.#end, USERS + member.slot), member.id, 0);
+    }
+    this.#in.receivers.wakeAll(); // those that wait at this end on this thread, if it was closed under them
+    this.#out.receivers.wakeAll();
+    this.#in.senders.wakeAll();
+  }
+
+  /** Closes it at the end of the block. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** What stands for this end in a message to a Worker of your own; it counts as open until it has come there. */
+  get handle(): Handle {
+    return this[HANDLE]();
+  }
+
+  /** The handle, for the codec of this library. */
+  [HANDLE](): Handle {
+    if (this.#closed) throw new ClosedError("Cannot send the connection to another thread as it is closed");
+    atomics.add(this.#cell.words, this.#at(this.#end, UNDERWAY), 1);
+    return this.#cell.handle;
+  }
+}
+
+/**
+ * Makes a pipe: two ends, each of which can be sent to another thread.
+ *
+ * Source: `multiprocessing.Pipe`.
+ *
+ * @param options Whether both ends send and receive.
+ * @returns The two ends; without `duplex` the first only receives, the second only sends.
+ * @throws {TypeError} If an option is of the wrong type.
+ *
+ * @example One way only
+ * ```ts
+ * import { Pipe } from "@manycore/parallel";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const [reader, writer] = Pipe({ duplex: false });
+ * writer.send({ n: 1 });
+ * assertEquals(reader.recv(), { n: 1 });
+ * ```
+ */
+export function Pipe(options: PipeOptions | boolean = {}): [Connection, Connection] {
+  if (typeof options !== "boolean") checkOptions(options);
+  const duplex = typeof options === "boolean" ? options : options.duplex ?? true;
+  if (typeof duplex !== "boolean") {
+    throw new TypeError(`Cannot make a pipe as 'duplex' must be a boolean: current value is ${show(duplex)}`);
+  }
+  const cell = new Cell("Connection", undefined, SIZE, () => ({ memory: [ringMemory(), ringMemory()], data: 0 }));
+  cell.words[DUPLEX] = duplex ? 1 : 0;
+  return [new Connection(cell.handle), new Connection({ ...cell.handle, data: 1 })];
+}
+
+travels("Connection", Connection);

@@ -1,0 +1,398 @@
+/**
+ * Values from thread to thread, first in, first out.
+ *
+ * Memory, in words: 0 the number of the object; 1 MAXSIZE; 2 CLOSED: 0 or 1; 3 DONE: how many items were reported done;
+ * then a ring (`_ring.ts`), and the wait sets of those who get, who put, and who join. The items are in memory of their own,
+ * which grows as needed.
+ *
+ * ```
+ *              put: wake one who gets                           put: it waits
+ *   empty ◀──────────────────────────▶ some items ◀──────▶ full ◀──────────────▶ full, waited for
+ *     ▲  get: it waits                 get: wake one who puts
+ *     └──────▶ empty, waited for                               close: wake all; no more puts, the rest can be got
+ * ```
+ *
+ * @module
+ */
+
+import { ClosedError, InvalidStateError, QueueEmptyError, QueueFullError } from "../errors.ts";
+import { checkSignal, checkTimeout, show } from "../_options.ts";
+import { atomics } from "./_atomics.ts";
+import { Cell, checkHandle, FIRST, HANDLE, type Handle, handleIn, travels } from "./_cell.ts";
+import { type Item, Items } from "./_items.ts";
+import { RING, Ring, ringMemory, type RingRecord } from "./_ring.ts";
+import {
+  type AcquireOptions,
+  type AsyncAcquireOptions,
+  type AsyncWaitOptions,
+  timeToWait,
+  waitFor,
+  waitForAsync,
+  waitOptions,
+} from "./_wait.ts";
+import { WAIT_SET, WaitSet } from "./_wait_set.ts";
+
+const MAXSIZE = FIRST;
+const CLOSED = FIRST + 1;
+const DONE = FIRST + 2;
+const RING_AT = FIRST + 3;
+const GETTERS = RING_AT + RING;
+const PUTTERS = GETTERS + WAIT_SET;
+const JOINERS = PUTTERS + WAIT_SET;
+const SIZE = JOINERS + WAIT_SET - FIRST;
+/** As many items as anyone can count to. */
+const UNLIMITED = 0x7fffffff;
+
+/**
+ * A queue of values between any threads.
+ *
+ * - **Order**: the items of one thread come out in the order in which it put them; each comes out once.
+ * - **What it carries**: what a task argument carries, of any size up to 1 GiB; it is copied when it is put. What cannot be
+ *   sent throws from `put()`, and the queue is as before.
+ * - **When it is full** (`maxsize` items, or 64 MiB of them), `put()` waits. So a fast producer cannot fill the memory, but
+ *   whoever puts that much and gets none of it himself waits for ever.
+ * - **Closing** is for everyone: nothing more is put, what is in it can still be got, then `get()` throws
+ *   {@linkcode ClosedError} instead of waiting.
+ * - **Death**: a thread that ends while it puts or gets has done so or has not; the queue goes on for the others.
+ *
+ * Blocking forms may be used on every thread. Shared objects (locks, other queues, …), ports and blobs inside an item go by
+ * way of the main thread, which must come to its event loop or wait in one of this library's calls.
+ *
+ * Source: `multiprocessing.Queue`.
+ *
+ * Differs from Python: there is no feeder thread: an item that was put is there. `close()` is for all threads.
+ *
+ * @typeParam T What it carries.
+ *
+ * @example Work for a worker, until a sentinel comes
+ * ```ts
+ * import { Pool, Queue } from "@manycore/parallel";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const scope = { tasks: new Queue<number | null>(), results: new Queue<number>() };
+ * await using pool = new Pool(1, { scope });
+ * const worker = pool.apply(() => {
+ *   for (let n = scope.tasks.get(); n !== null; n = scope.tasks.get()) scope.results.put(n * n);
+ * });
+ * for (const task of [1, 2, 3, null]) scope.tasks.put(task);
+ * await worker;
+ * assertEquals([scope.results.get(), scope.results.get(), scope.results.get()], [1, 4, 9]);
+ * ```
+ */
+export class Queue<T = unknown> {
+  readonly #cell: Cell;
+  readonly #ring: Ring;
+  readonly #items: Items;
+  readonly #getters: WaitSet;
+  readonly #putters: WaitSet;
+  readonly #joiners: WaitSet;
+
+  /**
+   * A new queue, empty.
+   *
+   * @param maxsize How many items it holds at most; 0 and less: as many as there is room for. Or the handle of a queue, to
+   * get that one instead.
+   * @throws {TypeError} If `maxsize` is not a number, or not the handle of such a queue.
+   * @throws {RangeError} If it is not a whole number.
+   */
+  constructor(maxsize: number | Handle = 0) {
+    const { kind } = new.target;
+    const handle = handleIn(kind, maxsize);
+    const most = handle === undefined ? checkMaxsize(maxsize) : 0;
+    this.#cell = new Cell(kind, handle, SIZE, () => ({ memory: [ringMemory()] }));
+    const { words, member } = this.#cell;
+    if (handle === undefined) words[MAXSIZE] = most;
+    this.#ring = new Ring(words, RING_AT, this.#cell.handle.memory[1]!, member, this.#cell.place(0));
+    this.#items = new Items(member);
+    this.#getters = new WaitSet(words, GETTERS, member, this.#cell.place(2));
+    this.#putters = new WaitSet(words, PUTTERS, member, this.#cell.place(3));
+    this.#joiners = new WaitSet(words, JOINERS, member, this.#cell.place(4), true);
+  }
+
+  /** The name of the class, in handles. */
+  protected static readonly kind: string = "Queue";
+
+  /**
+   * The queue that `handle` stands for, on this thread.
+   *
+   * @throws {TypeError} If it is not the handle of a queue of this class.
+   */
+  static fromHandle<T = unknown>(handle: Handle): Queue<T> {
+    return new this<T>(checkHandle(this.kind, handle));
+  }
+
+  /**
+   * Puts an item, blocking this thread while the queue is full.
+   *
+   * @param item What to put.
+   * @param options How long to wait at most.
+   * @throws {QueueFullError} If there was no room within `timeout`, or at once with `block: false`.
+   * @throws {ClosedError} If the queue is closed.
+   * @throws {SerializationError} If the item cannot be sent.
+   * @throws {TypeError} If an option is of the wrong type.
+   * @throws {RangeError} If the item takes more than 1 GiB, or there is no memory for it.
+   * @throws {CancelledError} If this worker was terminated meanwhile.
+   */
+  put(item: T, options?: AcquireOptions): void {
+    const timeout = timeToWait(options);
+    this.#refuseIfClosed();
+    const packed = this.#items.pack(item);
+    const attempt = this.#inTurn(this.#putting(packed));
+    let done = false;
+    try {
+      done = attempt() || (timeout > 0 && waitFor(this.#cell.member, this.#putters, attempt, timeout));
+    } finally {
+      if (!done) this.#items.withdraw(packed);
+    }
+    if (!done) throw this.#full();
+  }
+
+  /**
+   * Puts an item, waiting in the event loop while the queue is full.
+   *
+   * @param item What to put; it is copied at once.
+   * @param options How long to wait at most, and a signal that gives up.
+   * @throws {QueueFullError} If there was no room within `timeout`, or at once with `block: false`.
+   * @throws {ClosedError} If the queue is closed.
+   * @throws {SerializationError} If the item cannot be sent.
+   * @throws {TypeError} If an option is of the wrong type.
+   * @throws {RangeError} If the item takes more than 1 GiB, or there is no memory for it.
+   */
+  async putAsync(item: T, options?: AsyncAcquireOptions): Promise<void> {
+    const timeout = timeToWait(options);
+    checkSignal(options?.signal);
+    options?.signal?.throwIfAborted();
+    this.#refuseIfClosed();
+    const packed = this.#items.pack(item);
+    let done = false;
+    try {
+      done = this.#inTurn(this.#putting(packed))();
+      if (!done && timeout > 0) {
+        const attempt = this.#putting({ bytes: packed.bytes.slice(), ticket: packed.ticket });
+        done = await waitForAsync(this.#cell.member, this.#putters, attempt, timeout, options?.signal);
+      }
+    } finally {
+      if (!done) this.#items.withdraw(packed);
+    }
+    if (!done) throw this.#full();
+  }
+
+  #full(): QueueFullError {
+    return new QueueFullError(`Cannot put the item as the queue is full: it has ${this.qsize()} items`);
+  }
+
+  /** An attempt that does not overtake what this thread has put before, and still waits in its event loop. */
+  #inTurn(attempt: () => boolean): () => boolean {
+    return () => this.#cell.member.serveFirst(this.#putters) && attempt();
+  }
+
+  #putting(item: Item): () => boolean {
+    const most = this.#cell.words[MAXSIZE]!;
+    return () => {
+      if (!this.#ring.put(item.bytes, item.ticket, most, () => this.#refuseIfClosed())) return false;
+      this.#getters.wakeOne();
+      return true;
+    };
+  }
+
+  /**
+   * Takes the oldest item, blocking this thread while the queue is empty.
+   *
+   * @param options How long to wait at most.
+   * @returns The item.
+   * @throws {QueueEmptyError} If there was none within `timeout`, or at once with `block: false`.
+   * @throws {ClosedError} If the queue is closed and empty.
+   * @throws {SerializationError} If the item cannot be read here; it is gone.
+   * @throws {TypeError} If an option is of the wrong type.
+   * @throws {CancelledError} If this worker was terminated meanwhile.
+   */
+  get(options?: AcquireOptions): T {
+    const timeout = timeToWait(options);
+    let record: RingRecord | undefined;
+    const attempt = (): boolean => (record = this.#take()) !== undefined;
+    if (!attempt() && timeout > 0) waitFor(this.#cell.member, this.#getters, attempt, timeout);
+    if (record === undefined) throw new QueueEmptyError("Cannot get an item as the queue is empty");
+    return this.#items.unpack(record) as T;
+  }
+
+  /**
+   * Takes the oldest item, waiting in the event loop while the queue is empty.
+   *
+   * @param options How long to wait at most, and a signal that gives up.
+   * @returns The item.
+   * @throws {QueueEmptyError} If there was none within `timeout`, or at once with `block: false`.
+   * @throws {ClosedError} If the queue is closed and empty.
+   * @throws {SerializationError} If the item cannot be read here; it is gone.
+   * @throws {TypeError} If an option is of the wrong type.
+   */
+  async getAsync(options?: AsyncAcquireOptions): Promise<T> {
+    const timeout = timeToWait(options);
+    const signal = options?.signal;
+    checkSignal(signal);
+    signal?.throwIfAborted();
+    let record: RingRecord | undefined;
+    const attempt = (): boolean => (record = this.#take()) !== undefined;
+    if (!attempt() && timeout > 0) await waitForAsync(this.#cell.member, this.#getters, attempt, timeout, signal);
+    if (record === undefined) throw new QueueEmptyError("Cannot get an item as the queue is empty");
+    return await this.#items.unpackAsync(record) as T;
+  }
+
+  #take(): RingRecord | undefined {
+    const closed = atomics.load(this.#cell.words, CLOSED) !== 0; // before the look: after it nothing is put
+    const record = this.#ring.get();
+    if (record !== undefined) this.#putters.wakeOne();
+    else if (closed) throw new ClosedError("Cannot get an item as the queue is closed and empty");
+    return record;
+  }
+
+  #refuseIfClosed(): void {
+    if (atomics.load(this.#cell.words, CLOSED) === 0) return;
+    throw new ClosedError("Cannot put an item as the queue is closed");
+  }
+
+  /** How many items there are at this moment. */
+  qsize(): number {
+    return this.#ring.size;
+  }
+
+  /** Whether there is no item at this moment. */
+  empty(): boolean {
+    return this.#ring.size === 0;
+  }
+
+  /** Whether there is no room for another item at this moment. */
+  full(): boolean {
+    return this.#ring.isFull(this.#cell.words[MAXSIZE]!);
+  }
+
+  /**
+   * Closes the queue for everyone: nothing more is put, what is in it can still be got. Those who wait to put, or to get
+   * what will not come, get a {@linkcode ClosedError}. A second time it does nothing.
+   */
+  close(): void {
+    this.#ring.withoutPuts(() => void atomics.store(this.#cell.words, CLOSED, 1));
+    this.#putters.wakeAll();
+    this.#getters.wakeAll();
+  }
+
+  /** Reports an item done, for {@linkcode JoinableQueue}. */
+  protected reportDone(): void {
+    const { words } = this.#cell;
+    for (;;) {
+      const done = atomics.load(words, DONE);
+      if ((this.#ring.puts - done) >>> 0 === 0) {
+        throw new InvalidStateError("Cannot report an item done as all of them are: 'taskDone()' was called too often");
+      }
+      if (atomics.compareExchange(words, DONE, done, (done + 1) | 0) === done) break;
+    }
+    if (this.#allDone()) this.#joiners.wakeAll();
+  }
+
+  readonly #allDone = (): boolean => this.#ring.puts === atomics.load(this.#cell.words, DONE) >>> 0;
+
+  /** Blocks until all items were reported done, for {@linkcode JoinableQueue}. */
+  protected waitUntilDone(timeout: number): boolean {
+    if (this.#allDone()) return true;
+    return timeout > 0 && waitFor(this.#cell.member, this.#joiners, this.#allDone, timeout);
+  }
+
+  /** The same in the event loop. */
+  protected async waitUntilDoneAsync(timeout: number, signal: AbortSignal | undefined): Promise<boolean> {
+    if (this.#allDone()) return true;
+    return timeout > 0 && await waitForAsync(this.#cell.member, this.#joiners, this.#allDone, timeout, signal);
+  }
+
+  /** What stands for the queue in a message to a Worker of your own: `fromHandle` makes it a queue there. */
+  get handle(): Handle {
+    return this.#cell.handle;
+  }
+
+  /** The handle, for the codec of this library. */
+  [HANDLE](): Handle {
+    return this.#cell.handle;
+  }
+
+  /** Such as `Queue(3)`, with the number of items. */
+  toString(): string {
+    return `${this.#cell.handle.kind}(${this.qsize()})`;
+  }
+}
+
+/**
+ * A {@linkcode Queue} that knows when all its items have been dealt with.
+ *
+ * Source: `multiprocessing.JoinableQueue`.
+ *
+ * Differs from Python: `taskDone()` too often is an {@linkcode InvalidStateError}; `join()` takes a timeout.
+ *
+ * @typeParam T What it carries.
+ *
+ * @example Waiting for the work to be done
+ * ```ts
+ * import { JoinableQueue, Pool } from "@manycore/parallel";
+ * import { assert } from "@std/assert";
+ *
+ * const queue = new JoinableQueue<number | null>();
+ * await using pool = new Pool(1);
+ * pool.applyAsync((queue: JoinableQueue<number | null>) => {
+ *   while (queue.get() !== null) queue.taskDone();
+ * }, [queue]);
+ * for (let n = 0; n < 10; n++) queue.put(n);
+ * assert(queue.join());
+ * queue.put(null);
+ * ```
+ */
+export class JoinableQueue<T = unknown> extends Queue<T> {
+  /** The name of the class, in handles. */
+  protected static override readonly kind = "JoinableQueue";
+
+  /**
+   * Reports that an item that was got is dealt with.
+   *
+   * @throws {InvalidStateError} If it is called more often than items were put.
+   */
+  taskDone(): void {
+    this.reportDone();
+  }
+
+  /**
+   * Blocks this thread until every item that was put has been reported done.
+   *
+   * @param timeout How long to wait at most, in milliseconds; 0 and less: not at all.
+   * @returns Whether all are done: false only after `timeout`.
+   * @throws {TypeError} If `timeout` is not a number.
+   * @throws {CancelledError} If this worker was terminated meanwhile.
+   */
+  join(timeout?: number): boolean {
+    return this.waitUntilDone(checkTimeout(timeout));
+  }
+
+  /**
+   * Waits in the event loop until every item that was put has been reported done.
+   *
+   * @param options How long to wait at most, in milliseconds, and a signal that gives up.
+   * @returns Whether all are done: false only after `timeout`.
+   * @throws {TypeError} If an option is of the wrong type.
+   */
+  async joinAsync(options?: number | AsyncWaitOptions): Promise<boolean> {
+    const { timeout, signal } = waitOptions(options);
+    const time = checkTimeout(timeout);
+    checkSignal(signal);
+    signal?.throwIfAborted();
+    return await this.waitUntilDoneAsync(time, signal);
+  }
+}
+
+function checkMaxsize(maxsize: unknown): number {
+  if (typeof maxsize !== "number") {
+    throw new TypeError(`Cannot make a queue as 'maxsize' must be a number: current value is ${show(maxsize)}`);
+  }
+  if (maxsize === Infinity || maxsize <= 0) return UNLIMITED;
+  if (!Number.isInteger(maxsize)) {
+    throw new RangeError(`Cannot make a queue as 'maxsize' must be a whole number: current value is ${show(maxsize)}`);
+  }
+  return Math.min(maxsize, UNLIMITED);
+}
+
+travels("Queue", Queue);
+travels("JoinableQueue", JoinableQueue);

@@ -1,0 +1,233 @@
+/**
+ * Permits shared by threads.
+ *
+ * Memory, in words: 0 the number of the object; 1 PERMITS; 2 the most there may be; 3 … the wait set of those who want
+ * one.
+ *
+ * ```
+ *            acquire: one less                          acquire: it waits
+ *   n free ─────────────────────▶ n - 1 free … 0 free ◀──────────────────▶ 0 free, waited for
+ *      ▲                               │                                        │
+ *      └─── release: one more, wake one┘◀───────────────────────────────────────┘
+ * ```
+ *
+ * @module
+ */
+
+import { InvalidStateError } from "../errors.ts";
+import { checkOptions, checkSignal, show } from "../_options.ts";
+import { atomics } from "./_atomics.ts";
+import { Cell, checkHandle, FIRST, HANDLE, type Handle, handleIn, travels } from "./_cell.ts";
+import { type AsyncHeld, type Held, hold, holdAsync } from "./_held.ts";
+import { type AcquireOptions, type AsyncAcquireOptions, timeToWait, waitFor, waitForAsync } from "./_wait.ts";
+import { WAIT_SET, WaitSet } from "./_wait_set.ts";
+
+const PERMITS = FIRST;
+const MOST = FIRST + 1;
+const WAITING = FIRST + 2;
+/** The most permits of any semaphore: Python's `SEM_VALUE_MAX`. */
+const LIMIT = 0x7fffffff;
+
+/**
+ * A number of permits, of which each acquirer takes one.
+ *
+ * Blocking forms may be used on every thread. Permits have no owner: one that is held by a worker when it ends is lost,
+ * unlike a {@linkcode Lock}.
+ *
+ * Source: `multiprocessing.Semaphore`.
+ *
+ * Differs from Python: `release()` takes a number, as `threading.Semaphore` does.
+ *
+ * @example Two at a time
+ * ```ts
+ * import { Pool, Semaphore, Value } from "@manycore/parallel";
+ * import { assert } from "@std/assert";
+ *
+ * const scope = { seats: new Semaphore(2), taken: new Value("i"), most: new Value("i") };
+ * await using pool = new Pool(4, { scope });
+ * await pool.map(() => {
+ *   using _ = scope.seats.hold();
+ *   const now = scope.taken.add(1) + 1;
+ *   if (now > scope.most.value) scope.most.value = now;
+ *   scope.taken.sub(1);
+ * }, Array(20));
+ * assert(scope.most.value <= 2);
+ * ```
+ */
+export class Semaphore {
+  readonly #cell: Cell;
+  readonly #waiting: WaitSet;
+
+  /**
+   * A new semaphore.
+   *
+   * @param value How many permits there are, a whole number from 0 to 2147483647; or the handle of a semaphore, to get
+   * that one instead.
+   * @throws {TypeError} If `value` is not a number, or not the handle of such a semaphore.
+   * @throws {RangeError} If it is out of range.
+   */
+  constructor(value: number | Handle = 1) {
+    const { bounded } = new.target;
+    const kind = bounded ? "BoundedSemaphore" : "Semaphore";
+    const handle = handleIn(kind, value);
+    const permits = handle === undefined ? checkPermits("value", value, 0) : 0;
+    this.#cell = new Cell(kind, handle, 2 + WAIT_SET);
+    const { words, member } = this.#cell;
+    this.#waiting = new WaitSet(words, WAITING, member, this.#cell.place(0));
+    if (handle !== undefined) return;
+    words[PERMITS] = permits;
+    words[MOST] = bounded ? permits : LIMIT;
+  }
+
+  /** Whether there may never be more permits than at first. */
+  protected static readonly bounded: boolean = false;
+
+  /**
+   * The semaphore that `handle` stands for, on this thread.
+   *
+   * @throws {TypeError} If it is not the handle of a semaphore of this class.
+   */
+  static fromHandle(handle: Handle): Semaphore {
+    return new this(checkHandle(this.bounded ? "BoundedSemaphore" : "Semaphore", handle));
+  }
+
+  /**
+   * Takes a permit, blocking this thread until there is one.
+   *
+   * @param options How long to wait at most.
+   * @returns Whether it was taken: false only after `timeout`, or with `block: false`.
+   * @throws {TypeError} If an option is of the wrong type.
+   * @throws {CancelledError} If this worker was terminated meanwhile.
+   */
+  acquire(options?: AcquireOptions): boolean {
+    const timeout = timeToWait(options);
+    if (this.#attempt()) return true;
+    return timeout > 0 && waitFor(this.#cell.member, this.#waiting, this.#attempt, timeout);
+  }
+
+  /**
+   * Takes a permit, waiting in the event loop until there is one.
+   *
+   * @param options How long to wait at most, and a signal that gives up.
+   * @returns Whether it was taken: false only after `timeout`, or with `block: false`.
+   * @throws {TypeError} If an option is of the wrong type.
+   */
+  async acquireAsync(options?: AsyncAcquireOptions): Promise<boolean> {
+    const timeout = timeToWait(options);
+    checkSignal(options?.signal);
+    options?.signal?.throwIfAborted();
+    if (this.#attempt()) return true;
+    if (!(timeout > 0)) return false;
+    return await waitForAsync(this.#cell.member, this.#waiting, this.#attempt, timeout, options?.signal);
+  }
+
+  readonly #attempt = (): boolean => {
+    const { words } = this.#cell;
+    let permits = atomics.load(words, PERMITS);
+    while (permits > 0) {
+      const seen = atomics.compareExchange(words, PERMITS, permits, permits - 1);
+      if (seen === permits) return true;
+      permits = seen;
+    }
+    return false;
+  };
+
+  /**
+   * Gives permits back, or adds new ones, and wakes as many who wait.
+   *
+   * @param n How many, a whole number of at least 1.
+   * @throws {RangeError} If `n` is less than 1, or there would be more than 2147483647 permits.
+   * @throws {InvalidStateError} If a bounded semaphore would have more than at first; it is left as it was.
+   */
+  release(n: number = 1): void {
+    checkPermits("n", n, 1);
+    const { words } = this.#cell;
+    for (;;) {
+      const permits = atomics.load(words, PERMITS);
+      if (n > words[MOST]! - permits) {
+        const most = words[MOST]!;
+        if (most === LIMIT) throw new RangeError(`Cannot release ${n} permits as there would be more than ${LIMIT}`);
+        throw new InvalidStateError(`Cannot release the semaphore as it would have more than its ${most} permits`);
+      }
+      if (atomics.compareExchange(words, PERMITS, permits, permits + n) === permits) break;
+    }
+    for (let left = n; left > 0 && this.#waiting.wakeOne(); left--);
+  }
+
+  /**
+   * Takes a permit until the end of the block: `using _ = semaphore.hold()`.
+   *
+   * @returns What gives it back.
+   * @throws {CancelledError} If this worker was terminated meanwhile.
+   */
+  hold(): Held {
+    return hold(this);
+  }
+
+  /**
+   * The same without blocking: `await using _ = await semaphore.holdAsync()`.
+   *
+   * @param options A signal that gives up.
+   * @returns What gives it back.
+   */
+  holdAsync(options: { signal?: AbortSignal } = {}): Promise<AsyncHeld> {
+    checkOptions(options);
+    return holdAsync(this, options.signal);
+  }
+
+  /** How many permits there are at this moment. */
+  getValue(): number {
+    return atomics.load(this.#cell.words, PERMITS);
+  }
+
+  /** What stands for the semaphore in a message to a Worker of your own: `fromHandle` makes it a semaphore there. */
+  get handle(): Handle {
+    return this.#cell.handle;
+  }
+
+  /** The handle, for the codec of this library. */
+  [HANDLE](): Handle {
+    return this.#cell.handle;
+  }
+
+  /** Such as `Semaphore(2)`. */
+  toString(): string {
+    return `${this.#cell.handle.kind}(${this.getValue()})`;
+  }
+}
+
+/**
+ * A {@linkcode Semaphore} that refuses a release too many.
+ *
+ * Source: `multiprocessing.BoundedSemaphore`.
+ *
+ * Differs from Python: the error is an {@linkcode InvalidStateError}.
+ *
+ * @example A release too many
+ * ```ts
+ * import { BoundedSemaphore, InvalidStateError } from "@manycore/parallel";
+ * import { assertThrows } from "@std/assert";
+ *
+ * const semaphore = new BoundedSemaphore(2);
+ * assertThrows(() => semaphore.release(), InvalidStateError);
+ * ```
+ */
+export class BoundedSemaphore extends Semaphore {
+  /** Whether there may never be more permits than at first. */
+  protected static override readonly bounded = true;
+}
+
+function checkPermits(name: string, value: unknown, least: number): number {
+  if (typeof value !== "number") {
+    throw new TypeError(`Cannot use '${name}' as it must be a number: current value is ${show(value)}`);
+  }
+  if (!Number.isInteger(value) || value < least || value > LIMIT) {
+    throw new RangeError(
+      `Cannot use '${name}' as it must be a whole number from ${least} to ${LIMIT}: current value is ${show(value)}`,
+    );
+  }
+  return value;
+}
+
+travels("Semaphore", Semaphore);
+travels("BoundedSemaphore", BoundedSemaphore);

@@ -1,0 +1,250 @@
+/**
+ * An array shared by threads.
+ *
+ * Memory, in words: 0 the number of the object; for strings 1 … a guard. The elements are in memory of their own, from its
+ * first byte: numbers as a typed array, strings in slots (`_strings.ts`). The lock that goes with it is an object of its own.
+ *
+ * @module
+ */
+
+import { show } from "../_options.ts";
+import { Cell, checkHandle, FIRST, HANDLE, type Handle, handleIn, travels } from "./_cell.ts";
+import { GUARD, Guard } from "./_guard.ts";
+import type { Lock } from "./lock.ts";
+import type { RLock } from "./rlock.ts";
+import { slotBytes, Strings } from "./_strings.ts";
+import {
+  type AnyView,
+  checkNumber,
+  type NumericType,
+  numericType,
+  type SharedType,
+  stringBytes,
+  type ValueOf,
+  type ViewOf,
+} from "./_types.ts";
+import { describe, lockOf, type SharedValueOptions } from "./value.ts";
+
+interface ArrayData {
+  readonly type: SharedType;
+  readonly length: number;
+  readonly maxBytes: number;
+  readonly lock: Handle | undefined;
+}
+
+/**
+ * Numbers or strings in shared memory, as many as at first.
+ *
+ * {@linkcode SharedArray.view} is the typed array itself: whatever works on typed arrays works on the shared memory,
+ * without a copy, in all threads at once. Nothing but the lock keeps two threads from writing to the same element; each
+ * element is read and written as a whole.
+ *
+ * The types are those of `Value`. Also exported as `Array`, its name in Python.
+ *
+ * Source: `multiprocessing.Array`, article 003.
+ *
+ * Differs from Python: no slices are assigned, `view` does that (`set`, `subarray`); what does not fit is an error.
+ *
+ * @typeParam T The type of the elements.
+ *
+ * @example A pool works on ranges of one array, in place
+ * ```ts
+ * import { Pool, SharedArray } from "@manycore/parallel";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const data = new SharedArray("d", 1_000);
+ * await using pool = new Pool(2, { scope: { data } });
+ * await pool.map((start: number) => {
+ *   for (let i = start; i < start + 250; i++) data.view[i] = Math.sqrt(i);
+ * }, [0, 250, 500, 750]);
+ * assertEquals(data.at(900), 30);
+ * ```
+ */
+export class SharedArray<T extends SharedType = SharedType> implements Iterable<ValueOf<T>> {
+  /** How many elements there are. */
+  readonly length: number;
+  readonly #cell: Cell;
+  readonly #name: SharedType;
+  readonly #type: NumericType | undefined;
+  readonly #view: AnyView | undefined;
+  readonly #strings: Strings | undefined;
+  readonly #lock: Lock | RLock | undefined;
+
+  /**
+   * A new array.
+   *
+   * @param type The type of its elements; or the handle of an array, to get that one instead.
+   * @param sizeOrValues How many elements, all 0 or empty; or the elements, from any iterable.
+   * @param options The size of strings, and a lock.
+   * @throws {TypeError} If an argument is of the wrong type.
+   * @throws {RangeError} If there is no such type, an element does not fit, or there is no memory for so many.
+   */
+  constructor(type: T | Handle, sizeOrValues: number | Iterable<ValueOf<T>> = 0, options: SharedValueOptions = {}) {
+    const handle = handleIn("SharedArray", type);
+    const name = (handle === undefined ? type : (handle.data as ArrayData).type) as SharedType;
+    this.#name = name;
+    this.#type = numericType(name);
+    let values: readonly unknown[] | undefined;
+    if (handle !== undefined) {
+      this.length = (handle.data as ArrayData).length;
+    } else {
+      values = typeof sizeOrValues === "number" ? undefined : elements(sizeOrValues);
+      this.length = values?.length ?? checkSize(sizeOrValues);
+    }
+    const { length } = this;
+    const made = handle === undefined ? describe(name, options) : undefined;
+    const maxBytes = made?.maxBytes ?? (handle!.data as ArrayData).maxBytes;
+    const bytes = this.#type?.View.BYTES_PER_ELEMENT ?? slotBytes(maxBytes);
+    // Checked before the memory is taken.
+    for (const value of values ?? []) {
+      if (this.#type !== undefined) checkNumber(this.#type, name, value);
+      else stringBytes(value, maxBytes);
+    }
+    this.#cell = new Cell("SharedArray", handle, this.#type === undefined ? GUARD : 0, () => ({
+      memory: [allocate(length, bytes)],
+      data: { type: name, length, maxBytes, lock: made!.lock?.handle },
+    }));
+    const { words, member } = this.#cell;
+    const memory = this.#cell.handle.memory[1]!;
+    if (this.#type !== undefined) {
+      this.#view = new this.#type.View(memory, 0, length);
+    } else {
+      this.#strings = new Strings(memory, 0, maxBytes, new Guard(words, FIRST, member, this.#cell.place(0), () => {}));
+    }
+    this.#lock = made === undefined ? lockOf(handle!.data as ArrayData) : made.lock;
+    values?.forEach((value, i) => this.set(i, value as ValueOf<T>));
+  }
+
+  /**
+   * The array that `handle` stands for, on this thread.
+   *
+   * @throws {TypeError} If it is not the handle of an array.
+   */
+  static fromHandle(handle: Handle): SharedArray {
+    return new SharedArray(checkHandle("SharedArray", handle));
+  }
+
+  #index(index: number): number {
+    if (typeof index !== "number" || !Number.isInteger(index)) {
+      throw new TypeError(`Cannot use the index as it must be a whole number: current value is ${show(index)}`);
+    }
+    const place = index < 0 ? this.length + index : index;
+    if (place < 0 || place >= this.length) {
+      throw new RangeError(`Cannot use the index as there are ${this.length} elements: current value is ${index}`);
+    }
+    return place;
+  }
+
+  /**
+   * An element.
+   *
+   * @param index Which one; negative ones count from the end.
+   * @returns The element.
+   * @throws {TypeError} If `index` is not a whole number.
+   * @throws {RangeError} If there is no such element.
+   */
+  at(index: number): ValueOf<T> {
+    const place = this.#index(index);
+    return (this.#strings === undefined ? this.#view![place] : this.#strings.get(place)) as ValueOf<T>;
+  }
+
+  /**
+   * Sets an element.
+   *
+   * @param index Which one; negative ones count from the end.
+   * @param value What it becomes.
+   * @throws {TypeError} If `index` is not a whole number or `value` of the wrong kind.
+   * @throws {RangeError} If there is no such element or `value` does not fit.
+   */
+  set(index: number, value: ValueOf<T>): void {
+    const place = this.#index(index);
+    if (this.#strings !== undefined) this.#strings.set(place, value);
+    else this.#view![place] = checkNumber(this.#type!, this.#name, value);
+  }
+
+  /** The elements, each as it is when its turn comes. */
+  *[Symbol.iterator](): IterableIterator<ValueOf<T>> {
+    for (let i = 0; i < this.length; i++) yield this.at(i);
+  }
+
+  /** All elements, as an array. Setting it takes as many elements, and throws as {@linkcode SharedArray.set} does. */
+  get value(): ValueOf<T>[] {
+    return [...this];
+  }
+
+  set value(values: Iterable<ValueOf<T>>) {
+    const list = elements(values) as ValueOf<T>[];
+    if (list.length !== this.length) {
+      throw new RangeError(`Cannot set ${list.length} values as the array has ${this.length} elements`);
+    }
+    if (this.#type !== undefined) { for (const value of list) checkNumber(this.#type, this.#name, value); }
+    list.forEach((value, i) => this.set(i, value));
+  }
+
+  /**
+   * The typed array on the shared memory: for numbers.
+   *
+   * @throws {TypeError} If the elements are strings.
+   */
+  get view(): ViewOf<T> {
+    if (this.#view === undefined) throw new TypeError("Cannot give a typed array as the elements are strings");
+    return this.#view as ViewOf<T>;
+  }
+
+  /**
+   * The lock that goes with the array: the same for everyone.
+   *
+   * @returns The lock.
+   * @throws {TypeError} If it was made with `lock: false`.
+   */
+  getLock(): Lock | RLock {
+    if (this.#lock === undefined) throw new TypeError("Cannot get the lock as the array was made without one");
+    return this.#lock;
+  }
+
+  /** What stands for the array in a message to a Worker of your own: {@linkcode SharedArray.fromHandle} makes it one there. */
+  get handle(): Handle {
+    return this.#cell.handle;
+  }
+
+  /** The handle, for the codec of this library. */
+  [HANDLE](): Handle {
+    return this.#cell.handle;
+  }
+
+  /** Such as `SharedArray(d, 1000)`. */
+  toString(): string {
+    return `SharedArray(${this.#name}, ${this.length})`;
+  }
+}
+
+function checkSize(size: unknown): number {
+  if (typeof size !== "number") {
+    throw new TypeError(`Cannot make a SharedArray as its size must be a number: current value is ${show(size)}`);
+  }
+  if (!Number.isSafeInteger(size) || size < 0) {
+    throw new RangeError(
+      `Cannot make a SharedArray as its size must be a whole number: current value is ${show(size)}`,
+    );
+  }
+  return size;
+}
+
+function elements(values: unknown): unknown[] {
+  const iterable = typeof values === "string" ||
+    (typeof values === "object" && values !== null && Symbol.iterator in values);
+  if (!iterable) {
+    throw new TypeError(`Cannot make a SharedArray as its elements must be iterable: current value is ${show(values)}`);
+  }
+  return [...values as Iterable<unknown>];
+}
+
+function allocate(length: number, bytes: number): SharedArrayBuffer {
+  try {
+    return new SharedArrayBuffer(length * bytes);
+  } catch (cause) {
+    throw new RangeError(`Cannot make a SharedArray as there is no memory for ${length} elements`, { cause });
+  }
+}
+
+travels("SharedArray", SharedArray);
