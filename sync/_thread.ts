@@ -53,6 +53,8 @@ export interface ThreadState {
   blocksOn: (board: SharedArrayBuffer) => void;
   /** Whether this thread is to end. */
   stopped: () => boolean;
+  /** What has to go on while this thread is blocked: its pools hand out arguments and take results. */
+  readonly services: Set<() => void>;
   /** The guards that it is inside of. */
   readonly guards: { abandon(): void }[];
   /** What surrounds functions that come by source. */
@@ -80,6 +82,7 @@ export function thisThread(): ThreadState {
       joined: () => {},
       blocksOn: () => {},
       stopped: () => false,
+      services: new Set(),
       guards: [],
       environment: () => EMPTY_ENVIRONMENT,
       office: new PostOffice(),
@@ -156,7 +159,7 @@ export class Member {
   /** The ID of this thread: what a lock that it holds says. */
   id: number;
   /** What the program that runs this thread knows about it. */
-  readonly thread: Pick<ThreadState, "stopped" | "guards" | "office">;
+  readonly thread: Pick<ThreadState, "stopped" | "services" | "guards" | "office">;
   #listening = false;
   #timer: ReturnType<typeof setInterval> | undefined;
   #deaths = 0;
@@ -191,6 +194,8 @@ export class Member {
 
   /** Blocks until something has changed since {@linkcode hear}, at most `timeout` milliseconds. */
   sleep(heard: number, timeout: number): void {
+    // Before the sleep: what has come earlier does not ring any more; what comes from now on does.
+    for (const serve of this.thread.services) serve();
     this.registry.sleep(this.slot, heard, timeout);
     this.thread.office.serve();
   }

@@ -224,13 +224,13 @@ export class Board {
     return compareExchange(this.#words, at, taken(number), FREE) === taken(number);
   }
 
-  /** Worker: wakes the caller if it sleeps. True when it listens for a message, which is then this worker's to send. */
-  wakeCaller(): boolean {
+  /** Worker: wakes the caller if it sleeps, and gives how it slept; if it listens for a message, that is left to do. */
+  wakeCaller(): number {
     const state = load(this.#words, CALLER);
     // Only the worker that changes the word wakes: the others find the caller awake, and it will look at their rings.
-    if (state === AWAKE || compareExchange(this.#words, CALLER, state, AWAKE) !== state) return false;
+    if (state === AWAKE || compareExchange(this.#words, CALLER, state, AWAKE) !== state) return AWAKE;
     notify(this.#words, CALLER);
-    return state === LISTENING;
+    return state;
   }
 }
 

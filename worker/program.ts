@@ -16,7 +16,7 @@ import { waitAsyncWakes } from "../_platform.ts";
 import "../sync/mod.ts"; // so that its objects can be made here from their handles
 import { Registry, SLOTS } from "../sync/_registry.ts";
 import { afterInterruption, thisThread } from "../sync/_thread.ts";
-import { Board, Desk, type SlotHeader } from "./board.ts";
+import { AWAKE, Board, Desk, LISTENING, type SlotHeader } from "./board.ts";
 import { Decoder, sourceOf } from "../codec/decoder.ts";
 import { type Encoded, Encoder } from "../codec/encoder.ts";
 import { errorClassOf, isError, messageOf, newError, readText, setErrorFields } from "../codec/error_fields.ts";
@@ -126,23 +126,26 @@ class Program {
   /** Tells the shared objects which thread this is. */
   #enterThread(init: Init): void {
     const thread = thisThread();
-    thread.home = new Registry(init.registry);
+    const home = thread.home = new Registry(init.registry);
+    this.#ringParent = () => home.ring(init.parent & (SLOTS - 1));
     thread.parent = init.parent;
     thread.process = { name: init.name, pid: init.pid };
     thread.stopped = this.#stopped;
     thread.environment = () => this.#environment;
     thread.joined = (member) => {
       this.#post({ type: "joined", registry: member.registry.memory, id: member.id }, []);
-      if (member.registry.key !== thread.home!.key) return;
+      if (member.registry.key !== home.key) return;
       const slot = init.parent & (SLOTS - 1);
       thread.office.connect(member, { port: init.office, slot, wake: this.#wakeParent }, true);
     };
     thread.blocksOn = (board) => this.#post({ type: "blocks", board }, []);
   }
 
+  #ringParent: () => void = () => {};
+
   /** The calling thread may sleep in its event loop, or in a call of its pool. */
   readonly #wakeParent = (): void => {
-    if (this.#board.wakeCaller() || !waitAsyncWakes()) wake(null);
+    if (this.#board.wakeCaller() === LISTENING || !waitAsyncWakes()) wake(null);
   };
 
   async start(setup: Parcel): Promise<void> {
@@ -557,7 +560,10 @@ class Program {
   }
 
   #wakeCaller(): void {
-    if (this.#board.wakeCaller()) wake(null);
+    const slept = this.#board.wakeCaller();
+    if (slept === AWAKE) return;
+    if (slept === LISTENING) wake(null);
+    this.#ringParent(); // it may be blocked elsewhere than in this pool
   }
 
   #unpack(parcel: Parcel): unknown {

@@ -276,6 +276,7 @@ export class WorkerScheduler implements Scheduler {
     });
     this.#starting--;
     this.#hosts.add(host);
+    this.#thread.services.add(this.#serve);
   }
 
   // Taking replies.
@@ -524,6 +525,9 @@ export class WorkerScheduler implements Scheduler {
     this.#handOver();
   }
 
+  /** This thread is blocked by something else than this scheduler. */
+  readonly #serve = (): void => this.#awake();
+
   block(done: () => boolean, deadline: number): boolean {
     if (!this.#blocked) this.#thread.blocksOn(this.#board.memory);
     this.#blocked = true;
@@ -552,6 +556,7 @@ export class WorkerScheduler implements Scheduler {
     for (const host of this.#hosts) this.#end(host);
     this.#board.raiseEpoch(); // or one of them might still claim the next task
     this.#hosts.clear();
+    this.#thread.services.delete(this.#serve);
     this.#sleep.stop();
   }
 
