@@ -154,6 +154,14 @@ export class BrokenExecutorError extends Error {
 export class BrokenProcessPoolError extends BrokenExecutorError {
   /** Always `"BrokenProcessPoolError"`. */
   override name = "BrokenProcessPoolError";
+  /** The code that the worker gave to `Deno.exit()` or the like; undefined where there was none. */
+  declare readonly exitCode?: number;
+
+  /** An error with a message; `cause` and `exitCode` as far as they are known. */
+  constructor(message?: string, options: { cause?: unknown; exitCode?: number | undefined } = {}) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    if (options.exitCode !== undefined) Object.defineProperty(this, "exitCode", { value: options.exitCode });
+  }
 }
 
 /**

@@ -17,4 +17,5 @@
 
 export * from "./errors.ts";
 export * from "./pool.ts";
+export * from "./process.ts";
 export * from "./sync/mod.ts";

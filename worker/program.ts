@@ -13,6 +13,7 @@
 
 import { SerializationError, TimeoutError } from "../errors.ts";
 import { waitAsyncWakes } from "../_platform.ts";
+import "./current_process.ts"; // so that it can be called here by its name
 import "../sync/mod.ts"; // so that its objects can be made here from their handles
 import { Registry, SLOTS } from "../sync/_registry.ts";
 import { afterInterruption, thisThread } from "../sync/_thread.ts";
@@ -333,7 +334,7 @@ class Program {
 
   /** Makes the calls of a task one after the other. True when it has ended, false when it goes on asynchronously. */
   #step(run: Run): boolean {
-    const count = run.mode === "apply" ? 1 : run.args.length;
+    const count = isOneCall(run) ? 1 : run.args.length;
     while (run.index < count) {
       if (!this.#call(run)) {
         this.#free = false;
@@ -391,6 +392,7 @@ class Program {
     const { call } = run.fn;
     switch (run.mode) {
       case "apply":
+      case "run":
         return call(...run.args);
       case "map":
         return call(run.args[run.index]);
@@ -448,7 +450,8 @@ class Program {
     if (this.#tasks === this.#maxTasks) this.#retired = true;
     const { seq } = run.header;
     const detail = this.#retired ? LAST : 0;
-    if (run.mode !== "apply") {
+    if (run.mode === "run") run.results[0] = undefined;
+    if (!isOneCall(run)) {
       this.#reply(seq, ...this.#encodeChunk(run), detail);
     } else if (run.failures.length > 0) {
       this.#reply(seq, FAILURE, this.#encodeError(run.failures[0]![1], run), detail);
@@ -578,6 +581,10 @@ const NO_BYTES = new Uint8Array(0);
 function timedOut(run: Run): TimeoutError {
   const name = run.fn.spec.name === "" ? "The task" : `The task '${run.fn.spec.name}'`;
   return new TimeoutError(`${name} was ended as it ran longer than its limit of ${run.header.limit} ms`);
+}
+
+function isOneCall({ mode }: Run): boolean {
+  return mode === "apply" || mode === "run";
 }
 
 /** Leaves the frames of this program out of a stack: they say nothing to the user. */

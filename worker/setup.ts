@@ -15,6 +15,8 @@ export interface WorkerOptions {
   readonly size: number;
   /** What the workers are called, before their number. */
   readonly name: string;
+  /** Whether the name stands alone, without a number. */
+  readonly exactName?: boolean;
   /** The user's module. */
   readonly module: string | undefined;
   /** Names for functions sent by source. */

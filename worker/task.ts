@@ -8,11 +8,11 @@ import type { AnyFunction, FunctionSpec } from "../codec/functions.ts";
 import type { Lifecycle, LongCall } from "./lifecycle.ts";
 import type { KeptParcel } from "./payloads.ts";
 
-/** How the arguments of a task are meant: one call, a call for each item, a call for each tuple. */
-export type TaskMode = "apply" | "map" | "starmap";
+/** What is done with the arguments: one call, a call for each item or each tuple, or one call whose result is dropped. */
+export type TaskMode = "apply" | "map" | "starmap" | "run";
 
 /** The numbers of the modes, in a slot. */
-export const MODES = ["apply", "map", "starmap"] as const;
+export const MODES = ["apply", "map", "starmap", "run"] as const;
 /** Added to the mode when the payload did not fit into the slot and is to be fetched. */
 export const REMOTE = 4;
 

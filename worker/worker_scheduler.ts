@@ -259,13 +259,19 @@ export class WorkerScheduler implements Scheduler {
     if (this.#board.unclaimed() > 0) this.#responses.watch();
   }
 
+  /** The number of the first worker among all processes and workers, if there is one. */
+  get firstPid(): number | null {
+    for (const host of this.#hosts) return host.pid;
+    return null;
+  }
+
   #startWorker(): void {
     const number = ++this.#hostNumber;
     this.#starting++;
     const host = new Host({
       board: this.#board,
       number,
-      name: `${this.#options.name}-${number}`,
+      name: this.#options.exactName ? this.#options.name : `${this.#options.name}-${number}`,
       epoch: this.#epoch,
       setup: this.#setup,
       onWake: () => this.#awake(),
@@ -335,7 +341,7 @@ export class WorkerScheduler implements Scheduler {
   }
 
   #handle(host: Host, kind: number, seq: number, detail: number, reply: Outcome | undefined): void {
-    if (kind === BYE) return this.#lose(host, `with code ${detail}`);
+    if (kind === BYE) return this.#lose(host, `with code ${detail}`, false, detail);
     if (kind === FETCH) return this.#answer(host, seq, detail);
     const task = this.#inFlight.get(seq);
     if (detail === LAST) this.#retire(host, task);
@@ -400,7 +406,7 @@ export class WorkerScheduler implements Scheduler {
   }
 
   /** The worker is gone: fails the task it ran, and takes back what it had not begun. */
-  #lose(host: Host, how: string, runsOn = false): void {
+  #lose(host: Host, how: string, runsOn = false, exitCode?: number): void {
     this.#drainHost(host); // replies that it sent before
     if (!this.#hosts.delete(host)) return;
     const starting = host.desk.sleep === STARTING;
@@ -413,11 +419,12 @@ export class WorkerScheduler implements Scheduler {
       // On Deno 2.5 an interruption can come just too late, and ends the worker instead of the call.
       const error = running.limit !== 0 && how.includes("execution terminated")
         ? new TimeoutError(`Worker '${host.name}' was ended at the limit of ${running.limit} ms while it ran ${what}`)
-        : new BrokenProcessPoolError(`Worker '${host.name}' ended ${how} while it ran ${what}`);
+        : new BrokenProcessPoolError(`Worker '${host.name}' ended ${how} while it ran ${what}`, { exitCode });
       this.#settle(running, { ok: false, error });
     }
     if (starting) {
-      return this.#break(new BrokenProcessPoolError(`Worker '${host.name}' ended ${how} while it started`));
+      const message = `Worker '${host.name}' ended ${how} while it started`;
+      return this.#break(new BrokenProcessPoolError(message, { exitCode }));
     }
     this.#requeue(unbegun);
     this.#repost(host.posted);

@@ -1,0 +1,332 @@
+/**
+ * Functions that run by themselves, each in a worker of its own: `multiprocessing.Process` and `threading.Thread`.
+ *
+ * @example Two processes
+ * ```ts
+ * import { Process, Queue } from "@manycore/parallel";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const results = new Queue<number>();
+ * const processes = [1, 2].map((n) =>
+ *   new Process({ target: (n: number, results: Queue<number>) => results.put(n * n), args: [n, results] })
+ * );
+ * for (const process of processes) process.start();
+ * for (const process of processes) await process.join();
+ * assertEquals([results.get(), results.get()].toSorted(), [1, 4]);
+ * ```
+ *
+ * @module
+ */
+
+import { BrokenProcessPoolError, InvalidStateError } from "./errors.ts";
+import { checkArgs, checkFunction, checkOptions, checkTimeout, show } from "./_options.ts";
+import { type AnyFunction, isIdentifier } from "./codec/functions.ts";
+import { currentProcess, type ProcessInfo } from "./worker/current_process.ts";
+import { Task } from "./worker/task.ts";
+import { refuseWhileImporting } from "./worker/user_module.ts";
+import { WorkerScheduler } from "./worker/worker_scheduler.ts";
+
+export { currentProcess, type ProcessInfo };
+
+/** What a {@linkcode Process} or {@linkcode Thread} runs. */
+export interface ProcessOptions<A extends readonly unknown[] = readonly unknown[]> {
+  /**
+   * The function; it may be asynchronous. Its result is dropped.
+   *
+   * @default a function that does nothing
+   */
+  target?: (...args: A) => unknown;
+  /**
+   * Its arguments: whatever a task argument can be.
+   *
+   * @default []
+   */
+  args?: A;
+  /**
+   * Its name, `self.name` in the worker.
+   *
+   * @default "Process-1", "Process-2" … or "Thread-1" …
+   */
+  name?: string;
+  /**
+   * A module from which `target` is taken if it exports it under its own name.
+   *
+   * @default undefined
+   */
+  module?: string | URL;
+  /**
+   * Names that a function sent by source can use.
+   *
+   * @default {}
+   */
+  scope?: Record<string, unknown>;
+}
+
+/** The processes started here that have not ended. */
+const active = new Set<Process>();
+const counts = { process: 0, thread: 0 };
+/** The exit code of one that was terminated, by Python's convention: the signal SIGTERM. */
+const TERMINATED = -15;
+
+/**
+ * A function that runs in a worker of its own, beside this program.
+ *
+ * - **It keeps the program alive** until its function has ended; what that has left behind (timers) ends with it.
+ * - **An error in it** is printed, sets {@linkcode Process.exitcode} to 1, and does nothing else to the program.
+ * - **Locks that it holds** when it ends are free for the others (`lock.recovered` tells).
+ *
+ * Source: `multiprocessing.Process`, article 003.
+ *
+ * Differs from Python: it is a thread with a heap of its own, not a process of the operating system; there is no subclass
+ * with a `run()`, since instances cannot be sent.
+ *
+ * @typeParam A The arguments.
+ *
+ * @example Waiting for its end
+ * ```ts
+ * import { Process } from "@manycore/parallel";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const process = new Process({ target: () => Deno.exit(3) });
+ * process.start();
+ * await process.join();
+ * assertEquals(process.exitcode, 3);
+ * ```
+ */
+export class Process<A extends readonly unknown[] = readonly unknown[]> {
+  /** The name. */
+  readonly name: string;
+  #options: ProcessOptions<A> | undefined;
+  #scheduler: WorkerScheduler | undefined;
+  #exitcode: number | null = null;
+  #pid: number | null = null;
+  readonly #ended = Promise.withResolvers<void>();
+
+  /**
+   * A process that is not started.
+   *
+   * @param options What it runs.
+   * @throws {TypeError} If an option is of the wrong type.
+   */
+  constructor(options: ProcessOptions<A> = {}) {
+    checkOptions(options);
+    const { target, args, name, module, scope } = options;
+    if (target !== undefined) checkFunction("target", target);
+    if (args !== undefined) checkArgs("args", args);
+    if (name !== undefined && typeof name !== "string") {
+      throw new TypeError(`Cannot use 'name' as it must be a string: current value is ${show(name)}`);
+    }
+    if (module !== undefined && typeof module !== "string" && !(module instanceof URL)) {
+      throw new TypeError(`Cannot use 'module' as it must be a string or a URL: current value is ${show(module)}`);
+    }
+    if (scope !== undefined) checkScope(scope);
+    refuseWhileImporting("a process");
+    this.name = name ?? this.nextName();
+    this.#options = { ...options };
+  }
+
+  /** The name of one that was given none. */
+  protected nextName(): string {
+    const parent = /^Process-[\d:]+$/.exec(currentProcess().name)?.[0];
+    const number = ++counts.process;
+    return parent === undefined ? `Process-${number}` : `${parent}:${number}`;
+  }
+
+  /** The first line of what is printed of an error. */
+  protected headline(): string {
+    return `Process ${this.name}:`;
+  }
+
+  /**
+   * Starts it.
+   *
+   * @throws {InvalidStateError} If it was started before.
+   * @throws {SerializationError} If the target, an argument or the scope cannot be sent; it is not started then.
+   */
+  start(): void {
+    if (this.#options === undefined) throw new InvalidStateError(`Cannot start ${this.name} as it was started before`);
+    const { target = () => {}, args = [], module, scope = {} } = this.#options;
+    const scheduler = new WorkerScheduler({
+      size: 1,
+      name: this.name,
+      exactName: true,
+      module: module === undefined ? undefined : String(module),
+      scope,
+      initializer: undefined,
+      initargs: [],
+      maxTasks: 0,
+      idleTimeout: Infinity,
+      trace: false,
+    });
+    let refused: unknown;
+    let starting = true;
+    const task = new Task(target as AnyFunction, "run", args, 0, (outcome) => {
+      if (starting && !outcome.ok) refused = outcome.error;
+      else if (this.#exitcode === null) this.#end(outcome.ok ? 0 : this.#failed(outcome.error));
+    });
+    scheduler.submit(task);
+    starting = false;
+    if (refused !== undefined) {
+      scheduler.terminate();
+      throw refused;
+    }
+    this.#options = undefined; // it may hold a lot
+    this.#scheduler = scheduler;
+    this.#pid = scheduler.firstPid;
+    active.add(this as unknown as Process);
+    scheduler.close();
+  }
+
+  #failed(error: unknown): number {
+    if (error instanceof BrokenProcessPoolError && error.exitCode !== undefined) return error.exitCode;
+    console.error(this.headline());
+    console.error(error);
+    return 1;
+  }
+
+  #end(exitcode: number): void {
+    if (this.#exitcode !== null) return;
+    this.#exitcode = exitcode;
+    active.delete(this as unknown as Process);
+    this.#ended.resolve();
+  }
+
+  #started(what: string): WorkerScheduler {
+    if (this.#scheduler === undefined) throw new InvalidStateError(`Cannot ${what} ${this.name} as it was not started`);
+    return this.#scheduler;
+  }
+
+  /** Takes note of an end that the event loop has not told yet. */
+  #look(): void {
+    if (this.#exitcode === null) this.#scheduler?.block(() => this.#exitcode !== null, -Infinity);
+  }
+
+  /**
+   * Waits in the event loop until it has ended.
+   *
+   * @param timeout How long to wait at most, in milliseconds; 0 and less: not at all.
+   * @returns Resolves in both cases: {@linkcode Process.exitcode} tells.
+   * @throws {InvalidStateError} If it was not started.
+   * @throws {TypeError} If `timeout` is not a number.
+   */
+  async join(timeout?: number): Promise<void> {
+    const time = checkTimeout(timeout);
+    this.#started("join");
+    if (time === Infinity) return await this.#ended.promise;
+    this.#look();
+    if (this.#exitcode !== null || time <= 0) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const over = new Promise<void>((resolve) => timer = setTimeout(resolve, time));
+    await Promise.race([this.#ended.promise, over]);
+    clearTimeout(timer);
+  }
+
+  /**
+   * Blocks this thread until it has ended.
+   *
+   * @param timeout How long to wait at most, in milliseconds; 0 and less: not at all.
+   * @throws {InvalidStateError} If it was not started.
+   * @throws {TypeError} If `timeout` is not a number.
+   * @throws {CancelledError} If this worker was terminated meanwhile.
+   */
+  joinSync(timeout?: number): void {
+    const deadline = performance.now() + checkTimeout(timeout);
+    const scheduler = this.#started("join");
+    if (this.#exitcode === null) scheduler.block(() => this.#exitcode !== null, deadline);
+  }
+
+  /** Whether it was started and has not ended. */
+  isAlive(): boolean {
+    this.#look();
+    return this.#scheduler !== undefined && this.#exitcode === null;
+  }
+
+  /**
+   * Ends it at once, with the exit code -15; one that has ended stays as it is. Code that runs may run on, where the
+   * runtime cannot stop it (Deno 2.8 and later); what waits, ends.
+   *
+   * @throws {InvalidStateError} If it was not started.
+   */
+  terminate(): void {
+    const scheduler = this.#started("terminate");
+    this.#look();
+    this.#end(TERMINATED);
+    scheduler.terminate();
+  }
+
+  /** The number of its worker; null before the start. */
+  get pid(): number | null {
+    return this.#pid;
+  }
+
+  /**
+   * How it ended: 0 well, 1 after an error that nothing caught, -15 terminated, or the code given to `Deno.exit()`. Null
+   * before its end.
+   */
+  get exitcode(): number | null {
+    this.#look();
+    return this.#exitcode;
+  }
+}
+
+/**
+ * A {@linkcode Process} under the name of Python's thread: it runs in a worker too, so that it uses a core of its own, and
+ * shares no variables, only the objects of `sync/`.
+ *
+ * Source: `threading.Thread`, article 003.
+ *
+ * Differs from Python: no common variables, and no lock that keeps two of them from computing at the same time. For
+ * functions that mostly wait, `ThreadPool` runs on the variables of the program itself.
+ *
+ * @typeParam A The arguments.
+ *
+ * @example Its name
+ * ```ts
+ * import { Thread } from "@manycore/parallel";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const thread = new Thread({ target: (who: string) => console.log(`Hello from ${self.name}, ${who}`), args: ["Ada"] });
+ * thread.start();
+ * await thread.join();
+ * assertEquals(thread.exitcode, 0);
+ * ```
+ */
+export class Thread<A extends readonly unknown[] = readonly unknown[]> extends Process<A> {
+  /** The name of one that was given none. */
+  protected override nextName(): string {
+    return `Thread-${++counts.thread}`;
+  }
+
+  /** The first line of what is printed of an error. */
+  protected override headline(): string {
+    return `Exception in thread ${this.name}:`;
+  }
+}
+
+/**
+ * The processes and threads that were started on this thread and have not ended.
+ *
+ * Source: `multiprocessing.active_children`.
+ *
+ * @returns A new array.
+ *
+ * @example None at first
+ * ```ts
+ * import { activeChildren } from "@manycore/parallel";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(activeChildren(), []);
+ * ```
+ */
+export function activeChildren(): Process[] {
+  return [...active].filter((process) => process.isAlive());
+}
+
+function checkScope(scope: unknown): void {
+  if (typeof scope !== "object" || scope === null) {
+    throw new TypeError(`Cannot use 'scope' as it must be an object: current value is ${show(scope)}`);
+  }
+  for (const name of Object.keys(scope)) {
+    if (!isIdentifier(name)) throw new TypeError(`Cannot use ${show(name)} in 'scope' as it is not a name`);
+  }
+}
