@@ -64,16 +64,17 @@ const MOST_WAITS = 0x7fff;
  * import { assertEquals } from "@std/assert";
  *
  * const scope = { condition: new Condition(), stock: new Value("i", 0) };
+ * const { condition, stock } = scope;
  * await using pool = new Pool(1, { scope });
  * const taken = pool.apply(() => {
- *   using _ = scope.condition.hold();
- *   scope.condition.waitFor(() => scope.stock.value > 0);
- *   return scope.stock.value--;
+ *   using _ = condition.hold();
+ *   condition.waitFor(() => stock.value > 0);
+ *   return stock.value--;
  * });
  * {
- *   await using _ = await scope.condition.holdAsync();
- *   scope.stock.value = 3;
- *   scope.condition.notify();
+ *   await using _ = await condition.holdAsync();
+ *   stock.value = 3;
+ *   condition.notify();
  * }
  * assertEquals(await taken, 3);
  * ```

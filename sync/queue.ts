@@ -70,13 +70,14 @@ const UNLIMITED = 0x7fffffff;
  * import { assertEquals } from "@std/assert";
  *
  * const scope = { tasks: new Queue<number | null>(), results: new Queue<number>() };
+ * const { tasks, results } = scope;
  * await using pool = new Pool(1, { scope });
  * const worker = pool.apply(() => {
- *   for (let n = scope.tasks.get(); n !== null; n = scope.tasks.get()) scope.results.put(n * n);
+ *   for (let n = tasks.get(); n !== null; n = tasks.get()) results.put(n * n);
  * });
- * for (const task of [1, 2, 3, null]) scope.tasks.put(task);
+ * for (const task of [1, 2, 3, null]) tasks.put(task);
  * await worker;
- * assertEquals([scope.results.get(), scope.results.get(), scope.results.get()], [1, 4, 9]);
+ * assertEquals([results.get(), results.get(), results.get()], [1, 4, 9]);
  * ```
  */
 export class Queue<T = unknown> {

@@ -44,14 +44,15 @@ const LIMIT = 0x7fffffff;
  * import { assert } from "@std/assert";
  *
  * const scope = { seats: new Semaphore(2), taken: new Value("i"), most: new Value("i") };
+ * const { seats, taken, most } = scope;
  * await using pool = new Pool(4, { scope });
  * await pool.map(() => {
- *   using _ = scope.seats.hold();
- *   const now = scope.taken.add(1) + 1;
- *   if (now > scope.most.value) scope.most.value = now;
- *   scope.taken.sub(1);
+ *   using _ = seats.hold();
+ *   const now = taken.add(1) + 1;
+ *   if (now > most.value) most.value = now;
+ *   taken.sub(1);
  * }, Array(20));
- * assert(scope.most.value <= 2);
+ * assert(most.value <= 2);
  * ```
  */
 export class Semaphore {
