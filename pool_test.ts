@@ -569,6 +569,31 @@ test("A34: a worker that dies fails the task it ran, and only that", async () =>
   assertEquals(await pool.map(square, [1, 2]), [1, 4]);
 });
 
+test("A35: when workers cannot be created, every pending call fails, and later ones throw", async () => {
+  const { Worker } = globalThis;
+  let left = 1;
+  globalThis.Worker = class extends Worker {
+    constructor(url: string | URL, options?: WorkerOptions) {
+      if (left-- <= 0) throw new RangeError("no more threads");
+      super(url, options);
+    }
+  };
+  try {
+    using pool = new Pool(2);
+    const calls = [pool.apply(() => new Promise(() => {})), pool.apply(() => 1), pool.map((x: number) => x, [1, 2])];
+    for (const call of await Promise.allSettled(calls)) {
+      assert(call.status === "rejected");
+      assertInstanceOf(call.reason, BrokenProcessPoolError);
+      assertStringIncludes(call.reason.message, "no more threads");
+      assertInstanceOf(call.reason.cause, RangeError);
+    }
+    assertThrows(() => pool.applyAsync(() => 1), BrokenProcessPoolError);
+    assertEquals(pool.stats().workers, 0);
+  } finally {
+    globalThis.Worker = Worker;
+  }
+});
+
 test("A36: 32 workers map 1000 items", async () => {
   await using pool = new Pool(32);
   const results = await pool.map(square, await range(1000));

@@ -53,7 +53,8 @@ export class Registry {
   constructor(memory?: SharedArrayBuffer) {
     this.memory = memory ?? new SharedArrayBuffer((TABLE + SLOTS * WORDS) * 4);
     this.#words = new Int32Array(this.memory);
-    if (memory === undefined) crypto.getRandomValues(this.#words.subarray(KEY, KEY + 2));
+    // By way of memory that is not shared, as older runtimes want it.
+    if (memory === undefined) this.#words.set(crypto.getRandomValues(new Int32Array(2)), KEY);
     this.key = (this.#words[KEY]! >>> 0) * 0x100000 + (this.#words[KEY + 1]! & 0xfffff);
   }
 

@@ -127,7 +127,8 @@ export class WorkerScheduler implements Scheduler {
 
   submitToAll(make: (index: number) => Task): void {
     this.#life.refuseUnlessOpen();
-    while (this.#hosts.size + this.#starting < this.size) this.#startWorker();
+    while (this.#hosts.size + this.#starting < this.size && this.#startWorker());
+    this.#life.refuseUnlessOpen();
     let index = 0;
     for (const host of [...this.#hosts]) this.#post(host, make(index++));
     this.#responses.watch();
@@ -255,7 +256,7 @@ export class WorkerScheduler implements Scheduler {
       const coming = host.desk.sleep === STARTING || (!host.waits && !this.#inFlight.has(host.desk.current));
       if (coming || host.wake()) needed--;
     }
-    for (; needed > 0 && this.#hosts.size + this.#starting < this.size; needed--) this.#startWorker();
+    for (; needed > 0 && this.#hosts.size + this.#starting < this.size; needed--) if (!this.#startWorker()) return;
     if (this.#board.unclaimed() > 0) this.#responses.watch();
   }
 
@@ -265,24 +266,33 @@ export class WorkerScheduler implements Scheduler {
     return null;
   }
 
-  #startWorker(): void {
+  /** Starts one more worker: whether that was possible. If not, the scheduler is broken. */
+  #startWorker(): boolean {
     const number = ++this.#hostNumber;
     this.#starting++;
-    const host = new Host({
-      board: this.#board,
-      number,
-      name: this.#options.exactName ? this.#options.name : `${this.#options.name}-${number}`,
-      epoch: this.#epoch,
-      setup: this.#setup,
-      onWake: () => this.#awake(),
-      onMessage: (host, message) => this.#receive(host, message),
-      onError: (host, message) => {
-        if (this.#hosts.has(host)) this.#lose(host, `by an error: ${message}`);
-      },
-    });
-    this.#starting--;
+    let host: Host;
+    try {
+      host = new Host({
+        board: this.#board,
+        number,
+        name: this.#options.exactName ? this.#options.name : `${this.#options.name}-${number}`,
+        epoch: this.#epoch,
+        setup: this.#setup,
+        onWake: () => this.#awake(),
+        onMessage: (host, message) => this.#receive(host, message),
+        onError: (host, message) => {
+          if (this.#hosts.has(host)) this.#lose(host, `by an error: ${message}`);
+        },
+      });
+    } catch (error) {
+      this.#break(error);
+      return false;
+    } finally {
+      this.#starting--;
+    }
     this.#hosts.add(host);
     this.#thread.services.add(this.#serve);
+    return true;
   }
 
   // Taking replies.
@@ -467,7 +477,9 @@ export class WorkerScheduler implements Scheduler {
       }
       this.#forget(task);
       if (this.#hosts.size + this.#starting < this.size) this.#startWorker();
-      this.#post([...this.#hosts].at(-1)!, task);
+      const host = [...this.#hosts].at(-1);
+      if (host !== undefined) this.#post(host, task);
+      else this.#settle(task, this.#life.refusal()); // no worker could be started
     }
   }
 
