@@ -6,6 +6,7 @@
 
 import { atomics } from "./_atomics.ts";
 import { MUTEX, Mutex } from "./_mutex.ts";
+import { GRACE } from "./_registry.ts";
 import type { Member } from "./_thread.ts";
 
 /*
@@ -14,12 +15,6 @@ import type { Member } from "./_thread.ts";
 
 /** How many words a guard takes. */
 export const GUARD: number = 1 + MUTEX;
-
-/**
- * How long a terminated worker may still be inside, in milliseconds. Where code that runs cannot be stopped it leaves by
- * itself, in much less than this; where it can, it is stopped after 2 seconds.
- */
-const GRACE = 3000;
 
 /** Lets one thread at a time make a step. Unlike a lock it is not taken over while its holder may still be at it. */
 export class Guard {

@@ -105,7 +105,7 @@ export class Mutex {
   }
 
   #refuseIfEnded(): void {
-    if (this.#member.registry.alive(this.#member.id)) return;
+    if (!this.#member.ended) return;
     throw new CancelledError("Cannot release the lock as its worker was terminated, and another holds it");
   }
 

@@ -15,6 +15,7 @@ import { atomics } from "./_atomics.ts";
  *   4 NUMBERS      the last number given to a process or worker
  *   5 PLACES       the last number given to a shared object
  *   6 TICKETS      the last number given to a deposit, see _post_office.ts
+ *   7 LAST DEATH   when the last of them ended, in milliseconds, modulo 2 ** 32
  *   16 …           SLOTS × 8 words: ID, BELL, GENERATION, PARENT, LETTERS, -, -, -
  *
  * ID is 0, or generation << 9 | slot. It never comes twice, so that a word that holds an ID tells for ever whether that
@@ -26,6 +27,7 @@ const DEATHS = 3;
 const NUMBERS = 4;
 const PLACES = 5;
 const TICKETS = 6;
+const LAST_DEATH = 7;
 const TABLE = 16;
 const WORDS = 8;
 const ID = 0;
@@ -41,6 +43,12 @@ const GENERATIONS = (1 << 21) - 1;
 export const SLOTS: number = 1 << SLOT_BITS;
 /** The bits of a word that an ID takes. */
 export const ID_MASK = 0x3fffffff;
+
+/**
+ * How long a terminated worker may still run, in milliseconds. Where code that runs cannot be stopped it leaves the code of
+ * this library by itself, in much less than this; where it can, it is stopped after 2 seconds.
+ */
+export const GRACE = 3000;
 
 /** The threads of a program. */
 export class Registry {
@@ -102,6 +110,13 @@ export class Registry {
     return atomics.load(this.#words, DEATHS);
   }
 
+  /** For how long a thread that has ended may still run on, in milliseconds; 0 if there is none. */
+  get unrest(): number {
+    if (this.deaths === 0) return 0;
+    const since = (atomics.clock() - atomics.load(this.#words, LAST_DEATH)) >>> 0;
+    return since < GRACE ? GRACE - since : 0;
+  }
+
   /** Whether the thread with this ID lives. */
   alive(id: number): boolean {
     return atomics.load(this.#words, TABLE + (id & (SLOTS - 1)) * WORDS + ID) === id;
@@ -131,6 +146,7 @@ export class Registry {
 
   /** A death can make true what anyone waits for, and can have taken a wake-up with it: everyone looks again. */
   #wakeAll(): void {
+    atomics.store(this.#words, LAST_DEATH, atomics.clock() | 0);
     atomics.add(this.#words, DEATHS, 1);
     for (let slot = 0; slot < this.used; slot++) this.ring(slot);
   }
@@ -164,8 +180,8 @@ export class Registry {
   }
 
   /** The same without blocking; undefined when it was rung since. */
-  sleepAsync(slot: number, heard: number): Promise<unknown> | undefined {
-    const result = Atomics.waitAsync(this.#words, TABLE + slot * WORDS + BELL, heard);
+  sleepAsync(slot: number, heard: number): PromiseLike<unknown> | undefined {
+    const result = atomics.waitAsync(this.#words, TABLE + slot * WORDS + BELL, heard);
     return result.async ? result.value : undefined;
   }
 

@@ -93,7 +93,17 @@ export class Ring {
 
   /** How many records there are at this moment. */
   get size(): number {
-    return (this.#load(PUTS) - this.#load(GETS)) >>> 0;
+    return this.#between(GETS, PUTS);
+  }
+
+  /** How far `to` is ahead of `from`: at one moment, not between two. */
+  #between(from: number, to: number): number {
+    for (let start = this.#load(from);;) {
+      const end = this.#load(to);
+      const again = this.#load(from);
+      if (again === start) return (end - start) >>> 0;
+      start = again;
+    }
   }
 
   /** How many records were ever written, modulo 2 ** 32. */
@@ -103,7 +113,7 @@ export class Ring {
 
   /** Whether no record goes in now, with at most `most` records. */
   isFull(most: number): boolean {
-    return this.size >= most || (this.#load(WRITTEN) - this.#load(READ)) >>> 0 >= FULL;
+    return this.size >= most || this.#between(READ, WRITTEN) >= FULL;
   }
 
   /**

@@ -162,7 +162,8 @@ export class Member {
   readonly thread: Pick<ThreadState, "stopped" | "services" | "guards" | "office">;
   #listening = false;
   #timer: ReturnType<typeof setInterval> | undefined;
-  #deaths = 0;
+  #unrest: ReturnType<typeof setTimeout> | undefined;
+  #deaths = -1;
 
   constructor(registry: Registry, thread: Member["thread"], parent: number) {
     this.registry = registry;
@@ -177,8 +178,12 @@ export class Member {
    * @throws {CancelledError} If it is.
    */
   check(): void {
-    if (!this.registry.alive(this.id)) throw waitEnded();
-    refuseIfStopped(this.thread);
+    if (this.ended) throw waitEnded();
+  }
+
+  /** Whether this thread is to end. */
+  get ended(): boolean {
+    return !this.registry.alive(this.id) || this.thread.stopped();
   }
 
   /** See {@linkcode afterInterruption}. */
@@ -196,7 +201,9 @@ export class Member {
   sleep(heard: number, timeout: number): void {
     // Before the sleep: what has come earlier does not ring any more; what comes from now on does.
     for (const serve of this.thread.services) serve();
-    this.registry.sleep(this.slot, heard, timeout);
+    // A thread that runs on after its end may take a wake-up with it when it stops: so look again after that.
+    const { unrest } = this.registry;
+    this.registry.sleep(this.slot, heard, unrest > 0 ? Math.min(unrest, timeout) : timeout);
     this.thread.office.serve();
   }
 
@@ -256,6 +263,17 @@ export class Member {
     }
   }
 
+  /** As {@linkcode sleep} does. */
+  #lookAfterUnrest(): void {
+    const { unrest } = this.registry;
+    if (unrest === 0) return;
+    this.#unrest ??= setTimeout(() => {
+      this.#unrest = undefined;
+      for (const group of [...this.groups.values()]) this.#serve(group);
+      this.listen();
+    }, unrest + 1);
+  }
+
   #serve(group: Group): void {
     group.place.enter(this);
     for (const waiter of group.waiters) {
@@ -286,8 +304,12 @@ export class Member {
   #hold(): void {
     if (this.groups.size === 0) {
       clearInterval(this.#timer);
-      this.#timer = undefined;
-    } else if (this.#timer === undefined) {
+      clearTimeout(this.#unrest);
+      this.#timer = this.#unrest = undefined;
+      return;
+    }
+    this.#lookAfterUnrest();
+    if (this.#timer === undefined) {
       const reliable = waitAsyncWakes();
       const look = (): void => {
         this.#deaths = -1;

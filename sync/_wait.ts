@@ -62,14 +62,14 @@ export function waitOptions(options: number | AsyncWaitOptions | undefined): Asy
  * @throws {CancelledError} If this thread is a worker that was terminated.
  */
 export function waitFor(member: Member, place: WaitPlace, attempt: () => boolean, timeout: number): boolean {
-  const deadline = atomics.now() + timeout;
+  const deadline = timeout < Infinity ? atomics.now() + timeout : Infinity;
   try {
     for (;;) {
       const heard = member.hear();
       place.enter(member); // anew each time, as whoever wakes takes the entry
       member.check();
       if (attempt()) return true;
-      const left = deadline - atomics.now();
+      const left = deadline < Infinity ? deadline - atomics.now() : Infinity;
       if (!(left > 0)) return false;
       member.sleep(heard, left);
     }

@@ -1,0 +1,398 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { type Action, Model, type ModelThread, type Scene } from "../tools/model.ts";
+import { atomics } from "./_atomics.ts";
+import { GUARD, Guard } from "./_guard.ts";
+import { MUTEX, Mutex } from "./_mutex.ts";
+import { RING, Ring, ringMemory } from "./_ring.ts";
+import { Registry } from "./_registry.ts";
+import type { Member } from "./_thread.ts";
+import { waitFor } from "./_wait.ts";
+import { WAIT_SET, WaitSet } from "./_wait_set.ts";
+import { Barrier } from "./barrier.ts";
+import { Condition } from "./condition.ts";
+import { Event } from "./event.ts";
+import { Lock } from "./lock.ts";
+import { Queue } from "./queue.ts";
+import { Semaphore } from "./semaphore.ts";
+
+/** The results of each thread, its actions apart by spaces. */
+type Check = (...threads: string[]) => boolean;
+
+/** Goes through every order, of which there are at least `least` states, and checks how each of them ends. */
+function proves(
+  name: string,
+  threads: number,
+  least: number,
+  make: (scene: Scene) => readonly (ModelThread | (() => unknown)[])[],
+  check: Check,
+): void {
+  Deno.test(`in every order: ${name}`, () => {
+    const outcome = modelOf(threads, make, check).explore();
+    assert(outcome.failure === undefined, outcome.failure);
+    assert(outcome.states >= least, `only ${outcome.states} states`);
+  });
+}
+
+function modelOf(
+  threads: number,
+  make: (scene: Scene) => readonly (ModelThread | (() => unknown)[])[],
+  check: Check,
+): Model {
+  return new Model(
+    threads,
+    (scene) => make(scene).map((one) => Array.isArray(one) ? { actions: one.map((run) => ({ run })) } : one),
+    (results) => {
+      const told = results.map((thread) => thread.join(" "));
+      return check(...told) ? undefined : `wrong end: ${JSON.stringify(told)}`;
+    },
+  );
+}
+
+function times<T>(count: number, make: (index: number) => T): T[] {
+  return Array.from({ length: count }, (_, i) => make(i));
+}
+
+function words(size: number): Int32Array<SharedArrayBuffer> {
+  return new Int32Array(new SharedArrayBuffer(size * 4));
+}
+
+// What the model itself must find.
+
+Deno.test("the model finds that two threads are inside at once", () => {
+  const { failure } = modelOf(2, ({ section }) => times(2, () => [() => section.run()]), () => true).explore();
+  assertStringIncludes(failure!, "touch the same bytes at once");
+});
+
+Deno.test("the model finds a wake-up that is lost", () => {
+  const state = words(1);
+  const set = words(WAIT_SET);
+  const make = (late: boolean) => (scene: Scene) => [
+    [scene.on(0, (member) => () => {
+      const place = new WaitSet(set, 0, member, 1);
+      const looked = () => atomics.load(state, 0) === 1;
+      if (!late) return waitFor(member, place, looked, Infinity);
+      // Looks first, then says that it waits.
+      const heard = member.hear();
+      if (looked()) return true;
+      place.enter(member);
+      member.sleep(heard, Infinity);
+      return true;
+    })],
+    [scene.on(1, (member) => () => {
+      atomics.store(state, 0, 1);
+      return new WaitSet(set, 0, member, 1).wakeOne();
+    })],
+  ];
+  assertEquals(modelOf(2, make(false), () => true).explore().failure, undefined);
+  assertStringIncludes(modelOf(2, make(true), () => true).explore().failure!, "thread 0 waits for ever");
+});
+
+Deno.test("the model finds an update that is lost", () => {
+  const count = words(1);
+  const increment = () => atomics.store(count, 0, atomics.load(count, 0) + 1);
+  const look = () => atomics.load(count, 0);
+  const model = modelOf(2, () => times(2, () => [increment, look]), (a, b) => a.endsWith("2") || b.endsWith("2"));
+  assertStringIncludes(model.explore().failure!, "wrong end");
+});
+
+// Locks.
+
+const locked = (scene: Scene, mutexOf: (thread: number) => Mutex, thread: number): (() => unknown)[] => {
+  const mutex = mutexOf(thread);
+  return [() => mutex.acquire(Infinity), () => scene.section.run(), () => mutex.release()];
+};
+
+function mutexes(scene: Scene): (thread: number) => Mutex {
+  const memory = words(MUTEX);
+  return (thread) => scene.on(thread, (member) => new Mutex(memory, 0, member, 1));
+}
+
+const PASSED = "true undefined true";
+
+proves("a lock, taken twice by two threads", 2, 5000, (scene) => {
+  const mutexOf = mutexes(scene);
+  return times(2, (i) => [...locked(scene, mutexOf, i), ...locked(scene, mutexOf, i)]);
+}, (...all) => all.every((one) => one === `${PASSED} ${PASSED}`));
+
+proves("a lock, three threads", 3, 20_000, (scene) => {
+  const mutexOf = mutexes(scene);
+  return times(3, (i) => locked(scene, mutexOf, i));
+}, (...all) => all.every((one) => one === PASSED));
+
+proves("a lock, one of three gives up at any moment", 3, 20_000, (scene) => {
+  const mutexOf = mutexes(scene);
+  const impatient = mutexOf(2);
+  return [
+    ...times(2, (i) => locked(scene, mutexOf, i)),
+    {
+      actions: [
+        { run: () => impatient.acquire(10), timed: true },
+        { run: () => impatient.mine && impatient.release() },
+      ],
+    },
+  ];
+}, (a, b, c) => a === PASSED && b === PASSED && (c === "true true" || c === "false false"));
+
+/** Ends a thread as its host does. */
+const ends = (scene: Scene, thread: number): (() => unknown)[] => [
+  () => scene.stop(thread),
+  () => new Registry(scene.registry).bury(scene.ids[thread]!),
+];
+
+proves("a lock whose holder is terminated at any step", 3, 3000, (scene) => {
+  const mutexOf = mutexes(scene);
+  const [dying, other] = [mutexOf(0), mutexOf(1)];
+  return [
+    { actions: [{ run: () => dying.acquire(Infinity) && dying.release() }], mortal: true },
+    [() => other.acquire(Infinity), () => other.release()],
+    ends(scene, 0),
+  ];
+}, (_, other) => other === "true true");
+
+proves("two that wait for a lock whose holder is terminated while it releases it", 3, 3000, (scene) => {
+  const memory = words(MUTEX);
+  const mutexOf = (thread: number) => scene.on(thread, (member) => new Mutex(memory, 0, member, 1));
+  const [dying, ...others] = times(3, mutexOf);
+  dying!.tryAcquire();
+  const [stop, bury] = ends(scene, 0);
+  return [
+    { actions: [{ run: () => dying!.release() }], mortal: true },
+    [() => others[0]!.acquire(Infinity), () => others[0]!.release()],
+    [stop!, bury!, () => others[1]!.acquire(Infinity), () => others[1]!.release()],
+  ];
+}, (_, other, host) => other === "true true" && host === "undefined undefined true true");
+
+proves("a lock, blocking against waiting in the event loop", 2, 300, (scene) => {
+  const memory = words(MUTEX);
+  const blocking = scene.on(0, (member) => new Mutex(memory, 0, member, 1));
+  return [
+    [() => blocking.acquire(Infinity), () => scene.section.run(), () => blocking.release()],
+    [() =>
+      scene.on(1, (member) => {
+        const mutex = new Mutex(memory, 0, member, 1);
+        mutex.acquireAsync(Infinity, undefined).catch(() => {}); // broken off at each step of the model
+        while (member.groups.size > 0) scene.turn();
+        scene.section.run();
+        return mutex.mine && mutex.release();
+      })],
+  ];
+}, (blocking, waiting) => blocking === PASSED && waiting === "true");
+
+proves("a guard, one of three threads inside is terminated at any step", 3, 10_000, (scene) => {
+  const memory = words(GUARD);
+  const inside = (thread: number) =>
+    scene.on(thread, (member) => {
+      const guard = new Guard(memory, 0, member, 1, () => scene.section.run());
+      return () => guard.run(() => scene.section.run());
+    });
+  const [dying, other] = [inside(0), inside(1)];
+  return [{ actions: [{ run: dying }], mortal: true }, [other], ends(scene, 0)];
+}, (_, other) => other === "undefined");
+
+// Semaphores.
+
+proves("a semaphore, two permits come for two that wait", 3, 5000, (scene) => {
+  const { handle } = scene.on(0, () => new Semaphore(0));
+  const of = (thread: number) => scene.on(thread, () => new Semaphore(handle));
+  const [first, second, third] = [of(0), of(1), of(2)];
+  return [[() => first.acquire()], [() => second.acquire()], [() => third.release(), () => third.release()]];
+}, (a, b) => a === "true" && b === "true");
+
+proves("a semaphore, one of two that wait gives up at any moment", 3, 5000, (scene) => {
+  const { handle } = scene.on(0, () => new Semaphore(0));
+  const of = (thread: number) => scene.on(thread, () => new Semaphore(handle));
+  const [first, second, third] = [of(0), of(1), of(2)];
+  return [
+    // What it got after all, it gives back.
+    { actions: [{ run: () => first.acquire({ timeout: 10 }), timed: true }, { run: () => undefined }] },
+    [() => second.acquire({ timeout: 1e6 })],
+    [() => third.release(), () => third.getValue()],
+  ];
+}, (a, b) => (a.startsWith("true") && b === "false") || (a.startsWith("false") && b === "true"));
+
+// Conditions.
+
+const conditions = (scene: Scene): (thread: number) => Condition => {
+  const { handle } = scene.on(0, () => new Condition(new Lock()));
+  return (thread) => scene.on(thread, () => new Condition(handle));
+};
+
+const waits = (condition: Condition, timeout?: number): Action => ({
+  run: () => {
+    condition.acquire();
+    const notified = condition.wait(timeout);
+    condition.release();
+    return notified;
+  },
+  timed: timeout !== undefined,
+});
+
+proves("a condition, what is said under the lock is heard", 2, 1000, (scene) => {
+  const state = words(1);
+  const of = conditions(scene);
+  const [hears, says] = [of(0), of(1)];
+  return [
+    [() => {
+      hears.acquire();
+      hears.waitFor(() => atomics.load(state, 0) === 1);
+      hears.release();
+    }],
+    [() => {
+      says.acquire();
+      atomics.store(state, 0, 1);
+      says.notify();
+      says.release();
+    }],
+  ];
+}, (hears, says) => hears === "undefined" && says === "undefined");
+
+proves(
+  "a condition, a notification while its only waiter gives up; nothing of it is left for the next wait",
+  2,
+  5000,
+  (scene) => {
+    const of = conditions(scene);
+    const says = of(1);
+    return [
+      { actions: [waits(of(0), 10), waits(of(0), 10)], first: true },
+      [() => {
+        says.acquire();
+        says.notify();
+        says.release();
+      }],
+    ];
+  },
+  (heard) => ["true false", "false true", "false false"].includes(heard),
+);
+
+proves("a condition, notifyAll() lets everyone go who waits", 3, 5000, (scene) => {
+  const of = conditions(scene);
+  const says = of(2);
+  return [
+    { actions: [waits(of(0))], first: true },
+    { actions: [waits(of(1))], first: true },
+    [() => {
+      says.acquire();
+      says.notifyAll();
+      says.release();
+    }],
+  ];
+}, (a, b) => a === "true" && b === "true");
+
+// Rings and queues.
+
+const rings = (scene: Scene): (thread: number) => Ring => {
+  const memory = words(RING);
+  const bytes = ringMemory();
+  scene.on(0, (member) => new Ring(memory, 0, bytes, member, 1));
+  return (thread) => scene.on(thread, (member) => new Ring(memory, 0, bytes, member, 1));
+};
+
+const puts = (ring: Ring, value: number) => () => ring.put(new Uint8Array(4).fill(value), 0, 9, () => {});
+const gets = (ring: Ring) => () => ring.get()?.bytes.join("") ?? "none";
+
+proves("a ring, two that put and one that gets", 3, 5000, (scene) => {
+  const of = rings(scene);
+  return [[puts(of(0), 1)], [puts(of(1), 2)], [gets(of(2))]];
+}, (a, b, got) => a === "true" && b === "true" && ["none", "1111", "2222"].includes(got));
+
+proves("a ring, two that get what one puts", 3, 5000, (scene) => {
+  const of = rings(scene);
+  return [[puts(of(0), 1)], [gets(of(1))], [gets(of(2))]];
+}, (_, a, b) => ["none 1111", "1111 none", "none none"].includes(`${a} ${b}`));
+
+proves(
+  "a ring, one that puts is terminated at any step",
+  2,
+  1000,
+  (scene) => {
+    const of = rings(scene);
+    const [dying, other] = [of(0), of(1)];
+    return [
+      { actions: [{ run: puts(dying, 1) }], mortal: true },
+      [...ends(scene, 0), puts(other, 2), gets(other), gets(other), gets(other)],
+    ];
+  },
+  (_, other) =>
+    /^undefined undefined true (2222 none|1111 2222|2222 1111) none$/.test(other) || other.endsWith("2222 none 1111"),
+);
+
+proves(
+  "a ring, one that gets is terminated at any step",
+  2,
+  1000,
+  (scene) => {
+    const of = rings(scene);
+    const [dying, other] = [of(0), of(1)];
+    puts(other, 1)();
+    puts(other, 2)();
+    return [
+      { actions: [{ run: gets(dying) }], mortal: true },
+      [...ends(scene, 0), gets(other), gets(other), gets(other)],
+    ];
+  },
+  (dying, other) =>
+    dying === "1111" ? /^\S+ \S+ 2222 none none$/.test(other) : /1111 2222 none$|\S+ \S+ 2222 none none$/.test(other),
+);
+
+const queues = (scene: Scene, maxsize: number): (thread: number) => Queue<number> => {
+  const { handle } = scene.on(0, () => new Queue<number>(maxsize));
+  return (thread) => scene.on(thread, () => new Queue<number>(handle));
+};
+
+proves("a queue, one puts and one gets", 2, 1000, (scene) => {
+  const of = queues(scene, 0);
+  const [puts, gets] = [of(0), of(1)];
+  return [[() => puts.put(1), () => puts.put(2)], [() => gets.get(), () => gets.get()]];
+}, (_, got) => got === "1 2");
+
+proves("a queue with room for one, one puts and one gets", 2, 1000, (scene) => {
+  const of = queues(scene, 1);
+  const [puts, gets] = [of(0), of(1)];
+  return [[() => puts.put(1), () => puts.put(2)], [() => gets.get(), () => gets.get()]];
+}, (_, got) => got === "1 2");
+
+proves("a full queue with room for one, two that wait to put", 3, 5000, (scene) => {
+  const of = queues(scene, 1);
+  const gets = of(2);
+  gets.put(0);
+  return [
+    { actions: [{ run: () => of(0).put(1) }], first: true },
+    { actions: [{ run: () => of(1).put(2) }], first: true },
+    [() => gets.get(), () => gets.get()],
+  ];
+}, (_1, _2, got) => got === "0 1" || got === "0 2");
+
+proves("an empty queue, two that wait to get", 3, 5000, (scene) => {
+  const of = queues(scene, 0);
+  const puts = of(2);
+  return [
+    { actions: [{ run: () => of(0).get() }], first: true },
+    { actions: [{ run: () => of(1).get() }], first: true },
+    [() => puts.put(1), () => puts.put(2)],
+  ];
+}, (a, b) => a + b === "12" || a + b === "21");
+
+proves("a queue, closed while one waits to get", 2, 500, (scene) => {
+  const of = queues(scene, 0);
+  const [closes, gets] = [of(0), of(1)];
+  return [[() => closes.put(1), () => closes.close()], [() => gets.get(), () => gets.get()]];
+}, (_, got) => got === "1 ClosedError");
+
+// The others.
+
+proves("an event, set and cleared at once, is seen by those who wait", 3, 2000, (scene) => {
+  const { handle } = scene.on(0, () => new Event());
+  const of = (thread: number) => scene.on(thread, () => new Event(handle));
+  const sets = of(2);
+  return [[() => of(0).wait()], [() => of(1).wait()], [() => sets.set()]];
+}, (a, b) => a === "true" && b === "true");
+
+proves("a barrier of two, passed twice", 2, 1000, (scene) => {
+  const { handle } = scene.on(0, () => new Barrier(2));
+  const of = (thread: number) => scene.on(thread, () => new Barrier(handle));
+  return times(2, (i) => {
+    const barrier = of(i);
+    return [() => barrier.wait(), () => barrier.wait()];
+  });
+}, (a, b) => Number(a[0]) + Number(b[0]) === 1 && Number(a[2]) + Number(b[2]) === 1);
