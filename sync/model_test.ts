@@ -5,7 +5,7 @@ import { GUARD, Guard } from "./_guard.ts";
 import { MUTEX, Mutex } from "./_mutex.ts";
 import { RING, Ring, ringMemory } from "./_ring.ts";
 import { Registry } from "./_registry.ts";
-import type { Member } from "./_thread.ts";
+
 import { waitFor } from "./_wait.ts";
 import { WAIT_SET, WaitSet } from "./_wait_set.ts";
 import { Barrier } from "./barrier.ts";

@@ -11,7 +11,7 @@
 
 import { atomics } from "../sync/_atomics.ts";
 import { Registry } from "../sync/_registry.ts";
-import { Member, thisThread, type ThreadState } from "../sync/_thread.ts";
+import { Member, thisThread } from "../sync/_thread.ts";
 
 /** Thrown to break off an action that has come to its next step. */
 const SUSPENDED = new Error("suspended");
