@@ -20,6 +20,7 @@
 
 import { BrokenProcessPoolError, InvalidStateError } from "./errors.ts";
 import { checkArgs, checkFunction, checkOptions, checkTimeout, show } from "./_options.ts";
+import { refuseInstances } from "./codec/encoder.ts";
 import { type AnyFunction, isIdentifier } from "./codec/functions.ts";
 import { currentProcess, type ProcessInfo } from "./worker/current_process.ts";
 import { Task } from "./worker/task.ts";
@@ -96,6 +97,11 @@ const TERMINATED = -15;
 export class Process<A extends readonly unknown[] = readonly unknown[]> {
   /** The name. */
   readonly name: string;
+
+  static {
+    refuseInstances(Process.prototype, "Cannot send a process to another thread");
+  }
+
   #options: ProcessOptions<A> | undefined;
   #scheduler: WorkerScheduler | undefined;
   #exitcode: number | null = null;

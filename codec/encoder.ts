@@ -6,7 +6,7 @@
 
 import { SerializationError } from "../errors.ts";
 import { errorClassOf, errorFields, messageOf, readText } from "./error_fields.ts";
-import { type AnyFunction, describeFunction } from "./functions.ts";
+import { type AnyFunction, describeFunction, keepHere } from "./functions.ts";
 import { handleOf } from "./shared.ts";
 import { define, TAG, VIEWS } from "./tags.ts";
 import { Transfer } from "./transfer.ts";
@@ -20,9 +20,10 @@ const utf8Encoder = new TextEncoder();
 
 const refused = new Map<object, string>();
 
-/** Makes every instance of a class unsendable, with `reason` as the error; for handles that mean nothing elsewhere. */
+/** Makes a class and every instance of it unsendable, these with `reason` as the error: they mean nothing elsewhere. */
 export function refuseInstances(prototype: object, reason: string): void {
   refused.set(prototype, reason);
+  keepHere(prototype.constructor as AnyFunction);
 }
 
 /** An encoded value. */

@@ -48,6 +48,14 @@ export function registerLibraryFunction<F extends AnyFunction>(name: string, fn:
   return fn;
 }
 
+/** Classes of this library that need more of it than a worker has, unless it imports it. */
+const tooLarge = new WeakSet<AnyFunction>();
+
+/** Refuses to send a class of this library. */
+export function keepHere(type: AnyFunction): void {
+  tooLarge.add(type);
+}
+
 /**
  * Describes `fn` for the other side.
  *
@@ -57,6 +65,11 @@ export function registerLibraryFunction<F extends AnyFunction>(name: string, fn:
 export function describeFunction(fn: AnyFunction): FunctionSpec {
   let spec = specs.get(fn);
   if (spec === undefined) {
+    if (tooLarge.has(fn)) {
+      throw new SerializationError(
+        `Cannot send the class ${fn.name}: give the pool 'module', and import the class in that module`,
+      );
+    }
     spec = globalPath(fn) ?? sourceSpec(fn);
     specs.set(fn, spec);
   }

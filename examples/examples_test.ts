@@ -25,3 +25,7 @@ Deno.test("fib_map.ts prints time, n and fib(n) for 1 to 39, all after the last 
     [a, b] = [b, a + b];
   }
 });
+
+Deno.test("shared_array_in_place.ts prints two roots that workers have written", async () => {
+  assertEquals(await run("shared_array_in_place"), ["√250000 = 500, √998001 = 999"]);
+});
