@@ -369,7 +369,8 @@ export function isIterable(value: unknown): value is Iterable<unknown> {
   return value !== null && value !== undefined && typeof (value as Iterable<unknown>)[Symbol.iterator] === "function";
 }
 
-function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+/** Whether `value` can be read item by item, each with a wait. */
+export function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
   return value !== null && value !== undefined &&
     typeof (value as AsyncIterable<unknown>)[Symbol.asyncIterator] === "function";
 }

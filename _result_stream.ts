@@ -90,6 +90,8 @@ export interface StreamOptions {
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((done: number, total?: number) => void) | undefined;
   readonly returnExceptions: boolean;
+  /** When whoever waits gets a `TimeoutError`, as a time of `performance.now()`. */
+  readonly deadline?: number;
 }
 
 interface Waiter<T> {
@@ -282,13 +284,44 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
       this.#waiters.delete(waiter);
       reject(new TimeoutError(`The next result is not there after ${timeout} ms`));
     };
-    if (limit > 0 && limit !== Infinity) timer = setTimeout(late, limit);
+    const left = (this.#options.deadline ?? Infinity) - performance.now();
+    const expires = left <= limit;
+    const least = expires ? left : limit;
+    const end = expires ? () => this.#expire() : late;
+    if (least > 0 && least !== Infinity) timer = setTimeout(end, least);
     const waiter: Waiter<T> = { resolve, reject, timer };
     this.#waiters.add(waiter);
     this.#give();
-    if (limit <= 0 && this.#waiters.has(waiter)) late();
+    if (least <= 0 && this.#waiters.has(waiter)) end();
     this.#fill();
     return promise;
+  }
+
+  /** The same as {@linkcode ResultStream.next}, blocking the thread. */
+  nextSync(): IteratorResult<T, undefined> {
+    const { deadline = Infinity } = this.#options;
+    for (;;) {
+      const outcome = this.#nextOutcome();
+      this.#fill();
+      if (outcome?.ok === true) return { done: false, value: outcome.value as T };
+      if (outcome !== undefined) throw outcome.error;
+      if (this.#over) return { done: true, value: undefined };
+      if (!this.#scheduler.block(() => !this.#ready.empty || this.#over, deadline)) this.#expire();
+    }
+  }
+
+  /** Nobody waits any longer. */
+  #expire(): void {
+    const unfinished = this.#sent - this.#given;
+    this.#stopWith(new TimeoutError(`The results are not all there in time: ${unfinished} calls are unfinished`));
+  }
+
+  /** The error of the input, if that has failed: it is not given as the last result then. */
+  takeInputError(): { readonly error: unknown } | undefined {
+    const last = this.#lastError;
+    if (last === undefined || last.ok) return undefined;
+    this.#lastError = undefined;
+    return last;
   }
 
   async return(): Promise<IteratorResult<T, undefined>> {

@@ -16,6 +16,7 @@
  */
 
 export * from "./errors.ts";
+export * from "./executor.ts";
 export * from "./pool.ts";
 export * from "./process.ts";
 export * from "./sync/mod.ts";

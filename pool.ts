@@ -17,13 +17,13 @@
 
 import type { AsyncResult } from "./_async_result.ts";
 import { Calls } from "./_calls.ts";
-import { checkArgs, checkCount, checkLimit, checkOptionalFunction, checkOptions, show } from "./_options.ts";
+import { checkCount, checkLimit, checkOptions } from "./_options.ts";
 import type { ResultIterator } from "./_result_stream.ts";
 import { traceJson } from "./_trace.ts";
 import { InvalidStateError } from "./errors.ts";
 import type { ArgsAndOptions, CallbackOptions, CallOptions, ImapOptions, MapOptions, PoolStats } from "./pool_types.ts";
 import { refuseInstances } from "./codec/encoder.ts";
-import { isIdentifier } from "./codec/functions.ts";
+import { workerOptions } from "./_worker_options.ts";
 import { refuseWhileImporting } from "./worker/user_module.ts";
 import { WorkerScheduler } from "./worker/worker_scheduler.ts";
 
@@ -32,9 +32,6 @@ export type { ResultIterator } from "./_result_stream.ts";
 export type * from "./pool_types.ts";
 export { ThreadPool, type ThreadPoolOptions } from "./thread_pool.ts";
 export { transfer } from "./codec/transfer.ts";
-
-/** How long an idle pool keeps its workers, unless told otherwise, in milliseconds. */
-const IDLE_TIMEOUT = 10_000;
 
 /** Options of a {@linkcode Pool}. */
 export interface PoolOptions {
@@ -170,31 +167,11 @@ export class Pool implements AsyncDisposable, Disposable {
     checkOptions(options);
     const size = checkCount("processes", processes === undefined ? options.processes : processes) ??
       navigator.hardwareConcurrency;
-    checkOptionalFunction("initializer", options.initializer);
-    const { initargs = [], scope = {}, name = "PoolWorker", trace = false } = options;
-    checkArgs("initargs", initargs);
-    checkOptions(scope);
-    for (const key of Object.keys(scope)) {
-      if (!isIdentifier(key)) {
-        throw new RangeError(`Cannot use 'scope' as ${show(key)} cannot be the name of a variable`);
-      }
-    }
-    if (typeof name !== "string") {
-      throw new TypeError(`Cannot use 'name' as it must be a string: current value is ${show(name)}`);
-    }
+    const { name = "PoolWorker" } = options;
+    const limit = checkLimit("taskTimeout", options.taskTimeout, Infinity);
+    this.#scheduler = new WorkerScheduler(workerOptions(size, name, options));
     this.#name = name;
-    this.#scheduler = new WorkerScheduler({
-      size,
-      name,
-      module: moduleUrl(options.module),
-      scope,
-      initializer: options.initializer,
-      initargs,
-      maxTasks: checkCount("maxTasksPerChild", options.maxTasksPerChild) ?? 0,
-      idleTimeout: checkLimit("idleTimeout", options.idleTimeout, IDLE_TIMEOUT),
-      trace,
-    });
-    this.#calls = new Calls(this.#scheduler, checkLimit("taskTimeout", options.taskTimeout, Infinity));
+    this.#calls = new Calls(this.#scheduler, limit);
   }
 
   /**
@@ -826,17 +803,5 @@ export class Pool implements AsyncDisposable, Disposable {
    */
   [Symbol.dispose](): void {
     this.terminate();
-  }
-}
-
-function moduleUrl(module: string | URL | undefined): string | undefined {
-  if (module === undefined) return undefined;
-  if (typeof module !== "string" && !(module instanceof URL)) {
-    throw new TypeError(`Cannot use 'module' as it must be a URL: current value is ${show(module)}`);
-  }
-  try {
-    return new URL(module).href;
-  } catch {
-    throw new TypeError(`Cannot use 'module' as it must be an absolute URL, such as import.meta.url: ${show(module)}`);
   }
 }

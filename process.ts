@@ -19,9 +19,10 @@
  */
 
 import { BrokenProcessPoolError, InvalidStateError } from "./errors.ts";
-import { checkArgs, checkFunction, checkOptions, checkTimeout, show } from "./_options.ts";
+import { checkArgs, checkFunction, checkOptions, checkTimeout } from "./_options.ts";
 import { refuseInstances } from "./codec/encoder.ts";
-import { type AnyFunction, isIdentifier } from "./codec/functions.ts";
+import type { AnyFunction } from "./codec/functions.ts";
+import { checkName, checkScope, moduleUrl } from "./_worker_options.ts";
 import { currentProcess, type ProcessInfo } from "./worker/current_process.ts";
 import { Task } from "./worker/task.ts";
 import { refuseWhileImporting } from "./worker/user_module.ts";
@@ -119,12 +120,8 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
     const { target, args, name, module, scope } = options;
     if (target !== undefined) checkFunction("target", target);
     if (args !== undefined) checkArgs("args", args);
-    if (name !== undefined && typeof name !== "string") {
-      throw new TypeError(`Cannot use 'name' as it must be a string: current value is ${show(name)}`);
-    }
-    if (module !== undefined && typeof module !== "string" && !(module instanceof URL)) {
-      throw new TypeError(`Cannot use 'module' as it must be a string or a URL: current value is ${show(module)}`);
-    }
+    if (name !== undefined) checkName(name);
+    moduleUrl(module);
     if (scope !== undefined) checkScope(scope);
     refuseWhileImporting("a process");
     this.name = name ?? this.nextName();
@@ -156,7 +153,7 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
       size: 1,
       name: this.name,
       exactName: true,
-      module: module === undefined ? undefined : String(module),
+      module: moduleUrl(module),
       scope,
       initializer: undefined,
       initargs: [],
@@ -326,13 +323,4 @@ export class Thread<A extends readonly unknown[] = readonly unknown[]> extends P
  */
 export function activeChildren(): Process[] {
   return [...active].filter((process) => process.isAlive());
-}
-
-function checkScope(scope: unknown): void {
-  if (typeof scope !== "object" || scope === null) {
-    throw new TypeError(`Cannot use 'scope' as it must be an object: current value is ${show(scope)}`);
-  }
-  for (const name of Object.keys(scope)) {
-    if (!isIdentifier(name)) throw new TypeError(`Cannot use ${show(name)} in 'scope' as it is not a name`);
-  }
 }

@@ -6,12 +6,13 @@
 
 import type { AsyncResult } from "./_async_result.ts";
 import { Calls } from "./_calls.ts";
-import { checkArgs, checkCount, checkLimit, checkOptionalFunction, checkOptions, show } from "./_options.ts";
+import { checkArgs, checkCount, checkLimit, checkOptionalFunction, checkOptions } from "./_options.ts";
 import type { ResultIterator } from "./_result_stream.ts";
 import { traceJson } from "./_trace.ts";
 import { InvalidStateError } from "./errors.ts";
 import type { ArgsAndOptions, CallbackOptions, CallOptions, ImapOptions, MapOptions, PoolStats } from "./pool_types.ts";
 import { refuseInstances } from "./codec/encoder.ts";
+import { checkName } from "./_worker_options.ts";
 import { LocalScheduler } from "./worker/local_scheduler.ts";
 
 /** Options of a {@linkcode ThreadPool}. */
@@ -117,10 +118,7 @@ export class ThreadPool implements AsyncDisposable, Disposable {
     checkOptionalFunction("initializer", options.initializer);
     const { initargs = [], name = "ThreadPool", trace = false } = options;
     checkArgs("initargs", initargs);
-    if (typeof name !== "string") {
-      throw new TypeError(`Cannot use 'name' as it must be a string: current value is ${show(name)}`);
-    }
-    this.#name = name;
+    this.#name = checkName(name);
     this.#scheduler = new LocalScheduler({ size, initializer: options.initializer, initargs, trace });
     this.#calls = new Calls(this.#scheduler, checkLimit("taskTimeout", options.taskTimeout, Infinity));
   }

@@ -122,6 +122,11 @@ export class Board {
     return compareExchange(this.#words, SLOT_TABLE + slot * SLOT_WORDS + STATE, READY, CANCELLED) === READY;
   }
 
+  /** Caller: whether no worker has begun to read the task in a slot. */
+  isWaiting(slot: number): boolean {
+    return load(this.#words, SLOT_TABLE + slot * SLOT_WORDS + STATE) === READY;
+  }
+
   /** Caller: how many filled slots no worker has claimed yet. */
   unclaimed(): number {
     return (load(this.#words, TAIL) - load(this.#words, HEAD)) & INDEX_MASK;

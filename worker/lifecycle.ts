@@ -53,6 +53,13 @@ export class Lifecycle {
     this.#calls.delete(call);
   }
 
+  /** Takes no new calls; with `cut`, the long calls get that error, and hand over no more. */
+  close(cut: Error | undefined): void {
+    this.state = "closed";
+    if (cut === undefined) return;
+    for (const call of [...this.#calls]) call.abandon(cut);
+  }
+
   /** Whether no task can come any more. */
   get complete(): boolean {
     return this.state !== "open" && this.#calls.size === 0;

@@ -96,6 +96,23 @@ export class LocalScheduler implements Scheduler {
     return true;
   }
 
+  isRunning(task: Task): boolean {
+    return this.#running.has(task) && !task.settled;
+  }
+
+  cancelAll(outcome: () => Outcome): void {
+    const dropped: Task[] = [];
+    const drop = (task: Task): void => {
+      if (task.settled) this.#cancelled--;
+      else dropped.push(task);
+      task.settled = true;
+    };
+    for (const lane of this.#lanes) lane.posted.splice(0).forEach(drop);
+    for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) drop(task);
+    for (const task of dropped) task.settle(outcome());
+    this.#endIfComplete();
+  }
+
   #wake(lane: Lane | undefined): void {
     if (lane === undefined || lane.busy) return;
     lane.busy = true;
@@ -198,9 +215,9 @@ export class LocalScheduler implements Scheduler {
     if (this.#life.complete && this.#queue.empty && this.#lanes.every((lane) => !lane.busy)) this.#life.ended();
   }
 
-  close(): void {
+  close(cut?: Error): void {
     if (this.state !== "open") return;
-    this.#life.state = "closed";
+    this.#life.close(cut);
     this.#endIfComplete();
   }
 

@@ -133,7 +133,7 @@ export interface ChunkValue {
 /** How a task ended. */
 export type Outcome =
   | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly error: unknown };
+  | { readonly ok: false; readonly error: unknown; readonly cancelled?: true };
 
 /** A unit of scheduling: one call, or a chunk of calls. */
 export class Task {
@@ -223,8 +223,12 @@ export interface Scheduler {
   submitToAll(make: (index: number) => Task): void;
   /** Drops a task that has not begun: false when it has. A dropped task is never settled by the scheduler. */
   cancel(task: Task): boolean;
-  /** Takes no more tasks. */
-  close(): void;
+  /** Whether a task has begun and not ended. */
+  isRunning(task: Task): boolean;
+  /** Settles every task that has not begun with `outcome`. */
+  cancelAll(outcome: () => Outcome): void;
+  /** Takes no more tasks; calls that still hand over tasks get `cut`, if given, and hand over no more. */
+  close(cut?: Error): void;
   /** Ends everything: what is pending settles with `CancelledError`. */
   terminate(): void;
   /** Resolves once it is closed, every task has settled and the workers are gone. */

@@ -148,6 +148,22 @@ export class WorkerScheduler implements Scheduler {
     return true;
   }
 
+  isRunning(task: Task): boolean {
+    if (task.settled || this.#inFlight.get(task.seq) !== task) return false;
+    return task.slot < 0 || this.#slots[task.slot] !== task || !this.#board.isWaiting(task.slot);
+  }
+
+  cancelAll(outcome: () => Outcome): void {
+    const dropped = [...this.#inFlight.values()].filter((task) => this.cancel(task));
+    for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) {
+      if (task.settled) this.#cancelled--;
+      else dropped.push(task);
+      task.settled = true;
+    }
+    for (const task of dropped) task.settle(outcome());
+    this.#afterWork();
+  }
+
   // Handing tasks over.
 
   /** Moves tasks from the queue to the board as long as there is room, and sees to it that workers take them. */
@@ -594,9 +610,9 @@ export class WorkerScheduler implements Scheduler {
     for (const task of pending) this.#settle(task, this.#life.refusal());
   }
 
-  close(): void {
+  close(cut?: Error): void {
     if (this.state !== "open") return;
-    this.#life.state = "closed";
+    this.#life.close(cut);
     this.#afterWork();
   }
 
@@ -610,6 +626,11 @@ export class WorkerScheduler implements Scheduler {
     if (this.state === "terminated" || this.state === "broken") return;
     this.#life.abandon("broken", cause);
     this.#abandon();
+  }
+
+  /** Ends everything: what is pending settles with `BrokenProcessPoolError`, for `cause`. */
+  abort(cause: BrokenProcessPoolError): void {
+    this.#break(cause);
   }
 
   join(): Promise<void> {

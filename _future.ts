@@ -1,0 +1,421 @@
+/**
+ * Results to come, as executors give them.
+ *
+ * @module
+ */
+
+import { type Block, SettledLater } from "./_async_result.ts";
+import { checkFunction } from "./_options.ts";
+import { CancelledError, InvalidStateError } from "./errors.ts";
+import { refuseInstances } from "./codec/encoder.ts";
+import type { Outcome } from "./worker/task.ts";
+
+/** The work behind a future of an executor of this library. */
+export interface FutureWork {
+  /** Drops the work: false when it has begun. */
+  cancel(): boolean;
+  /** Whether it has begun. */
+  running(): boolean;
+  /** Blocks the thread until `done`, or until a time of `performance.now()`: whether it is done. */
+  readonly block: Block;
+}
+
+const NOT_OURS: Block = (done) => {
+  if (done()) return true;
+  throw new InvalidStateError("Cannot block for a result that is set on this very thread: await it");
+};
+
+/** Makes a future of work, and gives how to settle it. */
+export let futureOf: <T>(work: FutureWork) => [future: Future<T>, settle: (outcome: Outcome) => void];
+/** Calls `fn` when a future is done, at once if it is: gives what takes the wish back. */
+export let watch: (future: Future<unknown>, fn: () => void) => () => void;
+/** Whether the call of a future has ended with an error. */
+export let hasFailed: (future: Future<unknown>) => boolean;
+
+/**
+ * The result of a call that an executor was given.
+ *
+ * ```
+ *   pending ──▶ running ──▶ finished, with a value or an error
+ *      └──▶ cancelled
+ * ```
+ *
+ * It settles exactly once. It is no thenable: `await future.result()`. A failure that nobody asks for never becomes an
+ * unhandled rejection.
+ *
+ * Executors make futures; whoever writes an executor of his own makes them with `new Future()`, and reports with
+ * {@linkcode Future.setRunningOrNotifyCancel}, {@linkcode Future.setResult} and {@linkcode Future.setException}.
+ *
+ * Source: `concurrent.futures.Future`. Differs from Python: times are milliseconds; `result()` and `exception()` return
+ * promises, and block under names that end in `Sync`; a task that waits in shared memory for a worker can still be cancelled.
+ *
+ * @typeParam T The value.
+ *
+ * @example A result, and its failure
+ * ```ts
+ * import { ProcessPoolExecutor } from "@manycore/parallel";
+ * import { assertEquals, assertInstanceOf } from "@std/assert";
+ *
+ * await using executor = new ProcessPoolExecutor();
+ * const future = executor.submit(Math.sqrt, 16);
+ * assertEquals(await future.result(), 4);
+ * const failing = executor.submit(() => (undefined as unknown as string).length);
+ * assertInstanceOf(await failing.exception(), TypeError);
+ * ```
+ */
+export class Future<T = unknown> {
+  readonly #result: SettledLater<unknown>;
+  #work: FutureWork | undefined;
+  #state: "pending" | "running" | "cancelled" | "finished" = "pending";
+  #outcome: Outcome | undefined;
+  #callbacks: (() => void)[] | undefined;
+  #watchers: Set<() => void> | undefined;
+
+  static {
+    refuseInstances(Future.prototype, "Cannot send a future to another thread: send its result");
+    futureOf = <U>(work: FutureWork) => {
+      const future = new Future<U>();
+      future.#work = work;
+      return [future, (outcome) => future.#settle(outcome)];
+    };
+    hasFailed = (future) => future.#state === "finished" && future.#outcome?.ok === false;
+    watch = (future, fn) => {
+      if (future.done()) {
+        fn();
+        return () => {};
+      }
+      const watchers = future.#watchers ??= new Set();
+      watchers.add(fn);
+      return () => void watchers.delete(fn);
+    };
+  }
+
+  /**
+   * A future that is pending, for executors of one's own.
+   *
+   * @example An executor that calls at once
+   * ```ts
+   * import { Future } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * function submit<R>(fn: () => R): Future<R> {
+   *   const future = new Future<R>();
+   *   future.setRunningOrNotifyCancel();
+   *   future.setResult(fn());
+   *   return future;
+   * }
+   * assertEquals(await submit(() => 3).result(), 3);
+   * ```
+   */
+  constructor() {
+    this.#result = new SettledLater<unknown>((done, deadline) => (this.#work?.block ?? NOT_OURS)(done, deadline));
+  }
+
+  #settle(outcome: Outcome): void {
+    if (this.done()) return;
+    this.#state = !outcome.ok && outcome.cancelled === true ? "cancelled" : "finished";
+    this.#outcome = outcome;
+    this.#work = undefined; // it holds the arguments
+    this.#result.settle(outcome);
+    const watchers = this.#watchers;
+    this.#watchers = undefined;
+    for (const tell of watchers ?? []) tell();
+    const callbacks = this.#callbacks;
+    this.#callbacks = undefined;
+    for (const callback of callbacks ?? []) this.#report(callback);
+  }
+
+  #report(callback: () => void): void {
+    try {
+      callback();
+    } catch (error) {
+      console.error("A callback of a future has thrown:", error);
+    }
+  }
+
+  /**
+   * Gives the call up, if it has not begun.
+   *
+   * @returns Whether it is cancelled now: false if it runs or has ended; true also the second time.
+   *
+   * @example Before it begins
+   * ```ts
+   * import { ProcessPoolExecutor } from "@manycore/parallel";
+   * import { assert } from "@std/assert";
+   *
+   * await using executor = new ProcessPoolExecutor(1);
+   * const future = executor.submit(Math.sqrt, 16);
+   * assert(future.cancel() && future.cancelled());
+   * ```
+   */
+  cancel(): boolean {
+    if (this.#state === "cancelled") return true;
+    if (this.#state !== "pending" || this.#work?.cancel() === false) return false;
+    this.#settle(cancelledOutcome());
+    return true;
+  }
+
+  /**
+   * Whether it was cancelled.
+   *
+   * @returns `true` after a {@linkcode Future.cancel} that succeeded.
+   *
+   * @example Not by itself
+   * ```ts
+   * import { Future } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * assertEquals(new Future().cancelled(), false);
+   * ```
+   */
+  cancelled(): boolean {
+    return this.#state === "cancelled";
+  }
+
+  /**
+   * Whether the call is under way: a worker has taken it, so that it cannot be cancelled any more.
+   *
+   * @returns `false` before, and after its end.
+   *
+   * @example A call under way
+   * ```ts
+   * import { Event, ProcessPoolExecutor } from "@manycore/parallel";
+   * import { assert } from "@std/assert";
+   *
+   * await using executor = new ProcessPoolExecutor(1);
+   * const [begun, go] = [new Event(), new Event()];
+   * const future = executor.submit((begun: Event, go: Event) => (begun.set(), go.wait()), begun, go);
+   * await begun.waitAsync();
+   * assert(future.running() && !future.cancel());
+   * go.set();
+   * ```
+   */
+  running(): boolean {
+    return this.#state === "running" || (this.#state === "pending" && this.#work?.running() === true);
+  }
+
+  /**
+   * Whether it has ended or was cancelled.
+   *
+   * @returns `true` from the moment `result()` would not wait.
+   *
+   * @example Later
+   * ```ts
+   * import { ProcessPoolExecutor } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using executor = new ProcessPoolExecutor(1);
+   * const future = executor.submit(Math.sqrt, 16);
+   * assertEquals(future.done(), false);
+   * await future.result();
+   * assertEquals(future.done(), true);
+   * ```
+   */
+  done(): boolean {
+    return this.#outcome !== undefined;
+  }
+
+  /**
+   * The value, once it is there.
+   *
+   * @param timeout How long to wait, in milliseconds; 0 or less: not at all. For ever by default.
+   * @returns The value. Rejects with the error of the call, with {@linkcode CancelledError} if it was cancelled, with
+   * {@linkcode TimeoutError} if it is not there in time, while the call goes on.
+   * @throws {TypeError} If `timeout` is not a number.
+   *
+   * @example A value
+   * ```ts
+   * import { ProcessPoolExecutor } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using executor = new ProcessPoolExecutor(1);
+   * assertEquals(await executor.submit((a: number, b: number) => a + b, 1, 2).result(), 3);
+   * ```
+   */
+  result(timeout?: number): Promise<T> {
+    return this.#result.get(timeout) as Promise<T>;
+  }
+
+  /**
+   * The same, blocking the thread.
+   *
+   * @param timeout As for {@linkcode Future.result}.
+   * @returns The value.
+   * @throws {TypeError} If `timeout` is not a number.
+   * @throws {TimeoutError} If it is not there in time.
+   * @throws {CancelledError} If it was cancelled.
+   * @throws {InvalidStateError} If the call runs on this very thread, which cannot wait for itself.
+   *
+   * @example Without `await`
+   * ```ts
+   * import { ProcessPoolExecutor } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using executor = new ProcessPoolExecutor(1);
+   * assertEquals(executor.submit(Math.sqrt, 16).resultSync(), 4);
+   * ```
+   */
+  resultSync(timeout?: number): T {
+    return this.#result.getSync(timeout) as T;
+  }
+
+  /**
+   * What the call has thrown, once it has ended.
+   *
+   * @param timeout As for {@linkcode Future.result}.
+   * @returns What it threw, which may be anything; `null` if it went well. Rejects with {@linkcode CancelledError} if it was
+   * cancelled, with {@linkcode TimeoutError} if it has not ended in time.
+   * @throws {TypeError} If `timeout` is not a number.
+   *
+   * @example None
+   * ```ts
+   * import { ProcessPoolExecutor } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using executor = new ProcessPoolExecutor(1);
+   * assertEquals(await executor.submit(Math.sqrt, 16).exception(), null);
+   * ```
+   */
+  async exception(timeout?: number): Promise<unknown> {
+    if (!await this.#result.wait(timeout)) await this.result(0); // rejects
+    const outcome = this.#outcome!;
+    if (outcome.ok) return null;
+    if (this.#state === "cancelled") throw outcome.error;
+    return outcome.error;
+  }
+
+  /**
+   * Has a function called when the future is done, at once if it is: after those that were added before. One that throws is
+   * reported on the console, and changes nothing.
+   *
+   * @param fn Called once, with the future.
+   * @throws {TypeError} If it is not a function.
+   *
+   * @example Told when it is done
+   * ```ts
+   * import { ProcessPoolExecutor } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using executor = new ProcessPoolExecutor(1);
+   * const future = executor.submit(Math.sqrt, 16);
+   * const told = new Promise((resolve) => future.addDoneCallback(resolve));
+   * assertEquals(await told, future);
+   * ```
+   */
+  addDoneCallback(fn: (future: this) => void): void {
+    checkFunction("fn", fn);
+    const callback = () => fn(this);
+    if (this.done()) this.#report(callback);
+    else (this.#callbacks ??= []).push(callback);
+  }
+
+  #refuseUnlessOwn(what: string): void {
+    if (this.#work !== undefined || this.done()) {
+      throw new InvalidStateError(`Cannot ${what} as the future ${this.done() ? "is done" : "belongs to an executor"}`);
+    }
+  }
+
+  /**
+   * For executors of one's own: the call begins now, and cannot be cancelled any more.
+   *
+   * @returns Whether to make the call: false if it was cancelled.
+   * @throws {InvalidStateError} If it runs or has ended, or another executor has made it.
+   *
+   * @example A call that is not made
+   * ```ts
+   * import { Future } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const future = new Future();
+   * future.cancel();
+   * assertEquals(future.setRunningOrNotifyCancel(), false);
+   * ```
+   */
+  setRunningOrNotifyCancel(): boolean {
+    if (this.#state === "cancelled") return false;
+    this.#refuseUnlessOwn("begin the call");
+    if (this.#state === "running") throw new InvalidStateError("Cannot begin the call as it runs");
+    this.#state = "running";
+    return true;
+  }
+
+  /**
+   * For executors of one's own: the call has ended well.
+   *
+   * @param value What it returned.
+   * @throws {InvalidStateError} If the future is done, or another executor has made it.
+   *
+   * @example A value
+   * ```ts
+   * import { Future } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const future = new Future<number>();
+   * future.setResult(3);
+   * assertEquals(future.resultSync(), 3);
+   * ```
+   */
+  setResult(value: T): void {
+    this.#refuseUnlessOwn("set the result");
+    this.#settle({ ok: true, value });
+  }
+
+  /**
+   * For executors of one's own: the call has failed.
+   *
+   * @param error What it threw.
+   * @throws {InvalidStateError} If the future is done, or another executor has made it.
+   *
+   * @example A failure
+   * ```ts
+   * import { Future } from "@manycore/parallel";
+   * import { assertRejects } from "@std/assert";
+   *
+   * const future = new Future<number>();
+   * future.setException(new RangeError("Too large"));
+   * await assertRejects(() => future.result(), RangeError);
+   * ```
+   */
+  setException(error: unknown): void {
+    this.#refuseUnlessOwn("set the error");
+    this.#settle({ ok: false, error });
+  }
+
+  /**
+   * Such as `Future(finished, number)`, with the kind of what was returned or thrown.
+   *
+   * @returns The state in words.
+   *
+   * @example At first
+   * ```ts
+   * import { Future } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * assertEquals(String(new Future()), "Future(pending)");
+   * ```
+   */
+  toString(): string {
+    const outcome = this.#outcome;
+    if (outcome === undefined) return `Future(${this.running() ? "running" : "pending"})`;
+    if (this.#state === "cancelled") return "Future(cancelled)";
+    return `Future(finished, ${outcome.ok ? "returned" : "threw"} ${
+      kindOf(outcome.ok ? outcome.value : outcome.error)
+    })`;
+  }
+
+  /** The same for `Deno.inspect()` and `console.log()`. */
+  [Symbol.for("Deno.customInspect")](): string {
+    return this.toString();
+  }
+}
+
+function kindOf(value: unknown): string {
+  if (typeof value !== "object" || value === null) return value === null ? "null" : typeof value;
+  const { constructor } = Object.getPrototypeOf(value) ?? {};
+  return typeof constructor === "function" && constructor.name !== "" ? constructor.name : "object";
+}
+
+/** How a call ends that was cancelled. */
+export function cancelledOutcome(): Outcome {
+  return { ok: false, error: new CancelledError("The call was cancelled"), cancelled: true };
+}
