@@ -268,8 +268,9 @@ export class ProcessPoolExecutor implements Executor {
    * import { ProcessPoolExecutor } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
    *
-   * await using executor = new ProcessPoolExecutor({ maxWorkers: 2, scope: { factor: 10 } });
-   * declare const factor: number;
+   * const scope = { factor: 10 };
+   * const { factor } = scope;
+   * await using executor = new ProcessPoolExecutor({ maxWorkers: 2, scope });
    * assertEquals(await executor.submit((n: number) => n * factor, 4).result(), 40);
    * ```
    */

@@ -10,7 +10,6 @@ import {
   Future,
   InvalidStateError,
   ProcessPoolExecutor,
-  Queue,
   SerializationError,
   ThreadPoolExecutor,
   TimeoutError,

@@ -3,7 +3,7 @@
  */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { Pool, transfer } from "./mod.ts";
+import { asCompleted, type Executor, type Future, Pool, ProcessPoolExecutor, transfer } from "./mod.ts";
 import { test } from "./tools/test_pool.ts";
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false;
@@ -37,6 +37,21 @@ test("results are typed by the function", async () => {
   typed<Promise<number>>()(pool.apply((a: Float64Array) => a.length, [transfer(floats, [floats.buffer])]), true);
 });
 
+test("calls of executors are typed by the function, from all iterables", async () => {
+  await using executor = new ProcessPoolExecutor(1);
+  typed<Future<number>>()(executor.submit(fib, 1), true);
+  typed<Future<Date>>()(executor.submit(later, 1), true);
+  typed<Future<string>>()(executor.submit(label, "a"), true);
+  for await (const n of executor.map((x, y) => x + y.length, [1, 2], new Set(["a"]))) typed<number>()(n, true);
+  for await (const text of executor.map(label, ["a"], { chunksize: 2 })) typed<string>()(text, true);
+  for await (const text of executor.map(label, ["a"], [1], { chunksize: 2 })) typed<string>()(text, true);
+  for await (const date of executor.map(later, new Float64Array(1))) typed<Date>()(date, true);
+  for (const n of executor.mapSync((x: number, y: number) => x * y, [1], [2])) typed<number>()(n, true);
+  for await (const future of asCompleted([executor.submit(fib, 1)])) typed<number>()(await future.result(), true);
+  const any: Executor = executor;
+  typed<Future<number>>()(any.submit(fib, 1), true);
+});
+
 const WRONG: [what: string, code: string, error: string][] = [
   ["an item of a wrong type", `pool.map((n: number) => n, ["a"])`, "not assignable"],
   ["an argument of a wrong type", `pool.apply((n: number) => n, ["a"])`, "not assignable"],
@@ -53,12 +68,16 @@ const WRONG: [what: string, code: string, error: string][] = [
   ],
   ["an unknown option", `pool.map((n: number) => n, [1], { chunkSize: 2 })`, "chunkSize"],
   ["a wrong option of the pool", `new Pool({ processes: "2" })`, "not assignable"],
+  ["a wrong argument of submit()", `new ProcessPoolExecutor().submit((n: number) => n, "a")`, "not assignable"],
+  ["a missing argument of submit()", `new ProcessPoolExecutor().submit((n: number) => n)`, "Expected"],
+  ["a wrong iterable", `new ProcessPoolExecutor().map((n: number, s: string) => s + n, [1], [2])`, "overload"],
+  ["an unknown option of map()", `new ProcessPoolExecutor().map((n: number) => n, [1], { chunkSize: 2 })`, "chunkSize"],
   ["a blocking call on a thread pool", `new ThreadPool(1).mapSync((n: number) => n, [1])`, "mapSync"],
 ];
 
 async function compiles(code: string): Promise<[boolean, string]> {
-  const program = `import { Pool, ThreadPool } from "${new URL("./mod.ts", import.meta.url)}";
-    async function _never(pool: Pool, ..._: ThreadPool[]) { ${code}; await 0; }`;
+  const program = `import { Pool, ProcessPoolExecutor, ThreadPool } from "${new URL("./mod.ts", import.meta.url)}";
+    async function _never(pool: Pool, ..._: (ThreadPool | ProcessPoolExecutor)[]) { ${code}; await 0; }`;
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["eval", "--check", program],
     env: { NO_COLOR: "1" },
