@@ -10,6 +10,7 @@ import {
   Future,
   InvalidStateError,
   ProcessPoolExecutor,
+  Semaphore,
   SerializationError,
   ThreadPoolExecutor,
   TimeoutError,
@@ -207,7 +208,16 @@ test("C62, C63: no more workers than allowed, and no more than needed", async ()
   await using executor = new ProcessPoolExecutor(2);
   for (let i = 0; i < 3; i++) await executor.submit(add, i, 1).result();
   assertEquals(executor.stats().workers, 1);
-  const futures = Array.from({ length: 30 }, (_, i) => executor.submit(add, i, 1));
+  const begun = new Semaphore(0);
+  const go = new Event();
+  const futures = Array.from(
+    { length: 30 },
+    () => executor.submit((begun: Semaphore, go: Event) => (begun.release(), go.wait()), begun, go),
+  );
+  await begun.acquireAsync();
+  await begun.acquireAsync();
+  assertEquals([executor.stats().workers, executor.stats().running], [2, 2]);
+  go.set();
   await wait(futures);
   assertEquals(executor.stats().workers, 2);
 });

@@ -1,13 +1,12 @@
 /**
- * Each example, run as a user runs it.
+ * Each example, run as a user runs it, without flags and without a terminal.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 
-/** Runs an example without flags and without a terminal: what it prints, line by line, without trailing blank. */
-async function run(name: string, ...flags: string[]): Promise<string[]> {
+async function run(name: string, args: string[] = [], flags: string[] = []): Promise<string[]> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", ...flags, new URL(`./${name}.ts`, import.meta.url).pathname],
+    args: ["run", "--no-prompt", ...flags, new URL(`./${name}.ts`, import.meta.url).pathname, ...args],
     stdin: "null",
     env: { NO_COLOR: "1" },
   }).output();
@@ -15,17 +14,186 @@ async function run(name: string, ...flags: string[]): Promise<string[]> {
   return new TextDecoder().decode(stdout).trimEnd().split("\n");
 }
 
+/** What `name` prints, line by line, whatever the order if `sorted`. */
+function prints(name: string, expected: string[], { sorted = false, args = [] as string[] } = {}): void {
+  Deno.test(`${name}.ts prints what the article's script prints`, async () => {
+    const lines = await run(name, args);
+    assertEquals(sorted ? lines.toSorted() : lines, sorted ? expected.toSorted() : expected);
+  });
+}
+
+const TIME = /^\d\d:\d\d:\d\d\.\d{3} /;
+
+/** The lines of time, n and fib(n), without the time. */
+function fibLines(lines: string[]): number[][] {
+  return lines.map((line) => {
+    assertMatch(line, TIME);
+    return line.split(/ +/).slice(1).map(Number);
+  });
+}
+
+const FIBS: number[][] = [];
+for (let n = 1, a = 1, b = 2; n < 40; n++, [a, b] = [b, a + b]) FIBS.push([n, a]);
+
 Deno.test("fib_map.ts prints time, n and fib(n) for 1 to 39, all after the last result", async () => {
   const lines = await run("fib_map");
-  assertEquals(lines.length, 39);
-  let [a, b] = [1, 2];
-  for (const [i, line] of lines.entries()) {
-    assertMatch(line, /^\d\d:\d\d:\d\d\.\d{3} +\d+ +\d+$/);
-    assertEquals(line.trim().split(/ +/).slice(1).map(Number), [i + 1, a]);
-    [a, b] = [b, a + b];
-  }
+  assertEquals(fibLines(lines), FIBS);
+  const [first, last] = [lines[0]!, lines.at(-1)!].map((line) => Date.parse(`1970-01-01T${line.slice(0, 12)}Z`));
+  assert(last! - first! < 200);
 });
 
-Deno.test("shared_array_in_place.ts prints two roots that workers have written", async () => {
-  assertEquals(await run("shared_array_in_place"), ["√250000 = 500, √998001 = 999"]);
+for (const kind of ["implicit", "explicit"]) {
+  Deno.test(`fib_map_chunksize_${kind}.ts prints the results from the largest, and the time`, async () => {
+    const lines = await run(`fib_map_chunksize_${kind}`);
+    assertMatch(lines.pop()!, /^real \d+\.\d{3}s$/);
+    assertEquals(fibLines(lines), FIBS.toReversed());
+  });
+}
+
+for (const name of ["fib_imap", "executor_map"]) {
+  Deno.test(`${name}.ts prints the results one by one, in order`, async () => {
+    const lines = await run(name);
+    assertEquals(fibLines(lines), FIBS);
+    assert(lines[0]!.slice(0, 12) < lines.at(-1)!.slice(0, 12));
+  });
+}
+
+Deno.test("fib_imap_unordered.ts prints each result with its input", async () => {
+  const lines = fibLines(await run("fib_imap_unordered"));
+  assertEquals(lines.toSorted(([a], [b]) => a! - b!), FIBS);
 });
+
+for (const name of ["ackermann_map", "ackermann_starmap"]) {
+  Deno.test(`${name}.ts prints 20 values of the Ackermann function`, async () => {
+    const lines = await run(name);
+    assertEquals(lines.length, 20);
+    assertEquals([lines[0]!.slice(13), lines.at(-1)!.slice(13)], ["(0, 0) 1", "(3, 4) 125"]);
+  });
+}
+
+const CALLS = [
+  "fib(8) = 34",
+  "ackermann(2, 4) = 11",
+  "fib(18) = 4181",
+  "ackermann(3, 1) = 13",
+  "fib(28) = 514229",
+  "ackermann(3, 4) = 125",
+  "fib(34) = 9227465",
+];
+prints("apply_async", CALLS);
+prints("executor_submit", CALLS);
+prints("apply", ["1024", "65536"]);
+prints("map_async", ["ready: false; meanwhile, 6 × 7 = 42", "[ 89, 10946, 1346269 ]"]);
+prints("starmap_async", ["ready: false; meanwhile, 6 × 7 = 42", "[ 11, 13, 125 ]"]);
+
+for (const name of ["factorize_chunked", "factorize_map"]) {
+  Deno.test(`${name}.ts prints prime factors`, async () => {
+    const lines = await run(name);
+    assertEquals(lines.length, 10);
+    for (const line of lines) {
+      const [n, factors] = line.split(" = ");
+      assertEquals(factors!.split(" × ").reduce((product, factor) => product * Number(factor), 1), Number(n));
+    }
+    assert(lines.includes("600851475143 = 71 × 839 × 1471 × 6857"));
+  });
+}
+
+prints("multiply_by_itself", [
+  "10000 results: 0 ** 0 = 1, 10 ** 10 = 10000000000",
+  "9999 ** 9999 has 39996 digits",
+]);
+prints("hello_threads", [0, 1, 2, 3, 4].map((n) => `Hello from Thread ${n}`), { sorted: true });
+
+Deno.test("counter_race.ts counts four times in two threads, and tells how many increments were counted", async () => {
+  const lines = await run("counter_race");
+  assertEquals(lines.length, 5);
+  for (const name of ["Greeter 1", "Greeter 2"]) {
+    assertEquals(lines.filter((line) => line.startsWith(`${name}: Counter is `)).length, 2);
+  }
+  const [, counted, all] = /^(\d+) of (\d+) increments were counted$/.exec(lines.at(-1)!)!;
+  assert(Number(counted) <= Number(all) && Number(counted) >= Number(all) / 4);
+});
+
+Deno.test("counter_lock.ts counts 3, 6, 9, 12", async () => {
+  const lines = await run("counter_lock");
+  assertEquals(lines.filter((line) => line.startsWith("Counter")), [3, 6, 9, 12].map((n) => `Counter is ${n}`));
+  assertEquals(lines.length, 16);
+});
+
+Deno.test("greeter_process.ts: four workers greet", async () => {
+  const lines = await run("greeter_process");
+  assertEquals(new Set(lines.map((line) => /^Process (\d+):/.exec(line)?.[1])).size, 4);
+  assertEquals(
+    lines.map((line) => line.replace(/^.*: /, "")).toSorted(),
+    ["David", "Dirk", "George", "Harry"].map((name) => `Hello ${name}!`),
+  );
+});
+
+for (const [name, place] of [["greeter_map", -1], ["greeter_map_async", 0]] as const) {
+  Deno.test(`${name}.ts greets seven people`, async () => {
+    const lines = await run(name);
+    assertEquals(lines.at(place), "Done!");
+    assertEquals(
+      lines.filter((line) => line !== "Done!").map((line) => line.replace(/^Process \d+: /, "")).toSorted(),
+      ["David", "Jenna", "Jerry", "Justin", "Marry", "Ted", "Tom"].map((name) => `Hello ${name}!`),
+    );
+  });
+}
+
+prints("no_shared_state", ["Greeter1", "Greeter2"].flatMap((who) => [3, 6].map((n) => `${who}: Counter is ${n}`)));
+
+Deno.test("value_lock.ts counts 3, 6, … 18", async () => {
+  const lines = await run("value_lock");
+  assertEquals(lines.map((line) => Number(/^Greeter[12]: Counter is (\d+)$/.exec(line)![1])), [3, 6, 9, 12, 15, 18]);
+});
+
+Deno.test("value_array_lock.ts greets each name at its count", async () => {
+  const lines = await run("value_array_lock");
+  assertEquals(lines.map((line) => line.replace(/^Greeter[12]: /, "")), [
+    "Greeting James! Counter is 3",
+    "Greeting Tom! Counter is 6",
+    "Greeting Sam! Counter is 9",
+    "Greeting Larry! Counter is 12",
+  ]);
+});
+
+const SUMS = ["result=2", "result=4", "result=6", "result=8"];
+const QUICK = { args: ["--delay=20"] };
+prints("task_starmap", SUMS, QUICK);
+prints("task_executor_map", SUMS, QUICK);
+prints("task_istarmap", SUMS, QUICK);
+prints("task_as_completed", SUMS, { ...QUICK, sorted: true });
+prints("task_as_completed_inputs", SUMS.map((line, i) => `(${i + 1}, ${i + 1}) ${line}`), { ...QUICK, sorted: true });
+
+Deno.test("broken_pool.ts: one error each, and everything else goes on", async () => {
+  const lines = await run("broken_pool");
+  const error = (name: string) =>
+    `BrokenProcessPoolError: Worker '${name}' ended with code 1 while it ran the task 'task'`;
+  assertEquals(lines.map((line) => line.replace(/-\d'/, "'")), [
+    "1",
+    error("ProcessPoolExecutor"),
+    "9",
+    "1",
+    error("PoolWorker"),
+    "9",
+  ]);
+});
+
+for (const name of ["open_url_threads", "open_url_dummy_pool", "open_url_executor"]) {
+  Deno.test(`${name}.ts opens three pages at once, and tells the one that cannot be opened`, async () => {
+    await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, () => new Response("page"));
+    const base = `http://127.0.0.1:${server.addr.port}`;
+    const urls = [`${base}/a`, `${base}/b`, "http://127.0.0.1:1/"];
+    const lines = await run(name, ["--delay=50", ...urls], ["--allow-net"]);
+    assertEquals(lines.filter((line) => line.includes("Cannot open http://127.0.0.1:1/")).length, 1);
+    if (name !== "open_url_threads") assertEquals(lines.filter((line) => / 200$/.test(line)).length, 2);
+    if (name === "open_url_executor") return;
+    const starting = lines.filter((line) => / starting$/.test(line)).toSorted();
+    assertEquals(starting, [1, 2, 3].map((n) => `Thread-${n} starting`));
+    assertEquals(lines.filter((line) => / exiting$/.test(line)).length, 3);
+    const lastStart = lines.findLastIndex((line) => / starting$/.test(line));
+    assert(lastStart < lines.findIndex((line) => / exiting$/.test(line)), "not at once");
+  });
+}
+
+prints("shared_array_in_place", ["√250000 = 500, √998001 = 999"]);

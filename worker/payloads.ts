@@ -44,11 +44,11 @@ export class Payloads {
  * @throws {SerializationError} If something cannot be moved.
  */
 export function keep({ bytes, refs, transfers }: Encoded): KeptParcel {
-  if (transfers.length === 0) return { bytes: bytes.slice(), refs, moves: [] };
+  if (transfers.length === 0) return { bytes: bytes.slice().buffer, refs, moves: [] };
   try {
     const moved = structuredClone(refs, { transfer: [...transfers] });
     const moves = moved.filter((_, i) => transfers.includes(refs[i] as Transferable)) as Transferable[];
-    return { bytes: bytes.slice(), refs: moved, moves };
+    return { bytes: bytes.slice().buffer, refs: moved, moves };
   } catch (cause) {
     throw cannotSend(cause);
   }
@@ -64,7 +64,7 @@ export function postKept(
   post: (parcel: Parcel, transfers: Transferable[]) => void,
 ): void {
   try {
-    post({ bytes, refs }, [bytes.buffer, ...moves]); // nobody else has the bytes: they are moved too
+    post({ bytes, refs }, [bytes, ...moves]); // nobody else has the bytes: they are moved too
   } catch (cause) {
     throw cannotSend(cause);
   }

@@ -171,7 +171,7 @@ class Program {
       this.#trace = trace;
     } catch (error) {
       const { bytes, refs } = this.#encodeError(error);
-      this.#post({ type: "broken", parcel: { bytes: bytes.slice(), refs } }, []);
+      this.#post({ type: "broken", parcel: { bytes: bytes.slice().buffer, refs } }, []);
       return;
     }
     this.#free = true;
@@ -552,8 +552,8 @@ class Program {
     if (refs.length === 0 && transfers.length === 0 && bytes.length <= MAX_RECORD) {
       if (this.#desk.write(kind, seq, detail, bytes)) return this.#wakeCaller();
     }
-    const copy = bytes.slice();
-    this.#post({ type: "record", kind, seq, detail, parcel: { bytes: copy, refs } }, [copy.buffer, ...transfers]);
+    const copy = bytes.slice().buffer;
+    this.#post({ type: "record", kind, seq, detail, parcel: { bytes: copy, refs } }, [copy, ...transfers]);
   }
 
   #post(message: FromWorker, transfers: Transferable[]): void {
@@ -570,7 +570,7 @@ class Program {
   }
 
   #unpack(parcel: Parcel): unknown {
-    return this.#decoder.decode(sourceOf(parcel.bytes), 0, parcel.refs);
+    return this.#decoder.decode(sourceOf(new Uint8Array(parcel.bytes)), 0, parcel.refs);
   }
 }
 

@@ -58,5 +58,5 @@ export function packSetup(options: WorkerOptions): Parcel {
   if (transfers.length > 0) {
     throw new SerializationError("Cannot transfer 'scope' or 'initargs' as every worker needs them");
   }
-  return { bytes: bytes.slice(), refs: structuredClone(refs) };
+  return { bytes: bytes.slice().buffer, refs: structuredClone(refs) };
 }

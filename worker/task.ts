@@ -34,8 +34,11 @@ export const LACKS_ARGUMENTS = 2;
 
 /** An encoded value in a message. */
 export interface Parcel {
-  /** The bytes. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  /**
+   * The bytes. Not an array of them: the runtime looks through every property of a message that is received synchronously,
+   * which are as many as an array has items.
+   */
+  readonly bytes: ArrayBuffer;
   /** What goes beside them. */
   readonly refs: readonly unknown[];
 }

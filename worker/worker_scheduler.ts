@@ -8,7 +8,7 @@
  * @module
  */
 
-import { BrokenProcessPoolError, SerializationError, TimeoutError } from "../errors.ts";
+import { BrokenProcessPoolError, SerializationError } from "../errors.ts";
 import { Board, type DeskRecord, PAYLOAD, SEQ_MASK, STARTING } from "./board.ts";
 import { CallerSleep } from "./caller_sleep.ts";
 import { CallLimits } from "./call_limits.ts";
@@ -22,9 +22,11 @@ import { Lifecycle, type LongCall } from "./lifecycle.ts";
 import { keep, Payloads, postKept } from "./payloads.ts";
 import { refuseIfStopped, thisThread } from "../sync/_thread.ts";
 import { terminateStopsCode, touchLazyGlobals } from "../_platform.ts";
+import { lost, movedAway, overdue, takeTimes } from "./outcomes.ts";
 import { ResponseWatch } from "./response_watch.ts";
 import { Queue } from "./queue.ts";
 import { packSetup, type WorkerOptions } from "./setup.ts";
+import { Starts } from "./starts.ts";
 import {
   BYE,
   FAILURE,
@@ -64,6 +66,14 @@ export class WorkerScheduler implements Scheduler {
   readonly #events: TraceEvent[] = [];
   readonly #thread = thisThread();
   #blocked = false;
+  /** Whether this thread is blocked in {@linkcode WorkerScheduler.block} now. */
+  #blocking = false;
+  readonly #starts = new Starts(
+    () => this.size - this.#hosts.size - this.#starting,
+    () => this.#hosts.size + this.#starting > 0,
+    () => this.#lacking(),
+    () => this.#startWorker(),
+  );
   readonly #sleep = new CallerSleep(this.#board, () => this.#hasWork(), () => this.#awake());
   readonly #idle: IdleTimer;
   readonly #limits = new CallLimits(
@@ -272,8 +282,15 @@ export class WorkerScheduler implements Scheduler {
       const coming = host.desk.sleep === STARTING || (!host.waits && !this.#inFlight.has(host.desk.current));
       if (coming || host.wake()) needed--;
     }
-    for (; needed > 0 && this.#hosts.size + this.#starting < this.size; needed--) if (!this.#startWorker()) return;
+    if (needed > 0) this.#starts.start(needed, this.#blocking);
     if (this.#board.unclaimed() > 0) this.#responses.watch();
+  }
+
+  /** How many tasks nobody comes for. */
+  #lacking(): number {
+    let lacking = this.#board.unclaimed();
+    for (const host of this.#hosts) if (host.desk.sleep === STARTING) lacking--;
+    return lacking;
   }
 
   /** The number of the first worker among all processes and workers, if there is one. */
@@ -346,13 +363,17 @@ export class WorkerScheduler implements Scheduler {
     if (message.type === "broken") {
       const { bytes, refs } = message.parcel;
       try {
-        return this.#break(this.#decoder.decode(sourceOf(bytes), 0, refs));
+        return this.#break(this.#decoder.decode(sourceOf(new Uint8Array(bytes)), 0, refs));
       } catch (error) {
         return this.#break(error);
       }
     }
     const { kind, seq, detail, parcel } = message;
-    const reply = this.#decodeReply(seq, kind, () => this.#decoder.decode(sourceOf(parcel.bytes), 0, parcel.refs));
+    const reply = this.#decodeReply(
+      seq,
+      kind,
+      () => this.#decoder.decode(sourceOf(new Uint8Array(parcel.bytes)), 0, parcel.refs),
+    );
     this.#handle(host, kind, seq, detail, reply);
   }
 
@@ -374,16 +395,7 @@ export class WorkerScheduler implements Scheduler {
     if (task === undefined || reply === undefined) return;
     host.known.add(task.fnNumber);
     host.posted.delete(task);
-    this.#settle(task, this.#options.trace ? this.#traced(host, task, reply) : reply);
-  }
-
-  #traced(host: Host, task: Task, reply: Outcome): Outcome {
-    const carried = reply.ok ? reply.value : reply.error;
-    if (!Array.isArray(carried) || carried.length !== 3) return reply;
-    const [start, end, value] = carried as [number, number, unknown];
-    const calls = task.mode === "apply" ? 1 : task.args.length;
-    this.#events.push({ worker: host.number, name: task.fn.name, calls, start, duration: end - start });
-    return reply.ok ? { ok: true, value } : { ok: false, error: value };
+    this.#settle(task, this.#options.trace ? takeTimes(host.number, task, reply, this.#events) : reply);
   }
 
   /** Gives a worker what it lacks for a task it holds. */
@@ -441,12 +453,7 @@ export class WorkerScheduler implements Scheduler {
     const running = this.#inFlight.get(host.desk.current);
     if (running !== undefined) {
       host.posted.delete(running);
-      const what = running.fn.name === "" ? "a task" : `the task '${running.fn.name}'`;
-      // On Deno 2.5 an interruption can come just too late, and ends the worker instead of the call.
-      const error = running.limit !== 0 && how.includes("execution terminated")
-        ? new TimeoutError(`Worker '${host.name}' was ended at the limit of ${running.limit} ms while it ran ${what}`)
-        : new BrokenProcessPoolError(`Worker '${host.name}' ended ${how} while it ran ${what}`, { exitCode });
-      this.#settle(running, { ok: false, error });
+      this.#settle(running, lost(host.name, how, running, exitCode));
     }
     if (starting) {
       const message = `Worker '${host.name}' ended ${how} while it started`;
@@ -526,9 +533,7 @@ export class WorkerScheduler implements Scheduler {
       this.#end(host, true); // its event loop would have ended the call, had it had a turn
       const unbegun = this.#takeBack(host);
       host.posted.delete(running);
-      const what = running.fn.name === "" ? "The task" : `The task '${running.fn.name}'`;
-      const error = new TimeoutError(`${what} was ended as it ran longer than its limit of ${running.limit} ms`);
-      this.#settle(running, { ok: false, error });
+      this.#settle(running, overdue(running));
       this.#requeue(unbegun);
       this.#repost(host.posted);
     }
@@ -561,7 +566,10 @@ export class WorkerScheduler implements Scheduler {
   }
 
   /** This thread is blocked by something else than this scheduler. */
-  readonly #serve = (): void => this.#awake();
+  readonly #serve = (): void => {
+    this.#starts.hurry();
+    this.#awake();
+  };
 
   block(done: () => boolean, deadline: number): boolean {
     if (!this.#blocked) this.#thread.blocksOn(this.#board.memory);
@@ -570,13 +578,23 @@ export class WorkerScheduler implements Scheduler {
       refuseIfStopped(this.#thread);
       return this.#drain() || done() || this.#canHandOver();
     };
-    while (!done()) {
-      const left = deadline - performance.now();
-      const any = this.#sleep.block(look, () => Math.min(left, this.#limits.untilNext(), this.#responses.untilNext()));
-      if (any) this.#handOver();
-      else if (left <= 0) break;
-      if (this.#limits.untilNext() <= 0) this.#endOverdue();
-      if (this.#responses.untilNext() <= 0) this.#responses.check();
+    const outer = this.#blocking;
+    this.#blocking = true;
+    try {
+      if (!done()) this.#starts.hurry(); // there may be no turn of the event loop for long
+      while (!done()) {
+        const left = deadline - performance.now();
+        const any = this.#sleep.block(
+          look,
+          () => Math.min(left, this.#limits.untilNext(), this.#responses.untilNext()),
+        );
+        if (any) this.#handOver();
+        else if (left <= 0) break;
+        if (this.#limits.untilNext() <= 0) this.#endOverdue();
+        if (this.#responses.untilNext() <= 0) this.#responses.check();
+      }
+    } finally {
+      this.#blocking = outer;
     }
     this.#handOver();
     return done();
@@ -588,6 +606,7 @@ export class WorkerScheduler implements Scheduler {
     this.#limits.stop();
     this.#responses.stop();
     this.#idle.stop();
+    this.#starts.stop();
     for (const host of this.#hosts) this.#end(host);
     this.#board.raiseEpoch(); // or one of them might still claim the next task
     this.#hosts.clear();
@@ -658,8 +677,3 @@ export class WorkerScheduler implements Scheduler {
 }
 
 const NO_BYTES = new Uint8Array(0);
-
-function movedAway(): Outcome {
-  const error = new BrokenProcessPoolError("The worker ended with the arguments, which had been moved to it");
-  return { ok: false, error };
-}

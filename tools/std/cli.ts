@@ -1,10 +1,11 @@
 /**
- * `@std/cli`, as the npm registry has it, with the types of what is used here.
+ * `@std/cli`, as the npm registry has it, with the types of what is used here. One file of it, since the npm package lacks
+ * one that its index needs.
  *
  * @module
  */
 
-import * as untyped from "deno-std/cli/mod.js";
+import * as untyped from "deno-std/cli/parse_args.js";
 
 interface Cli {
   parseArgs(args: readonly string[], options?: {

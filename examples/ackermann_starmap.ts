@@ -1,0 +1,19 @@
+// Article 000, `multiprocessing_starmap_ack.py`: `starmap` spreads each pair over the parameters of its function.
+
+import { Pool } from "../mod.ts";
+
+const NUMS = [0, 1, 2, 3].flatMap((m) => [0, 1, 2, 3, 4].map((n): [number, number] => [m, n]));
+
+function ackermann(m: number, n: number): number {
+  if (m === 0) return n + 1;
+  if (n === 0) return ackermann(m - 1, 1);
+  return ackermann(m - 1, ackermann(m, n - 1));
+}
+
+if (import.meta.main) {
+  await using pool = new Pool(4);
+  const results = await pool.starmap(ackermann, NUMS);
+  for (const [i, [m, n]] of NUMS.entries()) {
+    console.log(`${new Date().toISOString().slice(11, 23)} (${m}, ${n}) ${results[i]}`);
+  }
+}

@@ -1,0 +1,22 @@
+// Article 004, `mp_starmap`: all results are there before the first is printed.
+
+import { parseArgs } from "@std/cli";
+import { Pool } from "../mod.ts";
+
+const XS = [1, 2, 3, 4];
+const YS = [1, 2, 3, 4];
+const { delay } = parseArgs(Deno.args, { string: ["delay"] });
+
+/** Let us assume it is a heavy task: 1 to 5 seconds, or `--delay=MS`. */
+async function task(x: number, y: number): Promise<number> {
+  const ms = delay === undefined ? 1000 * (1 + Math.floor(Math.random() * 5)) : Number(delay);
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  return x + y;
+}
+
+if (import.meta.main) {
+  await using pool = new Pool({ processes: 4, scope: { delay } });
+  for (const result of await pool.starmap(task, XS.map((x, i) => [x, YS[i]!] as const))) {
+    console.log(`result=${result}`);
+  }
+}
