@@ -96,7 +96,7 @@ class Program {
   readonly #inbox: { header: TaskHeader; parcel: Parcel }[] = [];
   readonly #hop = new MessageChannel();
   readonly #stopped = (): boolean => this.#desk.stopped;
-  readonly #anything = (): boolean => this.#desk.stopped || this.#board.hasTasks() || this.#desk.mail !== this.#mail;
+  readonly #anything = (): boolean => this.#desk.stopped || this.#board.hasTasks() || this.#mailIsComing();
   #environment = EMPTY_ENVIRONMENT;
   #maxTasks = 0;
   #trace = false;
@@ -192,7 +192,7 @@ class Program {
       if (posted !== undefined) {
         this.#desk.hold(posted.header.seq);
         if (!this.#begin(posted.header, posted.parcel)) return;
-      } else if (this.#desk.mail !== this.#mail) {
+      } else if (this.#mailIsComing()) {
         return; // it is on its way to the event loop
       } else {
         const slot = this.#board.claim(this.#number, this.#stopped);
@@ -209,6 +209,11 @@ class Program {
       }
     }
     this.#desk.leave();
+  }
+
+  /** Whether a task was posted that the event loop has not handed on. A message can even come before it is counted. */
+  #mailIsComing(): boolean {
+    return ((this.#desk.mail - this.#mail) | 0) > 0;
   }
 
   #receive(message: ToWorker): void {
