@@ -183,11 +183,11 @@ export class SettledLater<T> implements AsyncResult<T> {
   }
 
   get(timeout?: number): Promise<T> {
-    return this.wait(timeout).then((ended) => ended ? this.#value() : Promise.reject(this.#late(timeout)));
+    return this.wait(timeout).then((ended) => ended ? this.#value() : Promise.reject(lateError(timeout)));
   }
 
   getSync(timeout?: number): T {
-    if (!this.waitSync(timeout)) throw this.#late(timeout);
+    if (!this.waitSync(timeout)) throw lateError(timeout);
     return this.#value();
   }
 
@@ -237,8 +237,9 @@ export class SettledLater<T> implements AsyncResult<T> {
     if (!outcome.ok) throw outcome.error;
     return outcome.value as T;
   }
+}
 
-  #late(timeout: number | undefined): TimeoutError {
-    return new TimeoutError(`The result is not there after ${timeout} ms`);
-  }
+/** A wait was too short. */
+export function lateError(timeout: number | undefined): TimeoutError {
+  return new TimeoutError(`The result is not there after ${timeout} ms`);
 }

@@ -7,7 +7,7 @@
 import { isAsyncIterable, isIterable } from "./_calls.ts";
 import { cancelledOutcome, type Future, futureOf } from "./_future.ts";
 import { checkCount, checkFunction, checkOptions, checkSignal, checkTimeout, show } from "./_options.ts";
-import { ResultStream } from "./_result_stream.ts";
+import { checkStep, ResultStream } from "./_result_stream.ts";
 import { ClosedError } from "./errors.ts";
 import type { AnyFunction } from "./codec/functions.ts";
 import { type Outcome, type Scheduler, Task } from "./worker/task.ts";
@@ -54,22 +54,11 @@ export class ExecutorCalls {
     return this.#stream(fn, iterables, wishes);
   }
 
-  *mapSync<R>(stream: ResultStream<R>): Generator<R, undefined> {
-    try {
-      for (let next = stream.nextSync(); !next.done; next = stream.nextSync()) yield next.value;
-    } finally {
-      stream.return().catch(() => {}); // its input is not asynchronous: whatever closing it threw has no reader any more
-    }
-  }
-
-  /** The stream for {@linkcode ExecutorCalls.mapSync}. */
-  syncStream<R>(fn: AnyFunction, rest: readonly unknown[]): ResultStream<R> {
+  mapSync<R>(fn: AnyFunction, rest: readonly unknown[]): IterableIterator<R, undefined> {
     const { iterables, wishes } = splitOptions(rest);
     const index = iterables.findIndex((items) => !isIterable(items));
-    if (index >= 0) {
-      throw new TypeError(`Cannot map and block as iterable ${index} is asynchronous: use 'map()'`);
-    }
-    return this.#stream(fn, iterables, wishes);
+    if (index >= 0) throw new TypeError(`Cannot map and block as iterable ${index} is asynchronous: use 'map()'`);
+    return new BlockingResults(this.#stream<R>(fn, iterables, wishes));
   }
 
   #stream<R>(fn: AnyFunction, iterables: readonly Items[], wishes: ExecutorMapWishes): ResultStream<R> {
@@ -110,13 +99,42 @@ export class ExecutorCalls {
 /** The iterables, and the options if the last thing is no iterable but a plain object. */
 function splitOptions(rest: readonly unknown[]): { iterables: Items[]; wishes: ExecutorMapWishes } {
   const last = rest.at(-1);
-  const isLast = typeof last === "object" && last !== null && !isIterable(last) && !isAsyncIterable(last);
+  const isLast = rest.length > 0 && (last === undefined || isPlain(last));
   const iterables = isLast ? rest.slice(0, -1) : rest;
   iterables.forEach((items, index) => {
     if (isIterable(items) || isAsyncIterable(items)) return;
     throw new TypeError(`Cannot map as iterable ${index} is none: current value is ${show(items)}`);
   });
-  return { iterables: iterables as Items[], wishes: isLast ? last : {} };
+  return { iterables: iterables as Items[], wishes: isLast && last !== undefined ? last as ExecutorMapWishes : {} };
+}
+
+/** Whether `value` is an object without a class, that cannot be read item by item. */
+function isPlain(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || isIterable(value) || isAsyncIterable(value)) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
+}
+
+/** The results of a stream, each by blocking for it. */
+class BlockingResults<R> implements IterableIterator<R, undefined> {
+  readonly #stream: ResultStream<R>;
+
+  constructor(stream: ResultStream<R>) {
+    this.#stream = stream;
+  }
+
+  next(): IteratorResult<R, undefined> {
+    return this.#stream.nextSync();
+  }
+
+  return(): IteratorResult<R, undefined> {
+    this.#stream.return().catch(() => {}); // what closing its input throws has nobody to go to
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
 }
 
 /** The tuples of items at the same place, up to the end of the shortest; none of no iterables. */
@@ -125,43 +143,56 @@ function zip(iterables: readonly Items[]): Items {
 }
 
 function* zipSync(iterables: readonly Iterable<unknown>[]): Generator<unknown[]> {
-  const iterators = iterables.map((items) => items[Symbol.iterator]());
-  let open = [...iterators];
+  const iterators: Iterator<unknown>[] = [];
+  const open = new Set<Iterator<unknown>>();
   try {
+    for (const items of iterables) open.add(iterators[iterators.push(items[Symbol.iterator]()) - 1]!);
     while (iterators.length > 0) {
       const tuple: unknown[] = [];
       for (const iterator of iterators) {
-        open = iterators.filter((other) => other !== iterator); // one that throws or ends is not closed
-        const { done, value } = iterator.next();
+        open.delete(iterator); // one that throws or ends is not closed
+        const { done, value } = checkStep(iterator.next());
         if (done) return;
+        open.add(iterator);
         tuple.push(value);
       }
-      open = iterators;
       yield tuple;
     }
   } finally {
-    for (const iterator of open) iterator.return?.();
+    const errors: unknown[] = [];
+    for (const iterator of open) {
+      try {
+        iterator.return?.();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    // deno-lint-ignore no-unsafe-finally -- as `for…of` does when closing fails
+    if (errors.length > 0) throw errors[0];
   }
 }
 
 async function* zipAsync(iterables: readonly Items[]): AsyncGenerator<unknown[]> {
-  const iterators = iterables.map((items) =>
-    isAsyncIterable(items) ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
-  );
-  let open = [...iterators];
+  const iterators: (Iterator<unknown> | AsyncIterator<unknown>)[] = [];
+  const open = new Set<Iterator<unknown> | AsyncIterator<unknown>>();
   try {
+    for (const items of iterables) {
+      const iterator = isAsyncIterable(items) ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
+      iterators.push(iterator);
+      open.add(iterator);
+    }
     for (;;) {
       const tuple: unknown[] = [];
       for (const iterator of iterators) {
-        open = iterators.filter((other) => other !== iterator);
-        const { done, value } = await iterator.next();
+        open.delete(iterator);
+        const { done, value } = checkStep(await iterator.next());
         if (done) return;
+        open.add(iterator);
         tuple.push(value);
       }
-      open = iterators;
       yield tuple;
     }
   } finally {
-    for (const iterator of open) await iterator.return?.();
+    await Promise.allSettled([...open].map(async (iterator) => await iterator.return?.()));
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Block, SettledLater } from "./_async_result.ts";
+import { type Block, lateError, SettledLater } from "./_async_result.ts";
 import { checkFunction } from "./_options.ts";
 import { CancelledError, InvalidStateError } from "./errors.ts";
 import { refuseInstances } from "./codec/encoder.ts";
@@ -68,7 +68,7 @@ export class Future<T = unknown> {
   #work: FutureWork | undefined;
   #state: "pending" | "running" | "cancelled" | "finished" = "pending";
   #outcome: Outcome | undefined;
-  #callbacks: (() => void)[] | undefined;
+  #callbacks: (() => unknown)[] | undefined;
   #watchers: Set<() => void> | undefined;
 
   static {
@@ -122,14 +122,15 @@ export class Future<T = unknown> {
     for (const tell of watchers ?? []) tell();
     const callbacks = this.#callbacks;
     this.#callbacks = undefined;
-    for (const callback of callbacks ?? []) this.#report(callback);
+    for (const callback of callbacks ?? []) this.#call(callback);
   }
 
-  #report(callback: () => void): void {
+  #call(callback: () => unknown): void {
     try {
-      callback();
+      const result = callback();
+      if (result instanceof Promise) result.catch(report);
     } catch (error) {
-      console.error("A callback of a future has thrown:", error);
+      report(error);
     }
   }
 
@@ -150,7 +151,10 @@ export class Future<T = unknown> {
    */
   cancel(): boolean {
     if (this.#state === "cancelled") return true;
-    if (this.#state !== "pending" || this.#work?.cancel() === false) return false;
+    if (this.#state !== "pending") return false;
+    // Asking can also bring to light that it was cancelled before.
+    if (this.#work?.cancel() === false) return this.cancelled();
+    if (this.cancelled()) return true;
     this.#settle(cancelledOutcome());
     return true;
   }
@@ -276,12 +280,14 @@ export class Future<T = unknown> {
    * assertEquals(await executor.submit(Math.sqrt, 16).exception(), null);
    * ```
    */
-  async exception(timeout?: number): Promise<unknown> {
-    if (!await this.#result.wait(timeout)) await this.result(0); // rejects
-    const outcome = this.#outcome!;
-    if (outcome.ok) return null;
-    if (this.#state === "cancelled") throw outcome.error;
-    return outcome.error;
+  exception(timeout?: number): Promise<unknown> {
+    return this.#result.wait(timeout).then((ended) => {
+      if (!ended) throw lateError(timeout);
+      const outcome = this.#outcome!;
+      if (outcome.ok) return null;
+      if (this.#state === "cancelled") throw outcome.error;
+      return outcome.error;
+    });
   }
 
   /**
@@ -305,7 +311,7 @@ export class Future<T = unknown> {
   addDoneCallback(fn: (future: this) => void): void {
     checkFunction("fn", fn);
     const callback = () => fn(this);
-    if (this.done()) this.#report(callback);
+    if (this.done()) this.#call(callback);
     else (this.#callbacks ??= []).push(callback);
   }
 
@@ -406,6 +412,15 @@ export class Future<T = unknown> {
   /** The same for `Deno.inspect()` and `console.log()`. */
   [Symbol.for("Deno.customInspect")](): string {
     return this.toString();
+  }
+}
+
+/** Says that a callback has failed. What fails in here as well has nowhere to go. */
+function report(error: unknown): void {
+  try {
+    console.error("A callback of a future has thrown:", error);
+  } catch {
+    // An error that cannot even be shown, or a console that was replaced.
   }
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkTimeout } from "./_options.ts";
+import { checkTimeout, show } from "./_options.ts";
 import { TimeoutError } from "./errors.ts";
 import type { AnyFunction } from "./codec/functions.ts";
 import type { LongCall } from "./worker/lifecycle.ts";
@@ -123,6 +123,10 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
   #ended = false;
   #lastError: Outcome | undefined;
   #reading = false;
+  /** The input has ended by itself, or was closed. */
+  #exhausted = false;
+  /** The input has thrown. */
+  #failed = false;
   #hurried = false;
   #stopped = false;
 
@@ -141,7 +145,7 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
         : (items as Iterable<unknown>)[Symbol.iterator]();
     } catch (error) {
       this.#input = [][Symbol.iterator]();
-      this.#endInput({ ok: false, error });
+      this.#inputFailed(error);
       return;
     }
     if (signal?.aborted) {
@@ -162,26 +166,52 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
     this.#reading = true;
     while (this.#hasRoom()) {
       try {
-        const { done, value } = (this.#input as Iterator<unknown>).next();
+        const { done, value } = checkStep((this.#input as Iterator<unknown>).next());
+        if (done) this.#exhausted = true;
+        if (this.#ended) break; // the input itself has ended the stream
         if (done) this.#endInput(undefined);
         else this.#add(value);
       } catch (error) {
-        this.#endInput({ ok: false, error });
+        this.#inputFailed(error);
       }
     }
     this.#reading = false;
+    if (this.#ended) void this.#closeInput();
+  }
+
+  #inputFailed(error: unknown): void {
+    this.#exhausted = true;
+    this.#failed = true;
+    this.#endInput({ ok: false, error });
+  }
+
+  /** Tells the input that no more is read of it, unless it has ended. */
+  #closeInput(): Promise<unknown> | undefined {
+    if (this.#exhausted) return undefined;
+    if (this.#reading && !this.#async) return undefined; // afterwards: it has called us itself
+    this.#exhausted = true;
+    try {
+      const closed = this.#input.return?.();
+      // One that is being read closes after that, which can take for ever: nobody waits for it.
+      if (this.#reading) Promise.resolve(closed).catch(() => {});
+      else return Promise.resolve(closed);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return undefined;
   }
 
   async #readAsync(): Promise<void> {
     this.#reading = true;
     while (this.#hasRoom()) {
       try {
-        const { done, value } = await this.#input.next();
+        const { done, value } = checkStep(await this.#input.next());
+        if (done) this.#exhausted = true;
         if (this.#ended) break;
         if (done) this.#endInput(undefined);
         else this.#add(value);
       } catch (error) {
-        this.#endInput({ ok: false, error });
+        this.#inputFailed(error);
       }
     }
     this.#reading = false;
@@ -211,7 +241,13 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
       this.#take(start, chunk.length, outcome);
     });
     this.#tasks.add(task);
-    this.#scheduler.submitMore(task);
+    try {
+      this.#scheduler.submitMore(task);
+    } catch (error) {
+      this.#tasks.delete(task);
+      this.#sent -= chunk.length;
+      throw error;
+    }
   }
 
   #endInput(lastError: Outcome | undefined): void {
@@ -319,7 +355,7 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
   /** The error of the input, if that has failed: it is not given as the last result then. */
   takeInputError(): { readonly error: unknown } | undefined {
     const last = this.#lastError;
-    if (last === undefined || last.ok) return undefined;
+    if (!this.#failed || last === undefined || last.ok) return undefined;
     this.#lastError = undefined;
     return last;
   }
@@ -339,12 +375,10 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
     this.#early.clear();
     while (this.#ready.shift() !== undefined);
     this.#chunk = [];
-    const open = !this.#ended;
     this.#lastError = last;
     this.#endInput(last);
     this.#give();
-    // A sync input that is being read has called us itself: it cannot be closed from within.
-    if (open && (this.#async || !this.#reading)) await this.#input.return?.();
+    await this.#closeInput();
   }
 
   /** Ends the stream with an error. That is what the reader gets: a second one, of closing the input, adds nothing. */
@@ -360,6 +394,7 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
 
   abandon(error: unknown): void {
     this.#endInput({ ok: false, error });
+    this.#closeInput()?.catch(() => {}); // the reason to close it is the error to tell
   }
 
   hurry(): void {
@@ -374,6 +409,16 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
   [Symbol.asyncIterator](): this {
     return this;
   }
+}
+
+/**
+ * What an iterator gives, as `for…of` checks it.
+ *
+ * @throws {TypeError} If it is no object.
+ */
+export function checkStep(step: IteratorResult<unknown>): IteratorResult<unknown> {
+  if ((typeof step === "object" && step !== null) || typeof step === "function") return step;
+  throw new TypeError(`Cannot read the items: iterator result ${show(step)} is not an object`);
 }
 
 function itemOutcomes(count: number, outcome: Outcome, returnExceptions: boolean): Outcome[] {

@@ -387,7 +387,7 @@ export class ProcessPoolExecutor implements Executor {
     ...rest: [...iterables: { [K in keyof A]: Iterable<A[K]> }, options: ExecutorMapOptions]
   ): IterableIterator<Awaited<R>>;
   mapSync<R>(fn: (...args: never[]) => R, ...rest: unknown[]): IterableIterator<Awaited<R>> {
-    return this.#calls.mapSync(this.#calls.syncStream(fn, rest));
+    return this.#calls.mapSync(fn, rest);
   }
 
   /**
@@ -653,8 +653,10 @@ function optionsOf<O extends object>(first: number | O | undefined, second: O): 
   return options;
 }
 
+/** The number of workers, whichever of two parameters it came by; if it is of a wrong kind, the check says so. */
 function sizeOf(first: unknown, options: { readonly maxWorkers?: number | undefined }): number | undefined {
-  return checkCount("maxWorkers", typeof first === "number" ? first : options.maxWorkers);
+  const isNumber = first !== undefined && (typeof first !== "object" || first === null);
+  return checkCount("maxWorkers", isNumber ? first as number : options.maxWorkers);
 }
 
 function shutdownOptions(options: ShutdownOptions): { wait: boolean; cancelFutures: boolean } {

@@ -678,3 +678,213 @@ test("10,000 futures with random cancels, callbacks and waits settle exactly onc
     else assertInstanceOf(error, BrokenProcessPoolError);
   }
 });
+
+// Callbacks and inputs that interfere.
+
+test("a callback may block for another call, also when a worker died, a limit passed, or all were cancelled", async () => {
+  for (const first of [() => Deno.exit(1), () => new Promise(() => {})]) {
+    const executor = new ProcessPoolExecutor({ maxWorkers: 1, taskTimeout: 100 });
+    const [a, b] = [executor.submit(first as () => unknown), executor.submit(add, 1, 1)];
+    const got: number[] = [];
+    a.addDoneCallback(() => got.push(b.resultSync()));
+    await wait([a, b]);
+    assertEquals(got, [2]);
+    await executor.shutdown();
+  }
+  const executor = new ProcessPoolExecutor(1);
+  const go = new Event();
+  await occupy(executor, go);
+  const [b, c, d] = [1, 2, 3].map((n) => executor.submit(add, n, n)) as [Future, Future, Future];
+  const seen: unknown[] = [];
+  b.addDoneCallback(() => {
+    assertThrows(() => c.resultSync(), CancelledError);
+    seen.push(d.cancel(), d.cancelled());
+  });
+  const end = executor.shutdown({ cancelFutures: true });
+  assertEquals(seen, [true, true]);
+  go.set();
+  await end;
+  const ended = new ProcessPoolExecutor(2);
+  const [e, f] = [await occupy(ended, new Event()), await occupy(ended, new Event())];
+  e.addDoneCallback(() => assertThrows(() => f.resultSync(), BrokenProcessPoolError));
+  ended.terminateWorkers();
+  assert(e.done() && f.done());
+});
+
+both("an input that ends its own map() is closed, and nothing more of it runs", async (make) => {
+  for (const how of ["abort", "return", "shutdown"]) {
+    const executor = make(1);
+    const controller = new AbortController();
+    let closed = false;
+    const calls = new Value("i");
+    function* input() {
+      try {
+        yield calls;
+        if (how === "abort") controller.abort(new URIError("enough"));
+        else if (how === "return") void results.return!();
+        else void executor.shutdown();
+        yield calls;
+        yield calls;
+      } finally {
+        closed = true;
+      }
+    }
+    const { signal } = controller;
+    const results = executor.map((calls: Value<"i">) => calls.add(1), input(), { buffersize: 1, signal });
+    const ends = [];
+    for (let i = 0; i < 4; i++) ends.push(await results.next().then(({ done }) => done, () => "threw"));
+    assertEquals(ends, how === "return" ? [false, true, true, true] : [false, "threw", true, true], how);
+    assert(closed, how);
+    await executor.shutdown();
+    assertEquals(calls.value, 1, how);
+  }
+});
+
+both("leaving a map() whose input is being waited for does not wait for it", async (make) => {
+  await using executor = make(1);
+  const never = Promise.withResolvers<void>();
+  async function* input() {
+    yield 1;
+    await never.promise;
+    yield 2;
+  }
+  for await (const n of executor.map((n: number) => n, input())) {
+    assertEquals(n, 1);
+    break;
+  }
+  never.resolve();
+});
+
+both("shutdown() closes the input of a map() that is read no more", async (make) => {
+  const executor = make(1);
+  let closed = false;
+  function* input() {
+    try {
+      for (let i = 0;; i++) yield i;
+    } finally {
+      closed = true;
+    }
+  }
+  executor.map((n: number) => n, input(), { buffersize: 2 });
+  await executor.shutdown();
+  assert(closed);
+});
+
+both("inputs that break the rules of iteration are an error, and what was opened is closed", async (make) => {
+  await using executor = make(1);
+  const bad = { [Symbol.iterator]: () => ({ next: () => 5 }) } as unknown as Iterable<number>;
+  assertThrows(() => executor.map((n: number) => n, bad), TypeError, "not an object");
+  assertThrows(() => executor.map(add, bad, [1]), TypeError, "not an object");
+  const closed: string[] = [];
+  const iterable = (name: string): Iterable<number> => ({
+    [Symbol.iterator]: () => ({
+      next: () => ({ done: name === "c", value: 1 }),
+      return: () => {
+        closed.push(name);
+        return { done: true, value: undefined };
+      },
+    }),
+  });
+  const broken: Iterable<number> = {
+    [Symbol.iterator]: () => {
+      throw new URIError("closed");
+    },
+  };
+  assertThrows(() => executor.map(add, iterable("a"), broken), URIError);
+  assertEquals(
+    await collect(executor.map(
+      (a: number, b: number, c: number) => a + b + c,
+      iterable("a"),
+      iterable("b"),
+      iterable("c"),
+    )),
+    [],
+  );
+  assertEquals(closed, ["a", "a", "b"]);
+  for (const wrong of [Promise.resolve([1]), new Date()]) {
+    assertThrows(() => executor.map((n: number) => n, wrong as unknown as number[]), TypeError, "iterable 0");
+  }
+  assertEquals(await collect(executor.map((n: number) => n, [1, 2], undefined)), [1, 2]);
+});
+
+test("mapSync() goes on after a failure, and return() before the first result drops everything", async () => {
+  const executor = new ProcessPoolExecutor(1);
+  const results = executor.mapSync(failAt3, [2, 3, 4]);
+  assertEquals(results.next().value, 2);
+  assertThrows(() => results.next(), RangeError);
+  assertEquals([...results], [4]);
+  const go = new Event();
+  await occupy(executor, go);
+  executor.mapSync(add, [1, 2], [3, 4]).return!();
+  assertEquals(executor.stats().queued, 0);
+  go.set();
+  await executor.shutdown();
+});
+
+test("exception() gives what was thrown just after its time as a late one; wrong times throw at once", async () => {
+  const future = new Future();
+  const early = future.exception(0);
+  future.setException(new RangeError("x"));
+  await assertRejects(() => early, TimeoutError, "0 ms");
+  assertThrows(() => void future.exception(NaN), TypeError);
+});
+
+both("a console that throws, and a callback that rejects, harm nobody", async (make) => {
+  await using executor = make(1);
+  const { error } = console;
+  let calls = 0;
+  console.error = () => {
+    calls++;
+    throw new Error("no console");
+  };
+  try {
+    const [a, b] = [executor.submit(add, 1, 2), executor.submit(add, 3, 4)];
+    let told = false;
+    a.addDoneCallback(() => {
+      throw new Error("callback");
+    });
+    a.addDoneCallback(() => Promise.reject(new Error("later")));
+    a.addDoneCallback(() => void (told = true));
+    assertEquals([await a.result(), await b.result(), told], [3, 7, true]);
+    await delay(1);
+    assertEquals(calls, 2);
+  } finally {
+    console.error = error;
+  }
+});
+
+test("a call that waits for the initializer has not begun", async () => {
+  const ready = Promise.withResolvers<void>();
+  const executor = new ThreadPoolExecutor(1, { initializer: () => ready.promise });
+  const future = executor.submit(add, 1, 2);
+  await delay(1);
+  assertEquals([future.running(), future.cancel()], [false, true]);
+  ready.resolve();
+  await executor.shutdown();
+});
+
+test("a getter of an argument may cancel its own call, or shut the executor down", async () => {
+  const executor = new ProcessPoolExecutor(1);
+  const future: Future<unknown> = executor.submit((o: { x: number }) => o.x, {
+    get x(): number {
+      void executor.shutdown().then(() => ended = true);
+      return 5;
+    },
+  });
+  let ended = false;
+  assertEquals(await future.result(), 5);
+  assertEquals(ended, false);
+  await executor.shutdown();
+  const other = new ProcessPoolExecutor(1);
+  let self: Future<unknown> | undefined;
+  const many = Array.from({ length: 1000 }, (_, i) => other.submit(add, i, 1));
+  self = other.submit((o: unknown) => o, {
+    get x(): boolean | undefined {
+      return self?.cancel();
+    },
+  });
+  await wait([...many, self]);
+  assert(self.cancelled());
+  assertEquals(other.stats().queued, 0);
+  await other.shutdown();
+});

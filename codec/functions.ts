@@ -87,7 +87,7 @@ export function specKey(spec: FunctionSpec): string {
  * the runtime's own functions have a source that only works inside the runtime.
  */
 function globalPath(fn: AnyFunction): FunctionSpec | undefined {
-  const name = fn.name;
+  const name = typeof fn.name === "string" ? fn.name : "";
   if (name === "" || name.startsWith("bound ")) return undefined;
   const own = (object: object, key: string): unknown => {
     const property = Object.getOwnPropertyDescriptor(object, key);

@@ -112,7 +112,8 @@ export class Host {
   postTask(message: ToWorker & { type: "task" }, transfers: Transferable[]): void {
     this.#port.postMessage(message, transfers);
     this.desk.countMail(); // after the message, so that one who sees the count will get it
-    this.desk.wake(); // out of its park; in the event loop the message itself wakes it
+    // It may even be done with the task, and wait in its event loop again: then it has to be told that it was woken.
+    this.wake();
   }
 
   /** Whether there are messages to receive. */

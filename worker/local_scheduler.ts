@@ -8,6 +8,7 @@ import { InvalidStateError, TimeoutError } from "../errors.ts";
 import type { AnyFunction } from "../codec/functions.ts";
 import { Lifecycle, type LongCall } from "./lifecycle.ts";
 import { Queue } from "./queue.ts";
+import { Sweep } from "./sweep.ts";
 import type { ChunkValue, Outcome, Scheduler, SchedulerStats, Task, TraceEvent } from "./task.ts";
 
 /** The wishes for a local scheduler. */
@@ -40,6 +41,7 @@ export class LocalScheduler implements Scheduler {
   readonly #lanes: Lane[] = [];
   readonly #events: TraceEvent[] = [];
   readonly #started = performance.now();
+  readonly #sweep = new Sweep();
   #finished = 0;
   /** Tasks that were cancelled and have not been passed over yet. */
   #cancelled = 0;
@@ -90,6 +92,7 @@ export class LocalScheduler implements Scheduler {
   }
 
   cancel(task: Task): boolean {
+    if (task.settled) this.#sweep.run();
     if (task.settled || this.#running.has(task)) return false;
     this.#cancelled++;
     task.settled = true; // passed over when its turn comes
@@ -101,15 +104,13 @@ export class LocalScheduler implements Scheduler {
   }
 
   cancelAll(outcome: () => Outcome): void {
-    const dropped: Task[] = [];
     const drop = (task: Task): void => {
       if (task.settled) this.#cancelled--;
-      else dropped.push(task);
-      task.settled = true;
+      else this.#sweep.add(task, outcome());
     };
     for (const lane of this.#lanes) lane.posted.splice(0).forEach(drop);
     for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) drop(task);
-    for (const task of dropped) task.settle(outcome());
+    this.#sweep.run();
     this.#endIfComplete();
   }
 
@@ -121,9 +122,10 @@ export class LocalScheduler implements Scheduler {
   }
 
   async #work(lane: Lane): Promise<void> {
+    await this.#initialize(lane); // its tasks can be cancelled until they begin
     for (let task = this.#next(lane); task !== undefined; task = this.#next(lane)) {
       this.#running.add(task);
-      if (await this.#initialize(lane)) this.#settle(task, await this.#run(lane, task));
+      this.#settle(task, await this.#run(lane, task));
       this.#running.delete(task);
     }
     lane.busy = false;
@@ -138,7 +140,7 @@ export class LocalScheduler implements Scheduler {
     }
   }
 
-  async #initialize(lane: Lane): Promise<boolean> {
+  async #initialize(lane: Lane): Promise<void> {
     const { initializer, initargs } = this.#options;
     if (initializer !== undefined && !lane.initialized && this.state !== "broken") {
       try {
@@ -148,7 +150,6 @@ export class LocalScheduler implements Scheduler {
         this.#break(error);
       }
     }
-    return this.state !== "broken" && this.state !== "terminated";
   }
 
   async #run(lane: Lane, task: Task): Promise<Outcome> {
@@ -157,7 +158,7 @@ export class LocalScheduler implements Scheduler {
     if (this.#options.trace) {
       this.#events.push({
         worker: lane.number,
-        name: task.fn.name,
+        name: task.name,
         calls: task.mode === "apply" ? 1 : task.args.length,
         start: start - this.#started,
         duration: performance.now() - start,
@@ -193,7 +194,7 @@ export class LocalScheduler implements Scheduler {
     if (task.limit === 0) return await call();
     const late = Promise.withResolvers<Outcome>();
     const timer = setTimeout(() => {
-      const what = task.fn.name === "" ? "The task" : `The task '${task.fn.name}'`;
+      const what = task.name === "" ? "The task" : `The task '${task.name}'`;
       const error = new TimeoutError(`${what} was given up as it ran longer than its limit of ${task.limit} ms`);
       late.resolve({ ok: false, error });
     }, task.limit);
@@ -236,7 +237,12 @@ export class LocalScheduler implements Scheduler {
   #abandon(): void {
     const pending = [...this.#running, ...this.#lanes.flatMap((lane) => lane.posted.splice(0))];
     for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) pending.push(task);
-    for (const task of pending) this.#settle(task, this.#life.refusal());
+    for (const task of pending) {
+      if (task.settled) continue;
+      this.#finished++;
+      this.#sweep.add(task, this.#life.refusal());
+    }
+    this.#sweep.run();
     this.#life.ended();
   }
 

@@ -8,12 +8,12 @@ import { BrokenProcessPoolError, TimeoutError } from "../errors.ts";
 import type { Outcome, Task, TraceEvent } from "./task.ts";
 
 function nameOf(task: Task): string {
-  return task.fn.name === "" ? "task" : `task '${task.fn.name}'`;
+  return task.name === "" ? "task" : `task '${task.name}'`;
 }
 
 /** A task whose worker ended. */
 export function lost(worker: string, how: string, task: Task, exitCode: number | undefined): Outcome {
-  const what = task.fn.name === "" ? "a task" : `the ${nameOf(task)}`;
+  const what = task.name === "" ? "a task" : `the ${nameOf(task)}`;
   // On Deno 2.5 an interruption can come just too late, and ends the worker instead of the call.
   const error = task.limit !== 0 && how.includes("execution terminated")
     ? new TimeoutError(`Worker '${worker}' was ended at the limit of ${task.limit} ms while it ran ${what}`)
@@ -39,6 +39,6 @@ export function takeTimes(worker: number, task: Task, reply: Outcome, events: Tr
   if (!Array.isArray(carried) || carried.length !== 3) return reply;
   const [start, end, value] = carried as [number, number, unknown];
   const calls = task.mode === "apply" ? 1 : task.args.length;
-  events.push({ worker, name: task.fn.name, calls, start, duration: end - start });
+  events.push({ worker, name: task.name, calls, start, duration: end - start });
   return reply.ok ? { ok: true, value } : { ok: false, error: value };
 }

@@ -144,6 +144,12 @@ export class Task {
   readonly fn: AnyFunction;
   /** How `args` are meant. */
   readonly mode: TaskMode;
+  /** What that is called in messages; empty for nothing. */
+  get name(): string {
+    const { name } = this.fn;
+    return typeof name === "string" ? name : "";
+  }
+
   /** The arguments, the items or the tuples. */
   readonly args: readonly unknown[];
   /** The limit of one call in milliseconds; 0 for none. */

@@ -27,6 +27,7 @@ import { ResponseWatch } from "./response_watch.ts";
 import { Queue } from "./queue.ts";
 import { packSetup, type WorkerOptions } from "./setup.ts";
 import { Starts } from "./starts.ts";
+import { Sweep } from "./sweep.ts";
 import {
   BYE,
   FAILURE,
@@ -81,6 +82,9 @@ export class WorkerScheduler implements Scheduler {
     () => Array.from(this.#hosts, (host) => host.desk),
     () => this.#endOverdue(),
   );
+  /** Tasks on their way from the queue to the board. */
+  readonly #encoding = new Set<Task>();
+  readonly #sweep = new Sweep();
   #seq = 0;
   #hostNumber = 0;
   /** Workers whose start is under way in a call further up. */
@@ -146,11 +150,14 @@ export class WorkerScheduler implements Scheduler {
   }
 
   cancel(task: Task): boolean {
-    if (task.settled) return false;
+    if (task.settled) {
+      this.#sweep.run(); // it has an outcome, of which nobody may have been told
+      return false;
+    }
     if (this.#inFlight.get(task.seq) === task) {
       if (task.slot < 0 || this.#slots[task.slot] !== task || !this.#board.cancel(task.slot)) return false;
       this.#forget(task);
-    } else {
+    } else if (!this.#encoding.has(task)) {
       this.#cancelled++;
     }
     task.settled = true; // in the queue it is passed over when its turn comes
@@ -164,13 +171,13 @@ export class WorkerScheduler implements Scheduler {
   }
 
   cancelAll(outcome: () => Outcome): void {
-    const dropped = [...this.#inFlight.values()].filter((task) => this.cancel(task));
+    for (const task of [...this.#inFlight.values()]) if (this.cancel(task)) this.#sweep.add(task, outcome());
+    for (const task of this.#encoding) if (!task.settled) this.#sweep.add(task, outcome());
     for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) {
       if (task.settled) this.#cancelled--;
-      else dropped.push(task);
-      task.settled = true;
+      else this.#sweep.add(task, outcome());
     }
-    for (const task of dropped) task.settle(outcome());
+    this.#sweep.run();
     this.#afterWork();
   }
 
@@ -184,8 +191,9 @@ export class WorkerScheduler implements Scheduler {
         this.#cancelled--;
         continue;
       }
-      if (!this.#prepare(task)) continue;
-      this.#fillSlot(task);
+      this.#encoding.add(task); // getters of its arguments may ask for anything meanwhile
+      if (this.#prepare(task)) this.#fillSlot(task);
+      this.#encoding.delete(task);
     }
     this.#wakeWorkers();
     this.#afterWork();
@@ -451,17 +459,16 @@ export class WorkerScheduler implements Scheduler {
     this.#end(host, runsOn);
     const unbegun = this.#takeBack(host);
     const running = this.#inFlight.get(host.desk.current);
-    if (running !== undefined) {
-      host.posted.delete(running);
-      this.#settle(running, lost(host.name, how, running, exitCode));
-    }
     if (starting) {
       const message = `Worker '${host.name}' ended ${how} while it started`;
       return this.#break(new BrokenProcessPoolError(message, { exitCode }));
     }
+    if (running !== undefined) host.posted.delete(running);
     this.#requeue(unbegun);
     this.#repost(host.posted);
     this.#handOver();
+    // Last, as whoever is told may block here for one of the others.
+    if (running !== undefined) this.#settle(running, lost(host.name, how, running, exitCode));
   }
 
   /** Gives the tasks that a worker, told to stop, had claimed but not begun. */
@@ -521,6 +528,7 @@ export class WorkerScheduler implements Scheduler {
   /** Ends the workers whose call is overdue, so that their successors can go on. */
   #endOverdue(): void {
     this.#drain();
+    const ended: Task[] = [];
     for (const host of [...this.#hosts]) {
       if (!this.#limits.isOverdue(host.desk)) continue;
       const running = this.#inFlight.get(host.desk.current);
@@ -533,20 +541,22 @@ export class WorkerScheduler implements Scheduler {
       this.#end(host, true); // its event loop would have ended the call, had it had a turn
       const unbegun = this.#takeBack(host);
       host.posted.delete(running);
-      this.#settle(running, overdue(running));
       this.#requeue(unbegun);
       this.#repost(host.posted);
+      ended.push(running);
     }
     this.#handOver();
+    for (const task of ended) this.#settle(task, overdue(task));
   }
 
   // Sleeping and waking.
 
   /** Before this thread goes back to its event loop: hears of the next record, and lets go of what is not needed. */
   #afterWork(): void {
-    if (this.#life.complete && this.#inFlight.size === 0 && this.#queue.empty) this.#endAll();
+    const pending = this.#inFlight.size > 0 || !this.#queue.empty || this.#encoding.size > 0;
+    if (this.#life.complete && !pending) this.#endAll();
     if (this.#hosts.size === 0) return;
-    this.#idle.set(this.#inFlight.size === 0 && this.#queue.empty);
+    this.#idle.set(!pending);
     this.#sleep.listen();
   }
 
@@ -578,10 +588,12 @@ export class WorkerScheduler implements Scheduler {
       refuseIfStopped(this.#thread);
       return this.#drain() || done() || this.#canHandOver();
     };
+    this.#sweep.run();
     const outer = this.#blocking;
     this.#blocking = true;
     try {
-      if (!done()) this.#starts.hurry(); // there may be no turn of the event loop for long
+      this.#starts.stop(); // there may be no turn of the event loop for long: all are started now
+      if (!done()) this.#handOver();
       while (!done()) {
         const left = deadline - performance.now();
         const any = this.#sleep.block(
@@ -622,11 +634,15 @@ export class WorkerScheduler implements Scheduler {
   /** Settles everything that is pending. */
   #abandon(): void {
     const pending = [...this.#inFlight.values()];
-    for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) {
-      if (!task.settled) pending.push(task);
-    }
+    for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) pending.push(task);
     this.#endAll();
-    for (const task of pending) this.#settle(task, this.#life.refusal());
+    for (const task of pending) {
+      if (task.settled) continue;
+      this.#forget(task);
+      this.#finished++;
+      this.#sweep.add(task, this.#life.refusal());
+    }
+    this.#sweep.run();
   }
 
   close(cut?: Error): void {
