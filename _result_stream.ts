@@ -5,6 +5,7 @@
  */
 
 import { checkTimeout, show } from "./_options.ts";
+import { soon } from "./_platform.ts";
 import { TimeoutError } from "./errors.ts";
 import type { AnyFunction } from "./codec/functions.ts";
 import type { LongCall } from "./worker/lifecycle.ts";
@@ -191,14 +192,14 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
     if (this.#reading && !this.#async) return undefined; // afterwards: it has called us itself
     this.#exhausted = true;
     try {
-      const closed = this.#input.return?.();
-      // One that is being read closes after that, which can take for ever: nobody waits for it.
-      if (this.#reading) Promise.resolve(closed).catch(() => {});
-      else return Promise.resolve(closed);
+      const closed = Promise.resolve(this.#input.return?.());
+      if (!this.#reading) return closed;
+      // One that is being read closes after that, which can take for ever: it gets one turn of the event loop.
+      closed.catch(() => {});
+      return Promise.race([closed, new Promise<void>((resolve) => void soon(resolve))]);
     } catch (error) {
       return Promise.reject(error);
     }
-    return undefined;
   }
 
   async #readAsync(): Promise<void> {

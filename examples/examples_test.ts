@@ -3,6 +3,7 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { decode } from "fast-png";
 
 async function run(name: string, args: string[] = [], flags: string[] = []): Promise<string[]> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -197,3 +198,37 @@ for (const name of ["open_url_threads", "open_url_dummy_pool", "open_url_executo
 }
 
 prints("shared_array_in_place", ["√250000 = 500, √998001 = 999"]);
+
+Deno.test("chunksize_timeline.ts draws a lane for each worker and a bar for each chunk, twice", async () => {
+  const svg = (await run("chunksize_timeline", ["--workers=3", "--chunksize=2"])).join("\n");
+  const chunks = Math.ceil(39 / 4) + Math.ceil(39 / 2); // 4: a quarter of the share of one of 3 workers
+  assertEquals(svg.match(/class="lane"/g)!.length, 6);
+  assertEquals(svg.match(/<title>fib of/g)!.length, chunks);
+  assertMatch(svg, /map\(fib, NUMS\), that is chunksize 4: \d/);
+  assertMatch(svg, /chunksize: 2 }\): \d/);
+  assertEquals(svg.trim().slice(-6), "</svg>");
+});
+
+Deno.test("progress.ts prints its result alone where there is no terminal", async () => {
+  const fib = (n: number): number => FIBS[n - 1]![1]!;
+  const sum = Array.from({ length: 600 }, (_, i) => fib(20 + i % 12)).reduce((a, b) => a + b);
+  assertEquals(await run("progress"), [`The sum of 600 Fibonacci numbers is ${sum}`]);
+});
+
+Deno.test("mandelbrot.ts draws the same picture with one worker and with all, and tells the speed-up", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const out = `${directory}/picture.png`;
+    const lines = await run("mandelbrot", ["--width=200", `--out=${out}`], ["--allow-write"]);
+    assertMatch(lines[0]!, /^200 × 150 pixels: one worker \d+ ms, \d+ workers \d+ ms$/);
+    assertMatch(lines[1]!, /^\d+\.\d\d times as fast$/);
+    const { width, height, channels, data } = decode(await Deno.readFile(out));
+    assertEquals([width, height, channels], [200, 150, 3]);
+    const pixel = (x: number, y: number) => [...data.subarray((y * width + x) * 3, (y * width + x) * 3 + 3)];
+    assertEquals(pixel(130, 75), [0, 0, 0]); // inside of the set
+    assert(pixel(0, 0).some((value) => value > 0));
+    for (let x = 0; x < width; x++) assertEquals(pixel(x, 50), pixel(x, 100)); // it is symmetric
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
