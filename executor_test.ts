@@ -717,7 +717,7 @@ both("an input that ends its own map() is closed, and nothing more of it runs", 
     const controller = new AbortController();
     let closed = false;
     const calls = new Value("i");
-    function* input() {
+    const input = function* () {
       try {
         yield calls;
         if (how === "abort") controller.abort(new URIError("enough"));
@@ -728,7 +728,7 @@ both("an input that ends its own map() is closed, and nothing more of it runs", 
       } finally {
         closed = true;
       }
-    }
+    };
     const { signal } = controller;
     const results = executor.map((calls: Value<"i">) => calls.add(1), input(), { buffersize: 1, signal });
     const ends = [];
