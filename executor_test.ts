@@ -876,15 +876,15 @@ test("a getter of an argument may cancel its own call, or shut the executor down
   assertEquals(ended, false);
   await executor.shutdown();
   const other = new ProcessPoolExecutor(1);
-  let self: Future<unknown> | undefined;
+  const own: { future?: Future<unknown> } = {};
   const many = Array.from({ length: 1000 }, (_, i) => other.submit(add, i, 1));
-  self = other.submit((o: unknown) => o, {
+  own.future = other.submit((o: unknown) => o, {
     get x(): boolean | undefined {
-      return self?.cancel();
+      return own.future?.cancel();
     },
   });
-  await wait([...many, self]);
-  assert(self.cancelled());
+  await wait([...many, own.future]);
+  assert(own.future.cancelled());
   assertEquals(other.stats().queued, 0);
   await other.shutdown();
 });
