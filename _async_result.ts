@@ -158,7 +158,7 @@ export interface ResultCallbacks<T> {
 export class SettledLater<T> implements AsyncResult<T> {
   readonly #block: Block;
   readonly #callbacks: ResultCallbacks<T>;
-  readonly #waiters = new Set<() => void>();
+  #waiters: Set<() => void> | undefined;
   #outcome: Outcome | undefined;
   #settling = false;
 
@@ -178,8 +178,9 @@ export class SettledLater<T> implements AsyncResult<T> {
       outcome = { ok: false, error };
     }
     this.#outcome = outcome;
-    for (const wake of this.#waiters) wake();
-    this.#waiters.clear();
+    const waiters = this.#waiters;
+    this.#waiters = undefined;
+    for (const wake of waiters ?? []) wake();
   }
 
   get(timeout?: number): Promise<T> {
@@ -201,10 +202,10 @@ export class SettledLater<T> implements AsyncResult<T> {
       clearTimeout(timer);
       resolve(true);
     };
-    this.#waiters.add(wake);
+    (this.#waiters ??= new Set()).add(wake);
     if (limit !== Infinity) {
       timer = setTimeout(() => {
-        this.#waiters.delete(wake);
+        this.#waiters?.delete(wake);
         resolve(false);
       }, limit);
     }

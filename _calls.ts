@@ -20,7 +20,15 @@ import { ResultStream } from "./_result_stream.ts";
 import { InvalidStateError } from "./errors.ts";
 import type { AnyFunction } from "./codec/functions.ts";
 import type { LongCall } from "./worker/lifecycle.ts";
-import { type ChunkValue, type Outcome, type Scheduler, Task, type TaskMode } from "./worker/task.ts";
+import {
+  type ChunkValue,
+  type Outcome,
+  PromisedTask,
+  type Scheduler,
+  type Task,
+  type TaskMode,
+  ToldTask,
+} from "./worker/task.ts";
 
 /** What can be asked of a single call. */
 export interface CallWishes {
@@ -40,6 +48,9 @@ export interface StreamWishes extends MapWishes {
   readonly buffersize?: number | undefined;
 }
 
+const NO_ARGS: readonly unknown[] = [];
+const NO_WISHES: CallWishes = {};
+
 type Settle = (outcome: Outcome) => void;
 type Items = Iterable<unknown> | AsyncIterable<unknown>;
 
@@ -55,8 +66,17 @@ export class Calls {
   }
 
   /** One call, as a promise. */
-  apply<R>(fn: AnyFunction, args: readonly unknown[] = [], wishes: CallWishes = {}): Promise<R> {
+  apply<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, wishes: CallWishes = NO_WISHES): Promise<R> {
     const limit = this.#checkCall(fn, args, wishes);
+    if (wishes.signal === undefined) {
+      const task = new PromisedTask(fn, args, limit);
+      try {
+        this.#scheduler.submit(task);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+      return task.promise as Promise<R>;
+    }
     return new Promise((resolve, reject) => {
       this.#single(fn, args, wishes, limit, (outcome) => {
         if (outcome.ok) resolve(outcome.value as R);
@@ -96,7 +116,7 @@ export class Calls {
 
   #single(fn: AnyFunction, args: readonly unknown[], wishes: CallWishes, limit: number, settle: Settle): void {
     const { signal } = wishes;
-    if (signal === undefined) return this.#scheduler.submit(new Task(fn, "apply", args, limit, settle));
+    if (signal === undefined) return this.#scheduler.submit(new ToldTask(fn, "apply", args, limit, settle));
     let settled = false;
     const once: Settle = (outcome) => {
       signal.removeEventListener("abort", abort);
@@ -104,7 +124,7 @@ export class Calls {
       settled = true;
       settle(outcome);
     };
-    const task = new Task(fn, "apply", args, limit, once);
+    const task = new ToldTask(fn, "apply", args, limit, once);
     const abort = (): void => {
       this.#scheduler.cancel(task);
       once({ ok: false, error: signal.reason });
@@ -207,7 +227,7 @@ export class Calls {
       };
       signal?.addEventListener("abort", abort);
       this.#scheduler.submitToAll((index) => {
-        const task = new Task(fn, "apply", args, limit, (outcome) => {
+        const task = new ToldTask(fn, "apply", args, limit, (outcome) => {
           outcomes[index] = outcome;
           if (--left > 0) return;
           signal?.removeEventListener("abort", abort);
@@ -263,7 +283,7 @@ class MapCall implements LongCall {
     }
     let list: unknown[];
     try {
-      list = Array.from(items);
+      list = isPlainArray(items) ? items : Array.from(items);
     } catch (error) {
       return this.#settle({ ok: false, error });
     }
@@ -292,10 +312,14 @@ class MapCall implements LongCall {
     this.#results = new Array(length);
     this.#pending = length === 0 ? 0 : Math.ceil(length / chunksize);
     if (length === 0) return this.#finish();
-    for (let start = 0; start < length && !this.#settled; start += chunksize) {
+    // All chunks first: what the items call when they are sent may change the array.
+    for (let start = 0; start < length; start += chunksize) {
       const chunk = items.slice(start, start + chunksize);
-      const task = new Task(fn, mode, chunk, limit, (outcome) => this.#take(start, chunk.length, outcome));
+      const task = new ToldTask(fn, mode, chunk, limit, (outcome) => this.#take(start, chunk.length, outcome));
       this.#tasks.push(task);
+    }
+    for (const task of this.#tasks) {
+      if (this.#settled) break;
       this.#scheduler.submitMore(task);
     }
     if (!this.#settled) this.#scheduler.end(this);
@@ -357,6 +381,11 @@ class MapCall implements LongCall {
   hurry(): void {
     // It never waits for a reader.
   }
+}
+
+/** Whether it is read as arrays are, so that its slices give the same. */
+function isPlainArray(items: Iterable<unknown>): items is unknown[] {
+  return Array.isArray(items) && items[Symbol.iterator] === Array.prototype[Symbol.iterator];
 }
 
 function checkCallbacks(wishes: ResultCallbacks<never>): void {

@@ -5,7 +5,7 @@
  */
 
 import { isAsyncIterable, isIterable } from "./_calls.ts";
-import { cancelledOutcome, type Future, futureOf } from "./_future.ts";
+import { cancelledOutcome, type Future, futureOf, type FutureWork, settleFuture } from "./_future.ts";
 import { checkCount, checkFunction, checkOptions, checkSignal, checkTimeout, show } from "./_options.ts";
 import { checkStep, ResultStream } from "./_result_stream.ts";
 import { ClosedError } from "./errors.ts";
@@ -22,6 +22,34 @@ export interface ExecutorMapWishes {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A call, and the work behind its future. */
+class FutureTask<R> extends Task implements FutureWork {
+  readonly future: Future<R>;
+  readonly #scheduler: Scheduler;
+
+  constructor(scheduler: Scheduler, fn: AnyFunction, args: readonly unknown[], limit: number) {
+    super(fn, "apply", args, limit);
+    this.#scheduler = scheduler;
+    this.future = futureOf<R>(this);
+  }
+
+  settle(outcome: Outcome): void {
+    settleFuture(this.future, outcome);
+  }
+
+  cancel(): boolean {
+    return this.#scheduler.cancel(this);
+  }
+
+  running(): boolean {
+    return this.#scheduler.isRunning(this);
+  }
+
+  block(done: () => boolean, deadline: number): boolean {
+    return this.#scheduler.block(done, deadline);
+  }
+}
+
 /** The calls of one executor. */
 export class ExecutorCalls {
   readonly #scheduler: Scheduler;
@@ -35,18 +63,9 @@ export class ExecutorCalls {
 
   submit<R>(fn: AnyFunction, args: readonly unknown[]): Future<R> {
     checkFunction("fn", fn);
-    const scheduler = this.#scheduler;
-    // Told by the scheduler; the future says it to whoever asks.
-    let settle: (outcome: Outcome) => void = () => {};
-    const task = new Task(fn, "apply", args, this.#limit, (outcome) => settle(outcome));
-    const [future, settleFuture] = futureOf<R>({
-      cancel: () => scheduler.cancel(task),
-      running: () => scheduler.isRunning(task),
-      block: (done, deadline) => scheduler.block(done, deadline),
-    });
-    settle = settleFuture;
-    scheduler.submit(task);
-    return future;
+    const task = new FutureTask<R>(this.#scheduler, fn, args, this.#limit);
+    this.#scheduler.submit(task);
+    return task.future;
   }
 
   map<R>(fn: AnyFunction, rest: readonly unknown[]): ResultStream<R> {

@@ -17,16 +17,18 @@ export interface FutureWork {
   /** Whether it has begun. */
   running(): boolean;
   /** Blocks the thread until `done`, or until a time of `performance.now()`: whether it is done. */
-  readonly block: Block;
+  block(done: () => boolean, deadline: number): boolean;
 }
 
-const NOT_OURS: Block = (done) => {
+function blockForOwn(done: () => boolean): boolean {
   if (done()) return true;
   throw new InvalidStateError("Cannot block for a result that is set on this very thread: await it");
-};
+}
 
-/** Makes a future of work, and gives how to settle it. */
-export let futureOf: <T>(work: FutureWork) => [future: Future<T>, settle: (outcome: Outcome) => void];
+/** Makes a future of work. */
+export let futureOf: <T>(work: FutureWork) => Future<T>;
+/** Tells a future how its work has ended. */
+export let settleFuture: (future: Future<unknown>, outcome: Outcome) => void;
 /** Calls `fn` when a future is done, at once if it is: gives what takes the wish back. */
 export let watch: (future: Future<unknown>, fn: () => void) => () => void;
 /** Whether the call of a future has ended with an error. */
@@ -64,7 +66,8 @@ export let hasFailed: (future: Future<unknown>) => boolean;
  * ```
  */
 export class Future<T = unknown> {
-  readonly #result: SettledLater<unknown>;
+  /** For those who wait; made for the first of them. */
+  #waiting: SettledLater<unknown> | undefined;
   #work: FutureWork | undefined;
   #state: "pending" | "running" | "cancelled" | "finished" = "pending";
   #outcome: Outcome | undefined;
@@ -76,8 +79,9 @@ export class Future<T = unknown> {
     futureOf = <U>(work: FutureWork) => {
       const future = new Future<U>();
       future.#work = work;
-      return [future, (outcome) => future.#settle(outcome)];
+      return future;
     };
+    settleFuture = (future, outcome) => future.#settle(outcome);
     hasFailed = (future) => future.#state === "finished" && future.#outcome?.ok === false;
     watch = (future, fn) => {
       if (future.done()) {
@@ -108,7 +112,16 @@ export class Future<T = unknown> {
    * ```
    */
   constructor() {
-    this.#result = new SettledLater<unknown>((done, deadline) => (this.#work?.block ?? NOT_OURS)(done, deadline));
+    // Everything it needs comes later.
+  }
+
+  get #result(): SettledLater<unknown> {
+    if (this.#waiting === undefined) {
+      const block: Block = (done, deadline) => this.#work?.block(done, deadline) ?? blockForOwn(done);
+      this.#waiting = new SettledLater<unknown>(block);
+      if (this.#outcome !== undefined) this.#waiting.settle(this.#outcome);
+    }
+    return this.#waiting;
   }
 
   #settle(outcome: Outcome): void {
@@ -116,7 +129,7 @@ export class Future<T = unknown> {
     this.#state = !outcome.ok && outcome.cancelled === true ? "cancelled" : "finished";
     this.#outcome = outcome;
     this.#work = undefined; // it holds the arguments
-    this.#result.settle(outcome);
+    this.#waiting?.settle(outcome);
     const watchers = this.#watchers;
     this.#watchers = undefined;
     for (const tell of watchers ?? []) tell();

@@ -38,6 +38,11 @@ interface Immediates {
   clearImmediate?: (handle: unknown) => void;
 }
 
+/** Whether {@linkcode soon} takes microseconds. */
+export function turnsAreShort(): boolean {
+  return (globalThis as Immediates).setImmediate !== undefined;
+}
+
 /** Calls `run` in a turn of the event loop of its own, soon. Gives what takes that back. */
 export function soon(run: () => void): () => void {
   const { setImmediate, clearImmediate } = globalThis as Immediates;

@@ -10,7 +10,7 @@ import { TimeoutError } from "./errors.ts";
 import type { AnyFunction } from "./codec/functions.ts";
 import type { LongCall } from "./worker/lifecycle.ts";
 import { Queue } from "./worker/queue.ts";
-import { type ChunkValue, type Outcome, type Scheduler, Task, type TaskMode } from "./worker/task.ts";
+import { type ChunkValue, type Outcome, type Scheduler, type Task, type TaskMode, ToldTask } from "./worker/task.ts";
 
 /**
  * The results of `imap` and its relatives, one by one. An item that failed rejects the `next()` at its place, and the
@@ -237,7 +237,7 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
     const start = this.#sent;
     this.#sent += chunk.length;
     const { fn, mode, limit } = this.#options;
-    const task = new Task(fn, mode, chunk, limit, (outcome) => {
+    const task = new ToldTask(fn, mode, chunk, limit, (outcome) => {
       this.#tasks.delete(task);
       this.#take(start, chunk.length, outcome);
     });

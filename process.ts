@@ -24,7 +24,7 @@ import { refuseInstances } from "./codec/encoder.ts";
 import type { AnyFunction } from "./codec/functions.ts";
 import { checkName, checkScope, moduleUrl } from "./_worker_options.ts";
 import { currentProcess, type ProcessInfo } from "./worker/current_process.ts";
-import { Task } from "./worker/task.ts";
+import { ToldTask } from "./worker/task.ts";
 import { refuseWhileImporting } from "./worker/user_module.ts";
 import { WorkerScheduler } from "./worker/worker_scheduler.ts";
 
@@ -163,7 +163,7 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
     });
     let refused: unknown;
     let starting = true;
-    const task = new Task(target as AnyFunction, "run", args, 0, (outcome) => {
+    const task = new ToldTask(target as AnyFunction, "run", args, 0, (outcome) => {
       if (starting && !outcome.ok) refused = outcome.error;
       else if (this.#exitcode === null) this.#end(outcome.ok ? 0 : this.#failed(outcome.error));
     });

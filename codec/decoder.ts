@@ -105,8 +105,9 @@ export class Decoder {
         return this.#array(false);
       case TAG.arrayWithProperties:
         return this.#array(true);
+      case TAG.ints:
       case TAG.doubles:
-        return this.#doubles();
+        return this.#numbers(tag === TAG.ints);
       case TAG.sparse: {
         const array: unknown[] = this.#note([]);
         array.length = this.#count();
@@ -196,15 +197,25 @@ export class Decoder {
     return array;
   }
 
-  #doubles(): number[] {
+  #numbers(ints: boolean): number[] {
     const length = this.#count();
     this.#at = this.#start + ((this.#at - this.#start + 7) & ~7);
+    const size = length * (ints ? 4 : 8);
     const offset = this.#bytes.byteOffset + this.#at;
-    const packed = offset % 8 === 0
-      ? new Float64Array(this.#bytes.buffer, offset, length)
-      : new Float64Array(this.#bytes.slice(this.#at, this.#at + length * 8).buffer);
-    this.#at += length * 8;
-    return this.#note(Array.from(packed));
+    // Not aligned where the caller's bytes are not.
+    const aligned = offset % 8 === 0;
+    const buffer = aligned ? this.#bytes.buffer : this.#bytes.slice(this.#at, this.#at + size).buffer;
+    this.#at += size;
+    const array: number[] = new Array(length);
+    // Two loops, each over one type: many times as fast as `Array.from`.
+    if (ints) {
+      const packed = new Int32Array(buffer, aligned ? offset : 0, length);
+      for (let i = 0; i < length; i++) array[i] = packed[i]!;
+    } else {
+      const packed = new Float64Array(buffer, aligned ? offset : 0, length);
+      for (let i = 0; i < length; i++) array[i] = packed[i]!;
+    }
+    return this.#note(array);
   }
 
   #properties<T extends object>(target: T): T {

@@ -16,6 +16,9 @@ const INLINE_BUFFER = 4096;
 /** Arrays of at least this many numbers are packed as doubles. */
 const PACKED_NUMBERS = 8;
 
+/** From this many bytes on they are given away instead of copied. */
+const LARGE = 32_768;
+
 const utf8Encoder = new TextEncoder();
 
 const refused = new Map<object, string>();
@@ -26,25 +29,56 @@ export function refuseInstances(prototype: object, reason: string): void {
   keepHere(prototype.constructor as AnyFunction);
 }
 
-/** An encoded value. */
-export interface Encoded {
-  /** The bytes: valid only until the encoder is used again. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
+/** An encoded value, valid only until the encoder is used again. */
+export class Encoded {
+  /** How many bytes it has. */
+  length = 0;
   /** What goes beside the bytes. */
-  readonly refs: readonly unknown[];
+  refs: readonly unknown[] = NONE;
   /** What of it is moved. */
-  readonly transfers: readonly Transferable[];
+  transfers: readonly Transferable[] = NO_TRANSFERS;
+  /** The memory of the encoder, in which the bytes come first. */
+  memory: Uint8Array<ArrayBuffer> = EMPTY;
+
+  /** The bytes. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.memory.subarray(0, this.length);
+  }
+
+  /** Copies the bytes. */
+  writeTo(target: Uint8Array, at: number): void {
+    const { length, memory } = this;
+    if (length > SHORT) return target.set(this.bytes, at);
+    for (let i = 0; i < length; i++) target[at + i] = memory[i]!; // cheaper than a view
+  }
 }
+
+const NONE: readonly unknown[] = [];
+const NO_TRANSFERS: readonly Transferable[] = [];
+const EMPTY = new Uint8Array(0);
+/** Up to this many bytes are copied one by one. */
+const SHORT = 100;
+
+/** So many objects are looked for one by one. */
+const FEW = 8;
+
+/** No bytes at all. */
+export const NOTHING_ENCODED: Encoded = new Encoded();
 
 /** Turns values into bytes. One per thread of use; not re-entrant. */
 export class Encoder {
   #bytes = new Uint8Array(1024);
   #view = new DataView(this.#bytes.buffer);
   #length = 0;
-  #refs: unknown[] = [];
-  #transfers: Transferable[] = [];
+  #refs: unknown[] | undefined;
+  #transfers: Transferable[] | undefined;
+  readonly #encoded = new Encoded();
   #seen: Map<unknown, number> | undefined;
   #seenCount = 0;
+  /** The objects that were met, and their numbers, as long as they are few: most messages have no more. */
+  readonly #few: unknown[] = new Array(FEW).fill(undefined);
+  readonly #fewNumbers: number[] = new Array(FEW).fill(0);
+  #fewCount = 0;
   readonly #inlineLimit: number;
 
   /** `inlineLimit`: up to how many bytes buffers go inline, where there is a way beside. */
@@ -58,18 +92,78 @@ export class Encoder {
    * @throws {SerializationError} If it, or something in it, cannot travel; `cause` is the original error.
    */
   encode(value: unknown): Encoded {
-    this.#length = 0;
-    this.#seen = undefined;
-    this.#seenCount = 0;
-    this.#refs = [];
-    this.#transfers = [];
+    this.#begin();
     try {
       this.#write(value);
-      return { bytes: this.#bytes.subarray(0, this.#length), refs: this.#refs, transfers: this.#transfers };
+      return this.#done();
     } catch (error) {
-      if (error instanceof SerializationError) throw error;
-      throw new SerializationError(`Cannot send the value to another thread: ${messageOf(error)}`, { cause: error });
+      throw failed(error);
+    } finally {
+      this.#forget();
     }
+  }
+
+  /**
+   * Encodes an array of a value, which may be undefined, and of an array of arguments.
+   *
+   * @throws {SerializationError} As {@linkcode Encoder.encode}.
+   */
+  encodeCall(value: unknown, args: readonly unknown[]): Encoded {
+    this.#begin();
+    try {
+      this.#count(TAG.array, 2);
+      this.#seenCount++; // that array, which nothing in it can refer to
+      if (value === undefined) this.#tag(TAG.undefined);
+      else this.#write(value);
+      const { length } = args;
+      if (length >= PACKED_NUMBERS) {
+        this.#write(args);
+      } else {
+        this.#met(args);
+        this.#count(TAG.array, length);
+        for (let i = 0; i < length; i++) this.#write(args[i]);
+      }
+      return this.#done();
+    } catch (error) {
+      throw failed(error);
+    } finally {
+      this.#forget();
+    }
+  }
+
+  #begin(): void {
+    this.#length = 0;
+    this.#seenCount = 0;
+    this.#refs = undefined;
+    this.#transfers = undefined;
+  }
+
+  #done(): Encoded {
+    const encoded = this.#encoded;
+    encoded.length = this.#length;
+    encoded.memory = this.#bytes;
+    encoded.refs = this.#refs ?? NONE;
+    encoded.transfers = this.#transfers ?? NO_TRANSFERS;
+    return encoded;
+  }
+
+  /** Keeps nothing alive. */
+  #forget(): void {
+    this.#seen = undefined;
+    for (let i = 0; i < this.#fewCount; i++) this.#few[i] = undefined;
+    this.#fewCount = 0;
+  }
+
+  /**
+   * Gives the bytes of the last {@linkcode Encoder.encode} away for good. Large ones are not copied: the encoder goes on with new
+   * memory.
+   */
+  take(encoded: Encoded): ArrayBuffer {
+    if (encoded.length < LARGE || encoded !== this.#encoded) return encoded.bytes.slice().buffer;
+    const { buffer } = this.#bytes;
+    this.#bytes = new Uint8Array(1024);
+    this.#view = new DataView(this.#bytes.buffer);
+    return buffer.transfer(encoded.length);
   }
 
   #reserve(size: number): void {
@@ -177,7 +271,19 @@ export class Encoder {
 
   /** Writes a reference if `value` was met before, else notes it under the next number. */
   #met(value: object): boolean {
-    this.#seen ??= new Map();
+    if (this.#seen === undefined) {
+      for (let i = 0; i < this.#fewCount; i++) {
+        if (this.#few[i] !== value) continue;
+        this.#count(TAG.back, this.#fewNumbers[i]!);
+        return true;
+      }
+      if (this.#fewCount < FEW) {
+        this.#few[this.#fewCount] = value;
+        this.#fewNumbers[this.#fewCount++] = this.#seenCount++;
+        return false;
+      }
+      this.#seen = new Map(this.#few.map((object, i) => [object, this.#fewNumbers[i]!]));
+    }
     const number = this.#seen.get(value);
     if (number === undefined) {
       this.#seen.set(value, this.#seenCount++);
@@ -190,7 +296,8 @@ export class Encoder {
   #object(value: object): void {
     if (value instanceof Transfer) {
       for (const buffer of value.buffers) {
-        if (!this.#transfers.includes(buffer)) this.#transfers.push(buffer);
+        const transfers = this.#transfers ??= [];
+        if (!transfers.includes(buffer)) transfers.push(buffer);
       }
       return this.#write(value.value);
     }
@@ -246,15 +353,16 @@ export class Encoder {
   }
 
   #ref(value: unknown): void {
-    this.#count(TAG.ref, this.#refs.length);
-    this.#refs.push(value);
+    const refs = this.#refs ??= [];
+    this.#count(TAG.ref, refs.length);
+    refs.push(value);
   }
 
   /** Whether the platform knows how to clone or move this object; an instance of a user's class travels as its fields. */
   #goesBeside(value: object): boolean {
     const tag = Object.prototype.toString.call(value);
     if (tag === "[object Object]") return false;
-    if (this.#transfers.includes(value as Transferable)) return true;
+    if (this.#transfers?.includes(value as Transferable)) return true;
     const name = tag.slice(8, -1);
     let clone: unknown;
     try {
@@ -272,7 +380,7 @@ export class Encoder {
 
   #array(value: readonly unknown[]): void {
     const { length } = value;
-    if (length >= PACKED_NUMBERS && this.#doubles(value)) return;
+    if (length >= PACKED_NUMBERS && this.#numbers(value)) return;
     const keys = Object.keys(value);
     if (length > 64 && keys.length < length / 4) {
       this.#count(TAG.sparse, length);
@@ -295,17 +403,23 @@ export class Encoder {
     this.#properties(TAG.object, properties);
   }
 
-  /** Numbers only: one copy instead of a tag each. */
-  #doubles(value: readonly unknown[]): boolean {
+  /** An array of nothing but numbers, packed as integers if all are; false, and nothing written, if it is another one. */
+  #numbers(value: readonly unknown[]): boolean {
     const { length } = value;
+    let ints = true;
     for (let i = 0; i < length; i++) {
-      if (typeof value[i] !== "number") return false;
+      const item = value[i];
+      if (typeof item !== "number") return false;
+      if (ints && ((item | 0) !== item || (item === 0 && 1 / item < 0))) ints = false;
     }
+    const numbers = value as readonly number[];
     this.#reserve(13 + length * 8);
-    this.#count(TAG.doubles, length);
+    this.#count(ints ? TAG.ints : TAG.doubles, length);
     this.#length = (this.#length + 7) & ~7;
-    new Float64Array(this.#bytes.buffer, this.#length, length).set(value as readonly number[]);
-    this.#length += length * 8;
+    const { buffer } = this.#bytes;
+    if (ints) new Int32Array(buffer, this.#length, length).set(numbers);
+    else new Float64Array(buffer, this.#length, length).set(numbers);
+    this.#length += length * (ints ? 4 : 8);
     return true;
   }
 
@@ -320,7 +434,7 @@ export class Encoder {
 
   #buffer(buffer: ArrayBuffer): void {
     const inline = this.#inlineLimit === Infinity ||
-      (buffer.byteLength <= this.#inlineLimit && !buffer.resizable && !this.#transfers.includes(buffer));
+      (buffer.byteLength <= this.#inlineLimit && !buffer.resizable && !this.#transfers?.includes(buffer));
     if (!inline) return this.#ref(buffer);
     if (buffer.detached) throw new SerializationError("Cannot send a detached buffer to another thread");
     this.#count(TAG.buffer, buffer.byteLength);
@@ -344,4 +458,9 @@ export class Encoder {
 
 function isIndex(key: string): boolean {
   return String(Number(key) >>> 0) === key && key !== "4294967295";
+}
+
+function failed(error: unknown): SerializationError {
+  if (error instanceof SerializationError) return error;
+  return new SerializationError(`Cannot send the value to another thread: ${messageOf(error)}`, { cause: error });
 }

@@ -40,6 +40,7 @@ export const TAG = {
   view: 24,
   sparse: 25,
   shared: 26,
+  ints: 27,
 } as const;
 
 /** The kinds of views, by number. */

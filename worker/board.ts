@@ -11,6 +11,8 @@
  */
 
 // Taken before any task runs: a task that patches `Atomics` must not get hold of this memory.
+const now = performance.now.bind(performance);
+const SPIN = 0.01;
 const { add, compareExchange, load, notify, store, wait } = Atomics;
 
 /*
@@ -59,6 +61,14 @@ export const WAITING = 1;
 /** The calling thread sleeps in its event loop, where only a message wakes it. */
 export const LISTENING = 2;
 
+/** Bytes that are written into shared memory. */
+export interface Payload {
+  /** How many. */
+  readonly length: number;
+  /** Writes them. */
+  writeTo(target: Uint8Array, at: number): void;
+}
+
 /** What a slot holds beside its payload. */
 export interface SlotHeader {
   /** The number of the task. */
@@ -98,17 +108,17 @@ export class Board {
   }
 
   /** Caller: fills the next slot and gives its place. Only after {@linkcode hasRoom}. */
-  push(header: SlotHeader, payload: Uint8Array): number {
+  push(seq: number, fn: number, mode: number, limit: number, payload: Payload): number {
     const words = this.#words;
     const tail = load(words, TAIL);
     const slot = tail & SLOT_MASK;
     const at = SLOT_TABLE + slot * SLOT_WORDS;
-    words[at + SEQ] = header.seq;
-    words[at + FN] = header.fn;
-    words[at + MODE] = header.mode;
-    words[at + LIMIT] = header.limit;
+    words[at + SEQ] = seq;
+    words[at + FN] = fn;
+    words[at + MODE] = mode;
+    words[at + LIMIT] = limit;
     words[at + LENGTH] = payload.length;
-    this.bytes.set(payload, PAYLOADS + slot * PAYLOAD);
+    payload.writeTo(this.bytes, PAYLOADS + slot * PAYLOAD);
     this.#indices[slot] = tail;
     // Publishes the plain writes above: whoever sees READY sees them.
     store(words, at + STATE, READY);
@@ -448,6 +458,9 @@ export class Desk {
    */
   park(linger: number, anything: () => boolean): boolean {
     const words = this.#words;
+    for (const end = now() + SPIN; now() < end;) {
+      for (let i = 0; i < 100; i++) if (anything()) return true;
+    }
     store(words, SLEEP, PARKED);
     if (anything()) {
       store(words, SLEEP, BUSY);
@@ -480,7 +493,7 @@ export class Desk {
   }
 
   /** Worker: writes a record; false when the ring has no room for it. */
-  write(kind: number, seq: number, detail: number, payload: Uint8Array): boolean {
+  write(kind: number, seq: number, detail: number, payload: Payload): boolean {
     const words = this.#words;
     const size = RECORD + ((payload.length + 7) & ~7);
     const written = words[WRITTEN]! >>> 0;
@@ -492,7 +505,7 @@ export class Desk {
     if (skipped > 0) this.#head(place, skipped, SKIP, 0, 0);
     const at = skipped > 0 ? 0 : place;
     this.#head(at, size, kind, seq, detail);
-    this.bytes.set(payload, RING_AT + at + RECORD);
+    payload.writeTo(this.bytes, RING_AT + at + RECORD);
     // Publishes the plain writes above.
     store(words, WRITTEN, (written + skipped + size) | 0);
     return true;

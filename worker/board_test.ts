@@ -1,10 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
-import { Board, Desk, PAYLOAD, SLOTS } from "./board.ts";
+import { Board, Desk, PAYLOAD, type Payload, SLOTS } from "./board.ts";
 
 const running = (): boolean => false;
 
+function payload(bytes: number[]): Payload {
+  return { length: bytes.length, writeTo: (target, at) => target.set(bytes, at) };
+}
+
 function fill(board: Board, seq: number, byte = seq): number {
-  return board.push({ seq, fn: 1, mode: 0, limit: 0 }, new Uint8Array([byte]));
+  return board.push(seq, 1, 0, 0, payload([byte]));
 }
 
 Deno.test("Board gives tasks in order, with their payloads", () => {
@@ -93,7 +97,7 @@ Deno.test("Desk: records of every size go round the ring whole, and it says when
   let written = 0;
   for (let round = 0; round < 2000; round++) {
     const size = (round * 37) % 3000;
-    while (!desk.write(1, written, size, new Uint8Array(size).fill(written))) {
+    while (!desk.write(1, written, size, payload(new Array(size).fill(written)))) {
       const record = desk.peek()!;
       assertEquals([record.kind, record.seq], [1, read]);
       const payload = desk.bytes.slice(record.at, record.at + record.detail);
@@ -125,7 +129,7 @@ Deno.test("Desk: a worker that parks is woken by what came just before, and by s
 Deno.test("Board's payloads do not touch each other", () => {
   const board = new Board();
   for (let seq = 0; seq < SLOTS; seq++) {
-    board.push({ seq, fn: 0, mode: 0, limit: 0 }, new Uint8Array(PAYLOAD).fill(seq));
+    board.push(seq, 0, 0, 0, payload(new Array(PAYLOAD).fill(seq)));
   }
   for (let seq = 0; seq < SLOTS; seq++) {
     const at = board.payloadAt(board.claim(1, running));

@@ -5,7 +5,13 @@
  */
 
 import { AWAKE, type Board, LISTENING, WAITING } from "./board.ts";
-import { soon, waitAsyncWakes } from "../_platform.ts";
+import { soon, turnsAreShort, waitAsyncWakes } from "../_platform.ts";
+
+/**
+ * How long it looks for the next record before it really sleeps, in milliseconds: no longer than it takes to sleep and be woken,
+ * so that at most half of the time is lost, and none when tasks are short.
+ */
+const PATIENCE = 0.05;
 
 /** The sleep of one scheduler: in its event loop, or blocking. */
 export class CallerSleep {
@@ -14,6 +20,8 @@ export class CallerSleep {
   readonly #awake: () => void;
   readonly #byMessage = !waitAsyncWakes();
   #waiting = false;
+  /** Until when the event loop goes round instead of sleeping. */
+  #patience = 0;
   /** Takes back the turn of the event loop that is due. */
   #turn: (() => void) | undefined;
 
@@ -24,8 +32,27 @@ export class CallerSleep {
     this.#awake = awake;
   }
 
-  /** Before this thread goes back to its event loop: sees to it that the next record is heard of. */
-  listen(): void {
+  /**
+   * Before this thread goes back to its event loop: sees to it that the next record is heard of. With `soon`, one is expected
+   * right away: then the event loop goes round for a moment first, since to sleep and be woken takes much longer than a short
+   * task does.
+   */
+  listen(soonExpected: boolean): void {
+    if (!soonExpected || !turnsAreShort()) return this.#sleep();
+    this.#patience = performance.now() + PATIENCE;
+    if (this.#turn !== undefined) return;
+    this.#board.setCaller(AWAKE); // no worker has to wake it
+    this.#turn = soon(this.#look);
+  }
+
+  readonly #look = (): void => {
+    this.#turn = undefined;
+    if (this.#hasRecords()) this.#awake();
+    else if (performance.now() < this.#patience) this.#turn = soon(this.#look);
+    else this.#sleep();
+  };
+
+  #sleep(): void {
     // The word first, then the look at the rings: a worker that writes after the look finds the word set.
     this.#board.setCaller(this.#byMessage ? LISTENING : WAITING);
     if (this.#hasRecords()) return this.#takeTurn();
@@ -53,6 +80,9 @@ export class CallerSleep {
    * after the sleep is announced; if it found something, there is no sleep.
    */
   block(look: () => boolean, timeout: () => number): boolean {
+    for (const end = performance.now() + PATIENCE; performance.now() < end;) {
+      for (let i = 0; i < 50; i++) if (this.#hasRecords()) return look();
+    }
     this.#board.setCaller(WAITING); // before the look, as in listen()
     if (look()) return true;
     const limit = timeout();

@@ -20,6 +20,8 @@ export interface SentFunction {
 /** Numbers functions by what they are sent as: closures made anew from the same text are one. */
 export class FunctionTable {
   readonly #sent = new Map<string, SentFunction>();
+  /** The same by function, as its text takes longer to look up. An entry stays good when it has left the other map. */
+  readonly #known = new WeakMap<AnyFunction, SentFunction>();
   #next = 0;
 
   /**
@@ -28,6 +30,8 @@ export class FunctionTable {
    * @throws {SerializationError} If it cannot be sent.
    */
   get(fn: AnyFunction): SentFunction {
+    const known = this.#known.get(fn);
+    if (known !== undefined) return known;
     const spec = describeFunction(fn);
     const key = specKey(spec);
     let sent = this.#sent.get(key);
@@ -35,6 +39,7 @@ export class FunctionTable {
       if (this.#sent.size >= CAPACITY) this.#sent.delete(this.#sent.keys().next().value!);
       this.#sent.set(key, sent = { number: this.#next++, spec });
     }
+    this.#known.set(fn, sent);
     return sent;
   }
 }

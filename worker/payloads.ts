@@ -28,29 +28,30 @@ export class Payloads {
    */
   encode(spec: FunctionSpec | undefined, args: readonly unknown[] | undefined): Encoded {
     // A getter of an argument has called for more work: that must not touch what is half done here.
-    if (this.#busy) return new Encoder().encode([spec, args]);
+    if (this.#busy) return encodeCall(new Encoder(), spec, args);
     this.#busy = true;
     try {
-      return this.#encoder.encode([spec, args]);
+      return encodeCall(this.#encoder, spec, args);
     } finally {
       this.#busy = false;
     }
   }
-}
 
-/**
- * Keeps a payload until it is posted. What is to be moved leaves this thread's hands at once.
- *
- * @throws {SerializationError} If something cannot be moved.
- */
-export function keep({ bytes, refs, transfers }: Encoded): KeptParcel {
-  if (transfers.length === 0) return { bytes: bytes.slice().buffer, refs, moves: [] };
-  try {
-    const moved = structuredClone(refs, { transfer: [...transfers] });
-    const moves = moved.filter((_, i) => transfers.includes(refs[i] as Transferable)) as Transferable[];
-    return { bytes: bytes.slice().buffer, refs: moved, moves };
-  } catch (cause) {
-    throw cannotSend(cause);
+  /**
+   * Keeps a payload until it is posted. What is to be moved leaves this thread's hands at once.
+   *
+   * @throws {SerializationError} If something cannot be moved.
+   */
+  keep(encoded: Encoded): KeptParcel {
+    const { refs, transfers } = encoded;
+    if (transfers.length === 0) return { bytes: this.#encoder.take(encoded), refs, moves: [] };
+    try {
+      const moved = structuredClone(refs, { transfer: [...transfers] });
+      const moves = moved.filter((_, i) => transfers.includes(refs[i] as Transferable)) as Transferable[];
+      return { bytes: this.#encoder.take(encoded), refs: moved, moves };
+    } catch (cause) {
+      throw cannotSend(cause);
+    }
   }
 }
 
@@ -68,6 +69,10 @@ export function postKept(
   } catch (cause) {
     throw cannotSend(cause);
   }
+}
+
+function encodeCall(encoder: Encoder, spec: FunctionSpec | undefined, args: readonly unknown[] | undefined): Encoded {
+  return args === undefined ? encoder.encode([spec, args]) : encoder.encodeCall(spec, args);
 }
 
 function cannotSend(cause: unknown): SerializationError {

@@ -19,7 +19,7 @@ import { Registry, SLOTS } from "../sync/_registry.ts";
 import { afterInterruption, thisThread } from "../sync/_thread.ts";
 import { AWAKE, Board, Desk, LISTENING, type SlotHeader } from "./board.ts";
 import { Decoder, sourceOf } from "../codec/decoder.ts";
-import { type Encoded, Encoder } from "../codec/encoder.ts";
+import { type Encoded, Encoder, NOTHING_ENCODED } from "../codec/encoder.ts";
 import { errorClassOf, isError, messageOf, newError, readText, setErrorFields } from "../codec/error_fields.ts";
 import {
   buildEnvironment,
@@ -152,7 +152,7 @@ class Program {
   async start(setup: Parcel): Promise<void> {
     watchForEnd(this.#name, (code) => {
       this.#retired = true;
-      this.#say(BYE, 0, code, NO_BYTES, []);
+      this.#say(BYE, 0, code, NOTHING_ENCODED);
     });
     try {
       const { module, functions, values, initializer, initargs, maxTasks, trace } = this.#unpack(setup) as Setup;
@@ -313,7 +313,7 @@ class Program {
     this.#fetching = header;
     this.#fetchedArgs = args;
     this.#free = false;
-    this.#say(FETCH, header.seq, lacks, NO_BYTES, []);
+    this.#say(FETCH, header.seq, lacks, NOTHING_ENCODED);
     return false;
   }
 
@@ -341,14 +341,37 @@ class Program {
   #step(run: Run): boolean {
     const count = isOneCall(run) ? 1 : run.args.length;
     while (run.index < count) {
-      if (!this.#call(run)) {
-        this.#free = false;
-        this.#desk.setAwaiting();
-        return false;
-      }
-      run.index++;
+      if (run.header.limit === 0 && run.mode === "map" ? this.#mapOn(run) : this.#call(run)) continue;
+      this.#free = false;
+      this.#desk.setAwaiting();
+      return false;
     }
     this.#end(run);
+    return true;
+  }
+
+  /** Makes calls without a limit, up to one that throws or gives a promise. False when a result is still to come. */
+  #mapOn(run: Run): boolean {
+    const { call } = run.fn;
+    const { args, results } = run;
+    const count = args.length;
+    let { index } = run;
+    try {
+      for (; index < count; index++) {
+        const result = call(args[index]);
+        if (typeof result === "object" && isThenable(result)) {
+          run.index = index;
+          this.#await(run, result, 0);
+          return false;
+        }
+        results[index] = result;
+      }
+      run.index = count;
+    } catch (error) {
+      run.index = index;
+      this.#fail(run, error);
+      run.index++;
+    }
     return true;
   }
 
@@ -375,6 +398,7 @@ class Program {
       if (!ended) {
         afterInterruption();
         this.#fail(run, timedOut(run));
+        run.index++;
         return true;
       }
       if (!failed && isThenable(result)) {
@@ -390,6 +414,7 @@ class Program {
     } else {
       run.results[run.index] = result;
     }
+    run.index++;
     return true;
   }
 
@@ -535,30 +560,23 @@ class Program {
 
   #reply(seq: number, kind: number, encoded: Encoded, detail: number): void {
     try {
-      this.#say(kind, seq, detail, encoded.bytes, encoded.refs, encoded.transfers);
+      this.#say(kind, seq, detail, encoded);
     } catch (error) {
       const reason = new SerializationError(`Cannot send the result of the task: ${messageOf(error)}`, {
         cause: error,
       });
-      const { bytes, refs } = this.#encodeError(reason);
-      this.#say(FAILURE, seq, detail, bytes, refs);
+      this.#say(FAILURE, seq, detail, this.#encodeError(reason));
     }
   }
 
   /** Writes a record, into the ring if it fits, else by message; and wakes the caller. */
-  #say(
-    kind: number,
-    seq: number,
-    detail: number,
-    bytes: Uint8Array<ArrayBuffer>,
-    refs: readonly unknown[],
-    transfers: readonly Transferable[] = [],
-  ): void {
-    if (refs.length === 0 && transfers.length === 0 && bytes.length <= MAX_RECORD) {
-      if (this.#desk.write(kind, seq, detail, bytes)) return this.#wakeCaller();
+  #say(kind: number, seq: number, detail: number, encoded: Encoded): void {
+    const { length, refs, transfers } = encoded;
+    if (refs.length === 0 && transfers.length === 0 && length <= MAX_RECORD) {
+      if (this.#desk.write(kind, seq, detail, encoded)) return this.#wakeCaller();
     }
-    const copy = bytes.slice().buffer;
-    this.#post({ type: "record", kind, seq, detail, parcel: { bytes: copy, refs } }, [copy, ...transfers]);
+    const bytes = this.#encoder.take(encoded);
+    this.#post({ type: "record", kind, seq, detail, parcel: { bytes, refs } }, [bytes, ...transfers]);
   }
 
   #post(message: FromWorker, transfers: Transferable[]): void {
@@ -581,7 +599,6 @@ class Program {
 
 /** Records larger than this go by message, so that a few of them cannot fill the ring. */
 const MAX_RECORD = 8192;
-const NO_BYTES = new Uint8Array(0);
 
 function timedOut(run: Run): TimeoutError {
   const name = run.fn.spec.name === "" ? "The task" : `The task '${run.fn.spec.name}'`;

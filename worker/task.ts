@@ -139,7 +139,7 @@ export type Outcome =
   | { readonly ok: false; readonly error: unknown; readonly cancelled?: true };
 
 /** A unit of scheduling: one call, or a chunk of calls. */
-export class Task {
+export abstract class Task {
   /** What is called. */
   readonly fn: AnyFunction;
   /** How `args` are meant. */
@@ -154,8 +154,6 @@ export class Task {
   readonly args: readonly unknown[];
   /** The limit of one call in milliseconds; 0 for none. */
   readonly limit: number;
-  /** Told the outcome, exactly once. */
-  readonly settle: (outcome: Outcome) => void;
   /** Its number at the scheduler; -1 while it only waits. */
   seq = -1;
   /** The slot it was put in; -1 for none. */
@@ -169,18 +167,64 @@ export class Task {
   /** Whether it has an outcome. */
   settled = false;
 
+  constructor(fn: AnyFunction, mode: TaskMode, args: readonly unknown[], limit: number) {
+    this.fn = fn;
+    this.mode = mode;
+    this.args = args;
+    this.limit = limit;
+  }
+
+  /** Told the outcome, exactly once. */
+  abstract settle(outcome: Outcome): void;
+}
+
+/** A task whose outcome a function is told. */
+export class ToldTask extends Task {
+  readonly #tell: (outcome: Outcome) => void;
+
   constructor(
     fn: AnyFunction,
     mode: TaskMode,
     args: readonly unknown[],
     limit: number,
-    settle: (outcome: Outcome) => void,
+    tell: (outcome: Outcome) => void,
   ) {
-    this.fn = fn;
-    this.mode = mode;
-    this.args = args;
-    this.limit = limit;
-    this.settle = settle;
+    super(fn, mode, args, limit);
+    this.#tell = tell;
+  }
+
+  settle(outcome: Outcome): void {
+    this.#tell(outcome);
+  }
+}
+
+type Resolve = (value: unknown) => void;
+
+// Handed over by the one function that every promise below is made with: a closure for each would cost more than the task.
+let resolveLast: Resolve;
+let rejectLast: Resolve;
+const capture = (resolve: Resolve, reject: Resolve): void => {
+  resolveLast = resolve;
+  rejectLast = reject;
+};
+
+/** A single call whose outcome is a promise. */
+export class PromisedTask extends Task {
+  /** The promise. */
+  readonly promise: Promise<unknown>;
+  readonly #resolve: Resolve;
+  readonly #reject: Resolve;
+
+  constructor(fn: AnyFunction, args: readonly unknown[], limit: number) {
+    super(fn, "apply", args, limit);
+    this.promise = new Promise(capture);
+    this.#resolve = resolveLast;
+    this.#reject = rejectLast;
+  }
+
+  settle(outcome: Outcome): void {
+    if (outcome.ok) this.#resolve(outcome.value);
+    else this.#reject(outcome.error);
   }
 }
 

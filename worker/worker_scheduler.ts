@@ -12,14 +12,14 @@ import { BrokenProcessPoolError, SerializationError } from "../errors.ts";
 import { Board, type DeskRecord, PAYLOAD, SEQ_MASK, STARTING } from "./board.ts";
 import { CallerSleep } from "./caller_sleep.ts";
 import { CallLimits } from "./call_limits.ts";
-import { Decoder, sourceOf } from "../codec/decoder.ts";
-import type { Encoded } from "../codec/encoder.ts";
+import { Decoder, type Source, sourceOf } from "../codec/decoder.ts";
+import { type Encoded, NOTHING_ENCODED } from "../codec/encoder.ts";
 import { FunctionTable } from "./function_table.ts";
 import { EMPTY_ENVIRONMENT } from "../codec/functions.ts";
 import { Host } from "./host.ts";
 import { IdleTimer } from "./idle_timer.ts";
 import { Lifecycle, type LongCall } from "./lifecycle.ts";
-import { keep, Payloads, postKept } from "./payloads.ts";
+import { Payloads, postKept } from "./payloads.ts";
 import { refuseIfStopped, thisThread } from "../sync/_thread.ts";
 import { terminateStopsCode, touchLazyGlobals } from "../_platform.ts";
 import { lost, movedAway, overdue, takeTimes } from "./outcomes.ts";
@@ -83,7 +83,7 @@ export class WorkerScheduler implements Scheduler {
     () => this.#endOverdue(),
   );
   /** Tasks on their way from the queue to the board. */
-  readonly #encoding = new Set<Task>();
+  readonly #encoding: Task[] = [];
   readonly #sweep = new Sweep();
   #seq = 0;
   #hostNumber = 0;
@@ -131,7 +131,8 @@ export class WorkerScheduler implements Scheduler {
   submitMore(task: Task): void {
     this.#life.refuseUnlessRunning();
     this.#queue.push(task);
-    this.#handOver();
+    // If there is no room, whoever makes room hands over more.
+    if (this.#canHandOver()) this.#handOver();
   }
 
   end(call: LongCall): void {
@@ -157,7 +158,7 @@ export class WorkerScheduler implements Scheduler {
     if (this.#inFlight.get(task.seq) === task) {
       if (task.slot < 0 || this.#slots[task.slot] !== task || !this.#board.cancel(task.slot)) return false;
       this.#forget(task);
-    } else if (!this.#encoding.has(task)) {
+    } else if (!this.#encoding.includes(task)) {
       this.#cancelled++;
     }
     task.settled = true; // in the queue it is passed over when its turn comes
@@ -191,9 +192,9 @@ export class WorkerScheduler implements Scheduler {
         this.#cancelled--;
         continue;
       }
-      this.#encoding.add(task); // getters of its arguments may ask for anything meanwhile
+      this.#encoding.push(task); // getters of its arguments may ask for anything meanwhile
       if (this.#prepare(task)) this.#fillSlot(task);
-      this.#encoding.delete(task);
+      this.#encoding.pop();
     }
     this.#wakeWorkers();
     this.#afterWork();
@@ -201,12 +202,16 @@ export class WorkerScheduler implements Scheduler {
 
   /** Numbers a task and its function; false, and the task settled, when the function cannot be sent. */
   #prepare(task: Task): boolean {
-    return this.#settleIfThrows(task, () => {
+    try {
       task.fnNumber = this.#functions.get(task.fn).number;
-      if (task.seq >= 0) return;
-      do this.#seq = (this.#seq + 1) & SEQ_MASK; while (this.#inFlight.has(this.#seq));
-      task.seq = this.#seq;
-    });
+    } catch (error) {
+      this.#settle(task, { ok: false, error });
+      return false;
+    }
+    if (task.seq >= 0) return true;
+    do this.#seq = (this.#seq + 1) & SEQ_MASK; while (this.#inFlight.has(this.#seq));
+    task.seq = this.#seq;
+    return true;
   }
 
   #fillSlot(task: Task): void {
@@ -214,7 +219,7 @@ export class WorkerScheduler implements Scheduler {
     if (task.parcel === undefined) {
       encoded = this.#encodePayload(task);
       if (encoded === undefined) return;
-      if (encoded.refs.length > 0 || encoded.transfers.length > 0 || encoded.bytes.length > PAYLOAD) {
+      if (encoded.refs.length > 0 || encoded.transfers.length > 0 || encoded.length > PAYLOAD) {
         if (!this.#settleIfThrows(task, () => this.#keep(task, encoded!))) return;
       }
     }
@@ -224,8 +229,8 @@ export class WorkerScheduler implements Scheduler {
     if (remote) this.#parcels++;
     const mode = MODES.indexOf(task.mode) | (remote ? REMOTE : 0);
     this.#inFlight.set(task.seq, task);
-    const header = { seq: task.seq, fn: task.fnNumber, mode, limit: task.limit };
-    task.slot = this.#board.push(header, remote ? NO_BYTES : encoded!.bytes);
+    const payload = remote ? NOTHING_ENCODED : encoded!;
+    task.slot = this.#board.push(task.seq, task.fnNumber, mode, task.limit, payload);
     this.#slots[task.slot] = task;
     this.#limits.enter(task.limit); // last: it uses a timer, see touchLazyGlobals()
   }
@@ -235,13 +240,16 @@ export class WorkerScheduler implements Scheduler {
     const { spec } = this.#functions.get(task.fn);
     let known = this.#hosts.size > 0;
     for (const host of this.#hosts) known &&= host.known.has(task.fnNumber);
-    let encoded: Encoded | undefined;
-    this.#settleIfThrows(task, () => encoded = this.#payloads.encode(known ? undefined : spec, task.args));
-    return encoded;
+    try {
+      return this.#payloads.encode(known ? undefined : spec, task.args);
+    } catch (error) {
+      this.#settle(task, { ok: false, error });
+      return undefined;
+    }
   }
 
   #keep(task: Task, encoded: Encoded): void {
-    task.parcel = keep(encoded);
+    task.parcel = this.#payloads.keep(encoded);
     task.moved = encoded.transfers.length > 0;
   }
 
@@ -359,10 +367,12 @@ export class WorkerScheduler implements Scheduler {
 
   #read(host: Host, record: DeskRecord): void {
     const { kind, seq, detail, at } = record;
+    if (kind === FETCH || kind === BYE) {
+      host.desk.advance();
+      return this.#handle(host, kind, seq, detail, undefined);
+    }
     // Decoded and given back before anyone is told: whoever is told may block in here again.
-    const reply = kind === FETCH || kind === BYE
-      ? undefined
-      : this.#decodeReply(seq, kind, () => this.#decoder.decode(host.source, at, []));
+    const reply = this.#decodeReply(seq, kind, host.source, at, NO_REFS);
     host.desk.advance();
     this.#handle(host, kind, seq, detail, reply);
   }
@@ -377,18 +387,14 @@ export class WorkerScheduler implements Scheduler {
       }
     }
     const { kind, seq, detail, parcel } = message;
-    const reply = this.#decodeReply(
-      seq,
-      kind,
-      () => this.#decoder.decode(sourceOf(new Uint8Array(parcel.bytes)), 0, parcel.refs),
-    );
+    const reply = this.#decodeReply(seq, kind, sourceOf(new Uint8Array(parcel.bytes)), 0, parcel.refs);
     this.#handle(host, kind, seq, detail, reply);
   }
 
-  #decodeReply(seq: number, kind: number, decode: () => unknown): Outcome | undefined {
+  #decodeReply(seq: number, kind: number, source: Source, at: number, refs: readonly unknown[]): Outcome | undefined {
     if (!this.#inFlight.has(seq)) return undefined;
     try {
-      const value = decode();
+      const value = this.#decoder.decode(source, at, refs);
       return kind === FAILURE ? { ok: false, error: value } : { ok: true, value };
     } catch (error) {
       return { ok: false, error };
@@ -401,8 +407,8 @@ export class WorkerScheduler implements Scheduler {
     const task = this.#inFlight.get(seq);
     if (detail === LAST) this.#retire(host, task);
     if (task === undefined || reply === undefined) return;
-    host.known.add(task.fnNumber);
-    host.posted.delete(task);
+    if (!host.known.has(task.fnNumber)) host.known.add(task.fnNumber);
+    if (host.posted.size > 0) host.posted.delete(task);
     this.#settle(task, this.#options.trace ? takeTimes(host.number, task, reply, this.#events) : reply);
   }
 
@@ -415,7 +421,7 @@ export class WorkerScheduler implements Scheduler {
       task.parcel = undefined;
       this.#parcels--;
     } else if ((lacks & LACKS_FUNCTION) !== 0) {
-      kept = keep(this.#payloads.encode(this.#functions.get(task.fn).spec, undefined));
+      kept = this.#payloads.keep(this.#payloads.encode(this.#functions.get(task.fn).spec, undefined));
     }
     const sent = this.#settleIfThrows(task, () => {
       if (kept === undefined) throw new SerializationError(`Worker '${host.name}' asks for arguments that were sent`);
@@ -553,11 +559,11 @@ export class WorkerScheduler implements Scheduler {
 
   /** Before this thread goes back to its event loop: hears of the next record, and lets go of what is not needed. */
   #afterWork(): void {
-    const pending = this.#inFlight.size > 0 || !this.#queue.empty || this.#encoding.size > 0;
+    const pending = this.#inFlight.size > 0 || !this.#queue.empty || this.#encoding.length > 0;
     if (this.#life.complete && !pending) this.#endAll();
     if (this.#hosts.size === 0) return;
     this.#idle.set(!pending);
-    this.#sleep.listen();
+    this.#sleep.listen(this.#inFlight.size > 0);
   }
 
   /** Whether there is something to do for which no worker may wake this thread any more. */
@@ -692,4 +698,4 @@ export class WorkerScheduler implements Scheduler {
   }
 }
 
-const NO_BYTES = new Uint8Array(0);
+const NO_REFS: readonly unknown[] = [];

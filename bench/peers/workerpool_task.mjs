@@ -1,0 +1,2 @@
+import workerpool from "workerpool";
+workerpool.worker({ inc: (n) => n + 1 });
