@@ -8,6 +8,12 @@
 /** What `Atomics.waitAsync` gives. */
 type AsyncWait = { readonly async: false } | { readonly async: true; readonly value: PromiseLike<unknown> };
 
+/** Few bytes one by one, since a view of them would cost more. */
+function copy(target: Uint8Array, to: number, source: Uint8Array, from: number, length: number): void {
+  if (length > 100) return target.set(source.subarray(from, from + length), to);
+  for (let i = 0; i < length; i++) target[to + i] = source[from + i]!;
+}
+
 // Taken before any task runs: a task that patches `Atomics` must not change what the locks do.
 export const atomics = {
   load: Atomics.load as (words: Int32Array, index: number) => number,
@@ -17,11 +23,14 @@ export const atomics = {
   wait: Atomics.wait as (words: Int32Array, index: number, value: number, timeout: number) => string,
   waitAsync: Atomics.waitAsync as (words: Int32Array, index: number, value: number) => AsyncWait,
   notify: Atomics.notify as (words: Int32Array, index: number, count?: number) => number,
-  /** Puts bytes into shared memory; nothing atomic about it. */
-  write: (memory: Uint8Array, at: number, bytes: Uint8Array): void => memory.set(bytes, at),
-  /** Copies bytes out of shared memory; nothing atomic about it. */
-  read: (memory: Uint8Array, at: number, target: Uint8Array): void =>
-    target.set(memory.subarray(at, at + target.length)),
+  /** Puts `length` bytes of `source`, from `from` on, into shared memory; nothing atomic about it. */
+  write: (memory: Uint8Array, at: number, source: Uint8Array, from: number, length: number): void =>
+    copy(memory, at, source, from, length),
+  /** Copies `length` bytes out of shared memory; nothing atomic about it. */
+  read: (memory: Uint8Array, at: number, target: Uint8Array, to: number, length: number): void =>
+    copy(target, to, memory, at, length),
+  /** How long a thread looks for what it waits for before it sleeps, in milliseconds. */
+  patience: 0.02,
   /** The time in milliseconds, for deadlines. */
   now: performance.now.bind(performance) as () => number,
   /** The time in milliseconds, the same on all threads. */

@@ -4,20 +4,12 @@
  * @module
  */
 
-import { Decoder, sourceOf } from "../codec/decoder.ts";
+import { Decoder } from "../codec/decoder.ts";
 import { Encoder } from "../codec/encoder.ts";
 import type { Member, WaitPlace } from "./_thread.ts";
 import { thisThread } from "./_thread.ts";
-import { LARGEST_RECORD, type RingRecord } from "./_ring.ts";
+import { LARGEST_RECORD, type RingItem, type RingRecord } from "./_ring.ts";
 import { waitFor, waitForAsync } from "./_wait.ts";
-
-/** A value in bytes, and where what they cannot hold was left. */
-export interface Item {
-  /** The bytes; valid until the next item is packed. */
-  readonly bytes: Uint8Array;
-  /** The ticket; 0 for none. */
-  readonly ticket: number;
-}
 
 /** Turns values into items and back; on one thread. */
 export class Items {
@@ -36,16 +28,17 @@ export class Items {
    * @throws {SerializationError} If it cannot be sent.
    * @throws {RangeError} If it is too large.
    */
-  pack(value: unknown): Item {
+  pack(value: unknown): RingItem {
     // A getter of the value may put something itself.
     const encoder = this.#busy ? new Encoder(Infinity) : this.#encoder;
     const outermost = !this.#busy;
     this.#busy = true;
     try {
-      const { bytes, refs, transfers } = encoder.encode(value);
-      if (bytes.length > LARGEST_RECORD) {
-        throw new RangeError(`Cannot send a value of ${bytes.length} bytes: ${LARGEST_RECORD} are the most`);
+      const { memory, length, refs, transfers } = encoder.encode(value);
+      if (length > LARGEST_RECORD) {
+        throw new RangeError(`Cannot send a value of ${length} bytes: ${LARGEST_RECORD} are the most`);
       }
+      if (refs.length === 0 && transfers.length === 0) return { memory, length, ticket: 0 };
       let ticket = 0;
       if (refs.length > 0) {
         ticket = this.#member.registry.nextTicket();
@@ -54,14 +47,14 @@ export class Items {
       // Copied into the bytes above; whoever gives a buffer away has it no more, as everywhere.
       const given = transfers.filter((thing) => thing instanceof ArrayBuffer && !thing.detached);
       if (given.length > 0) structuredClone(null, { transfer: given });
-      return { bytes, ticket };
+      return { memory, length, ticket };
     } finally {
       if (outermost) this.#busy = false;
     }
   }
 
   /** Takes back what was left elsewhere for an item that is not sent after all. */
-  withdraw(item: Item): void {
+  withdraw(item: RingItem): void {
     if (item.ticket !== 0) thisThread().office.withdraw(item.ticket);
   }
 
@@ -72,7 +65,7 @@ export class Items {
       const claim = (): boolean => this.#claim(record.ticket, (found) => things = found);
       waitFor(this.#member, anywhere(record.ticket), claim, Infinity);
     }
-    return this.#decoder.decode(sourceOf(record.bytes), 0, things);
+    return this.#decoder.decode(record.source, 0, things);
   }
 
   /** The same, waiting in the event loop. */
@@ -82,7 +75,7 @@ export class Items {
       const claim = (): boolean => this.#claim(record.ticket, (found) => things = found);
       await waitForAsync(this.#member, anywhere(record.ticket), claim, Infinity, undefined);
     }
-    return this.#decoder.decode(sourceOf(record.bytes), 0, things);
+    return this.#decoder.decode(record.source, 0, things);
   }
 
   #claim(ticket: number, found: (things: readonly unknown[]) => void): boolean {
@@ -90,6 +83,11 @@ export class Items {
     if (things !== undefined) found(things);
     return things !== undefined;
   }
+}
+
+/** An item that stays valid when others are packed, as they may be while its thread waits to put it. */
+export function kept(item: RingItem): RingItem {
+  return { ...item, memory: item.memory.slice(0, item.length) };
 }
 
 /** The answer wakes this thread without knowing what for. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type Source, sourceOf } from "../codec/decoder.ts";
 import { atomics } from "./_atomics.ts";
 import { GUARD, Guard } from "./_guard.ts";
 import type { Member } from "./_thread.ts";
@@ -48,15 +49,32 @@ export const LARGEST_RECORD: number = MOST - HEADER;
 /** From this many bytes on, a ring is full: below it, one more record of any size goes in. */
 const FULL = 2 ** 26;
 
+/** Records of up to this many bytes are read to the same place. */
+const SCRATCH = 4096;
+
+function newScratch(): Source {
+  return sourceOf(new Uint8Array(SCRATCH));
+}
+
 /** Memory for the records of a ring. */
 export function ringMemory(): SharedArrayBuffer {
   return new SharedArrayBuffer(FIRST_CAPACITY, { maxByteLength: MOST });
 }
 
+/** What is put into a ring. */
+export interface RingItem {
+  /** Memory that begins with its bytes. */
+  readonly memory: Uint8Array;
+  /** How many they are. */
+  readonly length: number;
+  /** Where what bytes cannot hold was left; 0 for nowhere. */
+  readonly ticket: number;
+}
+
 /** A record. */
 export interface RingRecord {
-  /** Its bytes. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Its bytes, valid until the next record is got. */
+  readonly source: Source;
   /** Where what bytes cannot hold was left; 0 for nowhere. */
   readonly ticket: number;
 }
@@ -68,6 +86,10 @@ export class Ring {
   readonly #member: Member;
   readonly #memory: SharedArrayBuffer;
   readonly #bytes: Uint8Array;
+  readonly #header = new Int32Array(HEADER / 4);
+  readonly #headerBytes = new Uint8Array(this.#header.buffer);
+  /** Where short records are read to. */
+  #scratch: Source | undefined;
   readonly #putting: Guard;
   readonly #getting: Guard;
 
@@ -121,7 +143,7 @@ export class Ring {
    *
    * @throws {RangeError} If there is no memory for it.
    */
-  put(bytes: Uint8Array, ticket: number, most: number, admit: () => void): boolean {
+  put({ memory, length, ticket }: RingItem, most: number, admit: () => void): boolean {
     if (this.isFull(most)) {
       admit();
       return false;
@@ -130,13 +152,14 @@ export class Ring {
       admit();
       if (this.isFull(most)) return false;
       const written = this.#load(WRITTEN);
-      const size = HEADER + ((bytes.length + 7) & ~7);
+      const size = HEADER + ((length + 7) & ~7);
       const used = (written - this.#load(READ)) >>> 0;
       if (used > 0 && used + size > MOST) return false; // when it is empty, it will fit
       if (used + size > this.#load(CAPACITY)) this.#grow(used + size);
-      const header = new Int32Array([bytes.length, ticket]);
-      this.#write(written, new Uint8Array(header.buffer));
-      this.#write(written + HEADER, bytes);
+      this.#header[0] = length;
+      this.#header[1] = ticket;
+      this.#write(written, this.#headerBytes, HEADER);
+      this.#write(written + HEADER, memory, length);
       this.#commit(PUT_COMMIT, WRITTEN, written + size, PUTS, this.#load(PUTS) + 1);
       return true;
     });
@@ -147,20 +170,20 @@ export class Ring {
     this.#putting.run(step);
   }
 
-  /** Takes the oldest record, if any. */
-  get(): RingRecord | undefined {
+  /** Takes the oldest record, if any; to `keep` it is valid for longer than to the next one. */
+  get(keep: boolean): RingRecord | undefined {
     if (this.size === 0) return undefined;
     return this.#getting.run(() => {
       if (this.size === 0) return undefined;
       const read = this.#load(READ);
-      const header = new Int32Array(2);
-      this.#read(read, new Uint8Array(header.buffer));
-      const [length, ticket] = header as unknown as [number, number];
-      const bytes = new Uint8Array(length);
-      this.#read(read + HEADER, bytes);
+      this.#read(read, this.#headerBytes, HEADER);
+      const length = this.#header[0]!;
+      const ticket = this.#header[1]!;
+      const source = keep || length > SCRATCH ? sourceOf(new Uint8Array(length)) : this.#scratch ??= newScratch();
+      this.#read(read + HEADER, source.bytes as Uint8Array, length);
       this.#member.check(); // one that was terminated meanwhile takes nothing with it
       this.#commit(GET_COMMIT, READ, read + HEADER + ((length + 7) & ~7), GETS, this.#load(GETS) + 1);
-      return { bytes, ticket: ticket >>> 0 };
+      return { source, ticket: ticket >>> 0 };
     });
   }
 
@@ -196,8 +219,8 @@ export class Ring {
         const target = from & (capacity - 1);
         if (target !== (from & (old - 1))) {
           const piece = new Uint8Array(length);
-          atomics.read(this.#bytes, from & (old - 1), piece);
-          atomics.write(this.#bytes, target, piece);
+          atomics.read(this.#bytes, from & (old - 1), piece, 0, length);
+          atomics.write(this.#bytes, target, piece, 0, length);
         }
         done += length;
       }
@@ -205,19 +228,19 @@ export class Ring {
     });
   }
 
-  #write(position: number, bytes: Uint8Array): void {
+  #write(position: number, source: Uint8Array, length: number): void {
     const capacity = this.#load(CAPACITY);
     const at = position & (capacity - 1);
-    const first = Math.min(bytes.length, capacity - at);
-    atomics.write(this.#bytes, at, first === bytes.length ? bytes : bytes.subarray(0, first));
-    if (first < bytes.length) atomics.write(this.#bytes, 0, bytes.subarray(first));
+    const first = Math.min(length, capacity - at);
+    atomics.write(this.#bytes, at, source, 0, first);
+    if (first < length) atomics.write(this.#bytes, 0, source, first, length - first);
   }
 
-  #read(position: number, target: Uint8Array): void {
+  #read(position: number, target: Uint8Array, length: number): void {
     const capacity = this.#load(CAPACITY);
     const at = position & (capacity - 1);
-    const first = Math.min(target.length, capacity - at);
-    atomics.read(this.#bytes, at, first === target.length ? target : target.subarray(0, first));
-    if (first < target.length) atomics.read(this.#bytes, 0, target.subarray(first));
+    const first = Math.min(length, capacity - at);
+    atomics.read(this.#bytes, at, target, 0, first);
+    if (first < length) atomics.read(this.#bytes, 0, target, first, length - first);
   }
 }

@@ -63,6 +63,12 @@ export function waitOptions(options: number | AsyncWaitOptions | undefined): Asy
  */
 export function waitFor(member: Member, place: WaitPlace, attempt: () => boolean, timeout: number): boolean {
   const deadline = timeout < Infinity ? atomics.now() + timeout : Infinity;
+  // What comes at once is not worth a sleep, which takes much longer to end.
+  if (atomics.patience > 0) {
+    for (const end = atomics.now() + Math.min(atomics.patience, timeout); atomics.now() < end;) {
+      if (attempt()) return true;
+    }
+  }
   try {
     for (;;) {
       const heard = member.hear();

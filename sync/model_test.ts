@@ -288,8 +288,9 @@ const rings = (scene: Scene): (thread: number) => Ring => {
   return (thread) => scene.on(thread, (member) => new Ring(memory, 0, bytes, member, 1));
 };
 
-const puts = (ring: Ring, value: number) => () => ring.put(new Uint8Array(4).fill(value), 0, 9, () => {});
-const gets = (ring: Ring) => () => ring.get()?.bytes.join("") ?? "none";
+const puts = (ring: Ring, value: number) => () =>
+  ring.put({ memory: new Uint8Array(4).fill(value), length: 4, ticket: 0 }, 9, () => {});
+const gets = (ring: Ring) => () => ring.get(true)?.source.bytes.join("") ?? "none";
 
 proves("a ring, two that put and one that gets", 3, 5000, (scene) => {
   const of = rings(scene);

@@ -19,7 +19,7 @@ import { ClosedError, InvalidStateError, TimeoutError } from "../errors.ts";
 import { checkOptions, checkSignal, checkTimeout, show } from "../_options.ts";
 import { atomics } from "./_atomics.ts";
 import { Cell, checkHandle, FIRST, HANDLE, type Handle, travels } from "./_cell.ts";
-import { Items } from "./_items.ts";
+import { Items, kept } from "./_items.ts";
 import { SLOTS } from "./_registry.ts";
 import { RING, Ring, ringMemory, type RingRecord } from "./_ring.ts";
 import { type AsyncWaitOptions, waitFor, waitForAsync, waitOptions } from "./_wait.ts";
@@ -194,25 +194,29 @@ export class Connection {
    */
   send(value: unknown): void {
     this.#refuse("send");
-    const item = this.#items.pack(value);
+    let item = this.#items.pack(value);
     const { ring, receivers, senders } = this.#out;
     const attempt = (): boolean => {
       if (!this.#otherIsOpen()) throw new ClosedError("Cannot send as the other end of the pipe is closed");
-      if (!ring.put(item.bytes, item.ticket, UNLIMITED, () => {})) return false;
+      if (!ring.put(item, UNLIMITED, () => {})) return false;
       receivers.wakeOne();
       return true;
     };
     let done = false;
     try {
-      done = attempt() || waitFor(this.#cell.member, senders, attempt, Infinity);
+      done = attempt();
+      if (!done) {
+        item = kept(item);
+        done = waitFor(this.#cell.member, senders, attempt, Infinity);
+      }
     } finally {
       if (!done) this.#items.withdraw(item);
     }
   }
 
-  #take(): RingRecord | undefined {
+  #take(keep: boolean): RingRecord | undefined {
     const open = this.#otherIsOpen(); // before the look: after it nothing is sent
-    const record = this.#in.ring.get();
+    const record = this.#in.ring.get(keep);
     if (record !== undefined) this.#in.senders.wakeOne();
     else if (!open) throw new ClosedError("Cannot receive as the other end of the pipe is closed, and nothing is left");
     return record;
@@ -233,7 +237,7 @@ export class Connection {
     const time = checkTimeout(timeout);
     this.#refuse("receive");
     let record: RingRecord | undefined;
-    const attempt = (): boolean => (record = this.#take()) !== undefined;
+    const attempt = (): boolean => (record = this.#take(false)) !== undefined;
     if (!attempt() && time > 0) waitFor(this.#cell.member, this.#in.receivers, attempt, time);
     if (record === undefined) throw new TimeoutError(`Nothing was received within ${time} ms`);
     return this.#items.unpack(record);
@@ -258,7 +262,7 @@ export class Connection {
     let record: RingRecord | undefined;
     const attempt = (): boolean => {
       if (this.#closed) throw new ClosedError("Cannot receive as the connection was closed meanwhile");
-      return (record = this.#take()) !== undefined;
+      return (record = this.#take(true)) !== undefined;
     };
     if (!attempt() && time > 0) await waitForAsync(this.#cell.member, this.#in.receivers, attempt, time, signal);
     if (record === undefined) throw new TimeoutError(`Nothing was received within ${time} ms`);

@@ -19,8 +19,8 @@ import { ClosedError, InvalidStateError, QueueEmptyError, QueueFullError } from 
 import { checkSignal, checkTimeout, show } from "../_options.ts";
 import { atomics } from "./_atomics.ts";
 import { Cell, checkHandle, FIRST, HANDLE, type Handle, handleIn, travels } from "./_cell.ts";
-import { type Item, Items } from "./_items.ts";
-import { RING, Ring, ringMemory, type RingRecord } from "./_ring.ts";
+import { Items, kept } from "./_items.ts";
+import { RING, Ring, type RingItem, ringMemory, type RingRecord } from "./_ring.ts";
 import {
   type AcquireOptions,
   type AsyncAcquireOptions,
@@ -138,10 +138,12 @@ export class Queue<T = unknown> {
     const timeout = timeToWait(options);
     this.#refuseIfClosed();
     const packed = this.#items.pack(item);
-    const attempt = this.#inTurn(this.#putting(packed));
     let done = false;
     try {
-      done = attempt() || (timeout > 0 && waitFor(this.#cell.member, this.#putters, attempt, timeout));
+      done = this.#inTurn(this.#putting(packed))();
+      if (!done && timeout > 0) {
+        done = waitFor(this.#cell.member, this.#putters, this.#inTurn(this.#putting(kept(packed))), timeout);
+      }
     } finally {
       if (!done) this.#items.withdraw(packed);
     }
@@ -169,7 +171,7 @@ export class Queue<T = unknown> {
     try {
       done = this.#inTurn(this.#putting(packed))();
       if (!done && timeout > 0) {
-        const attempt = this.#putting({ bytes: packed.bytes.slice(), ticket: packed.ticket });
+        const attempt = this.#putting(kept(packed));
         done = await waitForAsync(this.#cell.member, this.#putters, attempt, timeout, options?.signal);
       }
     } finally {
@@ -187,10 +189,10 @@ export class Queue<T = unknown> {
     return () => this.#cell.member.serveFirst(this.#putters) && attempt();
   }
 
-  #putting(item: Item): () => boolean {
+  #putting(item: RingItem): () => boolean {
     const most = this.#cell.words[MAXSIZE]!;
     return () => {
-      if (!this.#ring.put(item.bytes, item.ticket, most, () => this.#refuseIfClosed())) return false;
+      if (!this.#ring.put(item, most, () => this.#refuseIfClosed())) return false;
       this.#getters.wakeOne();
       return true;
     };
@@ -210,7 +212,7 @@ export class Queue<T = unknown> {
   get(options?: AcquireOptions): T {
     const timeout = timeToWait(options);
     let record: RingRecord | undefined;
-    const attempt = (): boolean => (record = this.#take()) !== undefined;
+    const attempt = (): boolean => (record = this.#take(false)) !== undefined;
     if (!attempt() && timeout > 0) waitFor(this.#cell.member, this.#getters, attempt, timeout);
     if (record === undefined) throw new QueueEmptyError("Cannot get an item as the queue is empty");
     return this.#items.unpack(record) as T;
@@ -232,15 +234,15 @@ export class Queue<T = unknown> {
     checkSignal(signal);
     signal?.throwIfAborted();
     let record: RingRecord | undefined;
-    const attempt = (): boolean => (record = this.#take()) !== undefined;
+    const attempt = (): boolean => (record = this.#take(true)) !== undefined;
     if (!attempt() && timeout > 0) await waitForAsync(this.#cell.member, this.#getters, attempt, timeout, signal);
     if (record === undefined) throw new QueueEmptyError("Cannot get an item as the queue is empty");
     return await this.#items.unpackAsync(record) as T;
   }
 
-  #take(): RingRecord | undefined {
+  #take(keep: boolean): RingRecord | undefined {
     const closed = atomics.load(this.#cell.words, CLOSED) !== 0; // before the look: after it nothing is put
-    const record = this.#ring.get();
+    const record = this.#ring.get(keep);
     if (record !== undefined) this.#putters.wakeOne();
     else if (closed) throw new ClosedError("Cannot get an item as the queue is closed and empty");
     return record;

@@ -453,17 +453,18 @@ export class Model {
           return count;
         });
       },
-      write: (memory, at, bytes) => {
-        this.#copy(memory, at, bytes.length, true, () => {
-          bytes.forEach((byte, i) => this.#change(this.#cell(memory, at + i), byte));
+      write: (memory, at, source, from, length) => {
+        this.#copy(memory, at, length, true, () => {
+          for (let i = 0; i < length; i++) this.#change(this.#cell(memory, at + i), source[from + i]!);
         });
       },
-      read: (memory, at, target) => {
-        const bytes = this.#copy(memory, at, target.length, false, () => {
-          return Array.from(target, (_, i) => this.#memory[this.#cell(memory, at + i)]!);
+      read: (memory, at, target, to, length) => {
+        const bytes = this.#copy(memory, at, length, false, () => {
+          return Array.from({ length }, (_, i) => this.#memory[this.#cell(memory, at + i)]!);
         });
-        target.set(bytes as number[]);
+        target.set(bytes as number[], to);
       },
+      patience: 0,
       now: () => {
         if (this.#suspended) throw SUSPENDED;
         const passed = this.#passed();
@@ -508,7 +509,7 @@ export class Model {
   }
 
   #enterSection(): void {
-    atomics.write(this.#section, 0, new Uint8Array(1));
+    atomics.write(this.#section, 0, new Uint8Array(1), 0, 1);
   }
 
   #wait(words: Int32Array, index: number, value: number, timeout: number): string {
