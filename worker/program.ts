@@ -609,11 +609,14 @@ function isOneCall({ mode }: Run): boolean {
   return mode === "apply" || mode === "run";
 }
 
+/** How the frames of this program are told from others; its address may be very long. */
+const OURS = `(${import.meta.url.slice(0, 60)}`;
+
 /** Leaves the frames of this program out of a stack: they say nothing to the user. */
 function trimStack(error: unknown): void {
   if (!isError(error)) return;
   const lines = readText(error, "stack").split("\n");
-  const ours = lines.findIndex((line) => line.includes("(data:application/javascript;charset=utf-8,"));
+  const ours = lines.findIndex((line) => line.includes(OURS));
   if (ours > 0) Reflect.defineProperty(error, "stack", { value: lines.slice(0, ours).join("\n"), configurable: true });
 }
 

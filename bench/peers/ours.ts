@@ -17,17 +17,33 @@ async function median(runs: number, run: () => unknown): Promise<number> {
 }
 
 {
+  await using pool = new Pool(2);
+  await pool.map(inc, Array(1000).fill(0));
+  const million = Array.from({ length: 1_000_000 }, (_, i) => i);
+  figures.million = await median(9, () => pool.map(inc, million));
+}
+
+{
+  const BURST = 20_000;
+  await using executor = new ProcessPoolExecutor(2);
+  await Array.fromAsync(executor.map(inc, Array(1000).fill(0)));
+  figures.burstSubmit = await median(9, async () => {
+    const results: Promise<number>[] = [];
+    for (let i = 0; i < BURST; i++) results.push(executor.submit(inc, i).result());
+    await Promise.all(results);
+  }) * 1000 / BURST;
+}
+
+{
   const BURST = 20_000;
   await using pool = new Pool(2);
-  await using executor = new ProcessPoolExecutor(2);
   await pool.map(inc, Array(1000).fill(0));
   const burst = async (call: (n: number) => Promise<number>) => {
     const results: Promise<number>[] = [];
     for (let i = 0; i < BURST; i++) results.push(call(i));
     await Promise.all(results);
   };
-  figures.burst = await median(5, () => burst((n) => pool.apply(inc, [n]))) * 1000 / BURST;
-  figures.burstSubmit = await median(5, () => burst((n) => executor.submit(inc, n).result())) * 1000 / BURST;
+  figures.burst = await median(9, () => burst((n) => pool.apply(inc, [n]))) * 1000 / BURST;
 
   figures.single = await median(5, async () => {
     for (let i = 0; i < 2000; i++) await pool.apply(inc, [i]);
@@ -35,11 +51,10 @@ async function median(runs: number, run: () => unknown): Promise<number> {
   figures.singleSync = await median(5, () => {
     for (let i = 0; i < 2000; i++) pool.applySync(inc, [i]);
   }) / 2;
-  const million = Array.from({ length: 1_000_000 }, (_, i) => i);
-  figures.million = await median(5, () => pool.map(inc, million));
-  figures.imap = await median(5, async () => {
+  const items = Array.from({ length: 20_000 }, (_, i) => i);
+  figures.imap = await median(9, async () => {
     let n = 0;
-    for await (const _ of pool.imap(inc, million.slice(0, 20_000))) n++;
+    for await (const _ of pool.imap(inc, items)) n++;
     if (n !== 20_000) throw new Error("lost");
   }) / 20;
 }
@@ -49,6 +64,62 @@ figures.start = await median(7, async () => {
   await pool.apply(inc, [1]);
   pool.terminate();
 });
+
+figures.startBare = await median(7, async () => {
+  const answer = "data:application/javascript,onmessage = ({ data }) => postMessage(data + 1)";
+  const worker = new Worker(answer, { type: "module" });
+  const answered = new Promise((resolve) => worker.onmessage = resolve);
+  worker.postMessage(1);
+  await answered;
+  worker.terminate();
+});
+
+{
+  const fib = (n: number): number => n <= 1 ? 1 : fib(n - 1) + fib(n - 2);
+  const nums = Array.from({ length: 37 }, (_, i) => 37 - i);
+  const ratios: number[] = [];
+  for (let run = 0; run < 5; run++) {
+    await using pool = new Pool(2, { trace: true, scope: { fib } });
+    await pool.broadcast(fib, [25]);
+    const start = performance.now();
+    await pool.map(fib, nums, { chunksize: 1 });
+    const time = performance.now() - start;
+    // The best schedule of these very calls: the longest first, each to whoever is free.
+    const events: { ph: string; dur: number }[] = JSON.parse(pool.trace()).traceEvents;
+    const calls = events.filter(({ ph }) => ph === "X").slice(2).map(({ dur }) => dur / 1000).toSorted((a, b) => b - a);
+    const lanes = [0, 0];
+    for (const call of calls) lanes[lanes[0]! <= lanes[1]! ? 0 : 1]! += call;
+    ratios.push(time / Math.max(...lanes));
+  }
+  figures.schedule = ratios.toSorted((a, b) => a - b)[2]!;
+}
+
+{
+  const COUNT = 8;
+  const grown = async (start: () => Promise<() => void>): Promise<number> => {
+    const before = Deno.memoryUsage().rss;
+    const end = await start();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const after = Deno.memoryUsage().rss;
+    end();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    return (after - before) / COUNT / 2 ** 20;
+  };
+  const bare = await grown(async () => {
+    const workers = Array.from({ length: COUNT }, () => {
+      const worker = new Worker("data:application/javascript,postMessage(0)", { type: "module" });
+      return { worker, ready: new Promise((resolve) => worker.onmessage = resolve) };
+    });
+    for (const { ready } of workers) await ready;
+    return () => workers.forEach(({ worker }) => worker.terminate());
+  });
+  const pooled = await grown(async () => {
+    const pool = new Pool(COUNT);
+    await pool.broadcast(inc, [1]);
+    return () => pool.terminate();
+  });
+  figures.idle = pooled - bare;
+}
 
 {
   await using pool = new Pool(1, { scope: { transfer } });

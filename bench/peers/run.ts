@@ -1,0 +1,162 @@
+/**
+ * This library beside its peers, in one run: prints a table, and writes it to `bench/README.md` with a chart. The packages of
+ * the peers come from npm, into a temporary folder.
+ *
+ *   deno task bench:peers
+ */
+
+type Figures = Record<string, number>;
+
+const here = new URL(".", import.meta.url);
+const PEERS = ["piscina", "tinypool", "workerpool"];
+
+async function run(command: string, args: string[], cwd?: string): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(command, { args, ...(cwd && { cwd }), stdin: "null" })
+    .output();
+  if (!success) throw new Error(`${command} ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
+  return new TextDecoder().decode(stdout);
+}
+
+const figuresOf = (output: string): Figures => JSON.parse(output.trim().split("\n").at(-1)!);
+
+interface Row {
+  what: string;
+  unit: string;
+  ours: string;
+  peers: Record<string, string>;
+  /** How many times as fast as the best of the peers. */
+  least: number;
+}
+
+const ROWS: Row[] = [
+  {
+    what: "20,000 tiny tasks, each its own `apply`, all awaited",
+    unit: "µs a task",
+    ours: "burst",
+    peers: { piscina: "burst", tinypool: "burst", workerpool: "burst", Python: "burst" },
+    least: 20,
+  },
+  {
+    what: "the same by `submit`",
+    unit: "µs a task",
+    ours: "burstSubmit",
+    peers: { piscina: "burst", tinypool: "burst", workerpool: "burst", Python: "burstSubmit" },
+    least: 20,
+  },
+  {
+    what: "one tiny task at a time, `await pool.apply`",
+    unit: "µs a task",
+    ours: "single",
+    peers: { piscina: "single", tinypool: "single", workerpool: "single", Python: "single" },
+    least: 4,
+  },
+  {
+    what: "one tiny task at a time, `applySync`",
+    unit: "µs a task",
+    ours: "singleSync",
+    peers: { piscina: "single", tinypool: "single", workerpool: "single", Python: "single" },
+    least: 5,
+  },
+  { what: "`map` over a million numbers", unit: "ms", ours: "million", peers: { Python: "million" }, least: 8 },
+  {
+    what: "`imap` of 20,000 numbers, chunksize 1",
+    unit: "µs an item",
+    ours: "imap",
+    peers: { Python: "imap" },
+    least: 8,
+  },
+  { what: "`Queue` from thread to thread", unit: "µs an item", ours: "queue", peers: { Python: "queue" }, least: 8 },
+];
+
+const folder = await Deno.makeTempDir();
+const results: Record<string, Figures> = {};
+const versions: string[] = [];
+try {
+  for (const file of ["node.mjs", "task.mjs", "workerpool_task.mjs"]) {
+    await Deno.copyFile(new URL(file, here), `${folder}/${file}`);
+  }
+  await Deno.writeTextFile(`${folder}/package.json`, "{}");
+  await run("npm", ["install", "--silent", ...PEERS], folder);
+  for (const peer of PEERS) {
+    const { version } = JSON.parse(await Deno.readTextFile(`${folder}/node_modules/${peer}/package.json`));
+    versions.push(`${peer} ${version}`);
+    results[peer] = figuresOf(await run("node", ["node.mjs", peer], folder));
+  }
+  results.Python = figuresOf(await run("python3", [new URL("python.py", here).pathname]));
+  results.ours = figuresOf(await run(Deno.execPath(), ["run", "--no-check", new URL("ours.ts", here).pathname]));
+} finally {
+  await Deno.remove(folder, { recursive: true });
+}
+const python = (await run("python3", ["--version"])).trim();
+const node = (await run("node", ["--version"])).trim();
+versions.push(python, `Node ${node.slice(1)}`, `Deno ${Deno.version.deno}`);
+
+const number = (value: number | undefined): string =>
+  value === undefined ? "" : value.toPrecision(3).replace(/\.0+$/, "");
+const { ours } = results as { ours: Figures };
+const columns = [...PEERS, "Python"];
+const lines = [
+  `|  | unit | here | ${columns.join(" | ")} | times the best | wanted |`,
+  `| --- | --- | --- | ${columns.map(() => "---").join(" | ")} | --- | --- |`,
+];
+const bars: { what: string; ratio: number }[] = [];
+for (const { what, unit, ours: key, peers, least } of ROWS) {
+  const theirs = columns.map((peer) => peers[peer] === undefined ? undefined : results[peer]![peers[peer]]);
+  const ratio = Math.min(...theirs.filter((value) => value !== undefined)) / ours[key]!;
+  bars.push({ what, ratio });
+  const verdict = ratio < 1 ? `${number(ratio)}: **slower**` : number(ratio);
+  lines.push(
+    `| ${what} | ${unit} | ${number(ours[key])} | ${theirs.map(number).join(" | ")} | ${verdict} | ${least} |`,
+  );
+}
+const more = [
+  "|  | measured | wanted |",
+  "| --- | --- | --- |",
+  `| \`new Pool(2)\` to the first result, against a bare Worker that answers once | ${number(ours.start)} ms, ${
+    number(ours.startBare)
+  } ms: ${number(ours.start! / ours.startBare!)} times | 1.5 times |`,
+  `| \`map(fib, 37…1)\` with chunksize 1 on 2 workers, against the best schedule of these calls | ${
+    number(ours.schedule)
+  } times | 1.08 times |`,
+  `| 64 MB to a worker and back by \`transfer\` | ${number(ours.transfer)} ms | no copy |`,
+  `| 64 MB in place on a \`SharedArray\` | ${number(ours.inPlace)} ms | no copy |`,
+  `| uncontended lock, acquired and released | ${number(ours.lock)} ns | 100 ns |`,
+  `| memory of an idle worker above a bare Worker's | ${number(ours.idle)} MB | 1.5 MB |`,
+];
+const cpu = (await Deno.readTextFile("/proc/cpuinfo").catch(() => "")).match(/model name\s*: (.*)/)?.[1] ??
+  Deno.build.arch;
+const machine = `${navigator.hardwareConcurrency} cores (${cpu}), ${Deno.build.os}`;
+const table = `${lines.join("\n")}\n\n${more.join("\n")}\n`;
+console.log(table);
+
+const HEIGHT = 34;
+const width = (ratio: number): number => 60 * Math.log2(Math.max(1, ratio) + 0.15);
+const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 860 ${
+  bars.length * HEIGHT + 40
+}" font-family="sans-serif" font-size="13">
+<rect width="100%" height="100%" fill="white"/>
+${
+  bars.map(({ what, ratio }, i) =>
+    `<text x="410" y="${i * HEIGHT + 26}" text-anchor="end">${what.replaceAll("`", "")}</text>
+<rect x="420" y="${i * HEIGHT + 10}" width="${width(ratio).toFixed(1)}" height="22" fill="#3b7dd8"/>
+<text x="${(428 + width(ratio)).toFixed(1)}" y="${i * HEIGHT + 26}">${number(ratio)} ×</text>`
+  ).join("\n")
+}
+<text x="420" y="${bars.length * HEIGHT + 26}" fill="#555">times as fast as the best peer (logarithmic)</text>
+</svg>
+`;
+await Deno.writeTextFile(new URL("../peers.svg", import.meta.url), svg);
+await Deno.writeTextFile(
+  new URL("../README.md", import.meta.url),
+  `# Benchmarks
+
+\`deno task bench\` compares chunk sizes, on even and uneven work, with serial code and a bare Worker. \`deno task bench:peers\` compares
+with other pools and writes this page. All of it is measured in one run, medians, with two workers each.
+
+${table}
+![How many times as fast as the best peer](peers.svg)
+
+${versions.join(", ")}; ${machine}. Written by \`bench/peers/run.ts\`.
+`,
+);
+await run(Deno.execPath(), ["fmt", new URL("../README.md", import.meta.url).pathname]);
