@@ -196,7 +196,7 @@ export class Calls {
     wishes: StreamWishes = {},
   ): ResultStream<R> {
     const { limit, chunksize = 1 } = this.#checkMap(fn, items, wishes);
-    const buffersize = checkCount("buffersize", wishes.buffersize) ?? chunksize * this.#scheduler.size * 16;
+    const buffersize = checkCount("buffersize", wishes.buffersize) ?? chunksize * this.#scheduler.size * 32;
     return new ResultStream<R>(this.#scheduler, {
       fn,
       mode,
@@ -328,9 +328,9 @@ class MapCall implements LongCall {
   #take(start: number, count: number, outcome: Outcome): void {
     if (this.#settled) return;
     if (outcome.ok) {
-      const { results, failures } = outcome.value as ChunkValue;
+      const [failures, results] = outcome.value as ChunkValue;
       for (let i = 0; i < count; i++) this.#results[start + i] = results[i];
-      for (const [index, error] of failures) this.#fail(start + index, error);
+      for (const [index, error] of failures ?? []) this.#fail(start + index, error);
     } else {
       for (let i = 0; i < count; i++) this.#fail(start + i, outcome.error);
     }

@@ -74,7 +74,7 @@ export interface ImapOptions extends MapOptions {
   /**
    * How many items at most are read ahead of what was given out, a positive integer; a whole chunk in any case.
    *
-   * @default {undefined} 16 chunks for each worker
+   * @default {undefined} 32 chunks for each worker
    */
   readonly buffersize?: number | undefined;
 }

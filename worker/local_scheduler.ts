@@ -176,7 +176,7 @@ export class LocalScheduler implements Scheduler {
       results.push(outcome.ok ? outcome.value : undefined);
       if (!outcome.ok) failures.push([index, outcome.error]);
     }
-    return { ok: true, value: { results, failures } satisfies ChunkValue };
+    return { ok: true, value: [failures, results] satisfies ChunkValue };
   }
 
   /** One call. With a limit, one that takes longer is given up: nothing can stop it, but nobody waits for it. */

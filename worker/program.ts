@@ -509,7 +509,7 @@ class Program {
   #encodeChunk(run: Run): [kind: number, encoded: Encoded] {
     const { results, failures } = run;
     try {
-      return [VALUE, this.#encoder.encode(this.#timed(run, { results, failures } satisfies ChunkValue))];
+      return [VALUE, this.#encodeResults(run, failures, results)];
     } catch {
       // Something in it cannot be sent: find out what, and let it fail alone.
     }
@@ -525,10 +525,15 @@ class Program {
       }
     });
     try {
-      return [VALUE, this.#encoder.encode(this.#timed(run, { results, failures: [...errors] } satisfies ChunkValue))];
+      return [VALUE, this.#encodeResults(run, [...errors], results)];
     } catch (error) {
       return [FAILURE, this.#encodeError(error, run)]; // a result that changes while it is read
     }
+  }
+
+  #encodeResults(run: Run, failures: [number, unknown][], results: unknown[]): Encoded {
+    const value: ChunkValue = [failures.length === 0 ? undefined : failures, results];
+    return this.#trace ? this.#encoder.encode(this.#timed(run, value)) : this.#encoder.encodeCall(value[0], results);
   }
 
   /** What a task threw, or as much of it as can be sent. */

@@ -125,13 +125,11 @@ export interface Setup {
   readonly trace: boolean;
 }
 
-/** The value of a `map` or `starmap` task: a result for each item, and what the failed ones threw instead. */
-export interface ChunkValue {
-  /** The results in order; undefined where an item failed. */
-  readonly results: unknown[];
-  /** The failures by index. */
-  readonly failures: readonly (readonly [index: number, error: unknown])[];
-}
+/** The value of a `map` or `starmap` task: what the failed items threw, by index, and a result for each other item. */
+export type ChunkValue = readonly [
+  failures: readonly (readonly [index: number, error: unknown])[] | undefined,
+  results: unknown[],
+];
 
 /** How a task ended. */
 export type Outcome =
