@@ -119,3 +119,14 @@ test("classes that a worker could not use are refused with a hint", () => {
     assertThrows(() => new Pool(1, { scope }), SerializationError, "'module'");
   }
 });
+
+test("a thread that blocks in a shared object right after a call still hands out its arguments", async () => {
+  await using pool = new Pool(2);
+  await pool.apply(() => {});
+  for (let i = 0; i < 100; i++) {
+    const queue = new Queue<number>();
+    const result = pool.applyAsync((queue: Queue<number>, n: number) => queue.put(n), [queue, i]);
+    assertEquals(queue.get(), i);
+    await result.get();
+  }
+});

@@ -52,6 +52,16 @@ export class CallerSleep {
     else this.#sleep();
   };
 
+  /**
+   * This thread is about to block elsewhere: from now on it has to be woken. False when there is something to read before that.
+   */
+  settle(): boolean {
+    this.#turn?.();
+    this.#turn = undefined;
+    this.#sleep();
+    return this.#turn === undefined;
+  }
+
   #sleep(): void {
     // The word first, then the look at the rings: a worker that writes after the look finds the word set.
     this.#board.setCaller(this.#byMessage ? LISTENING : WAITING);

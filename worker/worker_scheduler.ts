@@ -584,7 +584,7 @@ export class WorkerScheduler implements Scheduler {
   /** This thread is blocked by something else than this scheduler. */
   readonly #serve = (): void => {
     this.#starts.hurry();
-    this.#awake();
+    do this.#awake(); while (this.#hosts.size > 0 && !this.#sleep.settle());
   };
 
   block(done: () => boolean, deadline: number): boolean {
