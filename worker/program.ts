@@ -19,8 +19,8 @@ import { Registry, SLOTS } from "../sync/_registry.ts";
 import { afterInterruption, thisThread } from "../sync/_thread.ts";
 import { AWAKE, Board, Desk, LISTENING, type SlotHeader } from "./board.ts";
 import { Decoder, sourceOf } from "../codec/decoder.ts";
-import { type Encoded, Encoder, NOTHING_ENCODED } from "../codec/encoder.ts";
-import { errorClassOf, isError, messageOf, newError, readText, setErrorFields } from "../codec/error_fields.ts";
+import { type Encoded, NOTHING_ENCODED } from "../codec/encoder.ts";
+import { isError, messageOf, readText } from "../codec/error_fields.ts";
 import {
   buildEnvironment,
   compileFunction,
@@ -30,7 +30,6 @@ import {
 } from "../codec/functions.ts";
 import {
   BYE,
-  type ChunkValue,
   FAILURE,
   FETCH,
   type FromWorker,
@@ -47,6 +46,7 @@ import {
   type ToWorker,
   VALUE,
 } from "./task.ts";
+import { Replies } from "./replies.ts";
 import { prepareLimit, runLimited } from "./time_limit.ts";
 import { importModule } from "./user_module.ts";
 import { watchForEnd } from "./worker_end.ts";
@@ -91,7 +91,7 @@ class Program {
   readonly #epoch: number;
   readonly #boardSource;
   readonly #decoder = new Decoder(() => this.#environment);
-  readonly #encoder = new Encoder();
+  readonly #replies: Replies;
   readonly #functions = new Map<number, KnownFunction>();
   readonly #inbox: { header: TaskHeader; parcel: Parcel }[] = [];
   readonly #hop = new MessageChannel();
@@ -117,6 +117,7 @@ class Program {
     this.#number = init.number;
     this.#name = init.name;
     this.#epoch = init.epoch;
+    this.#replies = new Replies(() => monotonic() - init.epoch);
     this.#boardSource = sourceOf(this.#board.bytes);
     this.#port.onmessage = (event) => this.#receive(event.data);
     this.#port.onmessageerror = () => this.#lostPayload();
@@ -169,8 +170,9 @@ class Program {
         }
       }
       this.#trace = trace;
+      this.#replies.timed = trace;
     } catch (error) {
-      const { bytes, refs } = this.#encodeError(error);
+      const { bytes, refs } = this.#replies.error(error);
       this.#post({ type: "broken", parcel: { bytes: bytes.slice().buffer, refs } }, []);
       return;
     }
@@ -295,7 +297,7 @@ class Program {
       args: given,
       results: [],
       failures: [],
-      started: this.#trace ? monotonic() : 0,
+      started: this.#trace ? monotonic() - this.#epoch : 0,
       index: 0,
     });
   }
@@ -330,7 +332,7 @@ class Program {
   /** Fails a task that cannot be begun. True: the worker goes on. */
   #refuse(header: TaskHeader, error: unknown): boolean {
     this.#fetchedArgs = undefined;
-    if (this.#desk.begin(header.seq)) this.#reply(header.seq, FAILURE, this.#encodeError(error), 0);
+    if (this.#desk.begin(header.seq)) this.#reply(header.seq, FAILURE, this.#replies.error(error), 0);
     this.#desk.finish();
     return true;
   }
@@ -482,85 +484,21 @@ class Program {
     const detail = this.#retired ? LAST : 0;
     if (run.mode === "run") run.results[0] = undefined;
     if (!isOneCall(run)) {
-      this.#reply(seq, ...this.#encodeChunk(run), detail);
+      this.#reply(seq, ...this.#replies.chunk(run), detail);
     } else if (run.failures.length > 0) {
-      this.#reply(seq, FAILURE, this.#encodeError(run.failures[0]![1], run), detail);
+      this.#reply(seq, FAILURE, this.#replies.error(run.failures[0]![1], run), detail);
     } else {
       let encoded: Encoded | undefined;
       let failure: unknown;
       try {
-        encoded = this.#encoder.encode(this.#timed(run, run.results[0]));
+        encoded = this.#replies.value(run.results[0], run);
       } catch (error) {
         failure = error;
       }
       if (encoded !== undefined) this.#reply(seq, VALUE, encoded, detail);
-      else this.#reply(seq, FAILURE, this.#encodeError(failure, run), detail);
+      else this.#reply(seq, FAILURE, this.#replies.error(failure, run), detail);
     }
     this.#desk.finish();
-  }
-
-  /** With a trace, a value travels with the times of its task. */
-  #timed(run: Run | undefined, value: unknown): unknown {
-    if (!this.#trace) return value;
-    const end = monotonic() - this.#epoch;
-    return [run === undefined ? end : run.started - this.#epoch, end, value];
-  }
-
-  #encodeChunk(run: Run): [kind: number, encoded: Encoded] {
-    const { results, failures } = run;
-    try {
-      return [VALUE, this.#encodeResults(run, failures, results)];
-    } catch {
-      // Something in it cannot be sent: find out what, and let it fail alone.
-    }
-    const errors = new Map<number, unknown>();
-    for (const [index, error] of failures) errors.set(index, this.#sendableError(error));
-    results.forEach((result, index) => {
-      if (errors.has(index)) return;
-      try {
-        this.#encoder.encode(result);
-      } catch (error) {
-        results[index] = undefined;
-        errors.set(index, this.#sendableError(error));
-      }
-    });
-    try {
-      return [VALUE, this.#encodeResults(run, [...errors], results)];
-    } catch (error) {
-      return [FAILURE, this.#encodeError(error, run)]; // a result that changes while it is read
-    }
-  }
-
-  #encodeResults(run: Run, failures: [number, unknown][], results: unknown[]): Encoded {
-    const value: ChunkValue = [failures.length === 0 ? undefined : failures, results];
-    return this.#trace ? this.#encoder.encode(this.#timed(run, value)) : this.#encoder.encodeCall(value[0], results);
-  }
-
-  /** What a task threw, or as much of it as can be sent. */
-  #encodeError(error: unknown, run?: Run): Encoded {
-    for (const attempt of [() => error, () => this.#sendableError(error)]) {
-      try {
-        return this.#encoder.encode(this.#timed(run, attempt()));
-      } catch {
-        // The next attempt carries less.
-      }
-    }
-    return this.#encoder.encode(this.#timed(run, new SerializationError("Cannot send what the task threw")));
-  }
-
-  /** `error`, or what can be told of it when it cannot be sent as it is. */
-  #sendableError(error: unknown): unknown {
-    try {
-      this.#encoder.encode(error);
-      return error;
-    } catch (reason) {
-      if (isError(error)) {
-        const bare = newError(errorClassOf(error), readText(error, "message"), readText(error, "name"));
-        setErrorFields(bare, { stack: readText(error, "stack") });
-        return bare;
-      }
-      return new SerializationError(`Cannot send what the task threw: ${messageOf(reason)}`);
-    }
   }
 
   #reply(seq: number, kind: number, encoded: Encoded, detail: number): void {
@@ -570,7 +508,7 @@ class Program {
       const reason = new SerializationError(`Cannot send the result of the task: ${messageOf(error)}`, {
         cause: error,
       });
-      this.#say(FAILURE, seq, detail, this.#encodeError(reason));
+      this.#say(FAILURE, seq, detail, this.#replies.error(reason));
     }
   }
 
@@ -580,7 +518,7 @@ class Program {
     if (refs.length === 0 && transfers.length === 0 && length <= MAX_RECORD) {
       if (this.#desk.write(kind, seq, detail, encoded)) return this.#wakeCaller();
     }
-    const bytes = this.#encoder.take(encoded);
+    const bytes = this.#replies.take(encoded);
     this.#post({ type: "record", kind, seq, detail, parcel: { bytes, refs } }, [bytes, ...transfers]);
   }
 

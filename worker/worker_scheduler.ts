@@ -9,17 +9,18 @@
  */
 
 import { BrokenProcessPoolError, SerializationError } from "../errors.ts";
-import { Board, type DeskRecord, PAYLOAD, SEQ_MASK, STARTING } from "./board.ts";
+import { Board, type DeskRecord, PAYLOAD, STARTING } from "./board.ts";
 import { CallerSleep } from "./caller_sleep.ts";
 import { CallLimits } from "./call_limits.ts";
 import { Decoder, type Source, sourceOf } from "../codec/decoder.ts";
-import { type Encoded, NOTHING_ENCODED } from "../codec/encoder.ts";
-import { FunctionTable } from "./function_table.ts";
+import type { Encoded } from "../codec/encoder.ts";
 import { EMPTY_ENVIRONMENT } from "../codec/functions.ts";
 import { Host } from "./host.ts";
 import { IdleTimer } from "./idle_timer.ts";
 import { Lifecycle, type LongCall } from "./lifecycle.ts";
-import { Payloads, postKept } from "./payloads.ts";
+import { Flight } from "./flight.ts";
+import { Packer } from "./packer.ts";
+import { postKept } from "./payloads.ts";
 import { refuseIfStopped, thisThread } from "../sync/_thread.ts";
 import { terminateStopsCode, touchLazyGlobals } from "../_platform.ts";
 import { lost, movedAway, overdue, takeTimes } from "./outcomes.ts";
@@ -38,7 +39,6 @@ import {
   MODES,
   type Outcome,
   type Parcel,
-  REMOTE,
   type Scheduler,
   type SchedulerStats,
   type Task,
@@ -53,16 +53,11 @@ export class WorkerScheduler implements Scheduler {
   readonly #setup: Parcel;
   readonly #board = new Board();
   readonly #epoch = performance.timeOrigin + performance.now();
-  readonly #payloads = new Payloads();
+  readonly #packer = new Packer();
   readonly #decoder = new Decoder(() => EMPTY_ENVIRONMENT);
   readonly #life = new Lifecycle();
   readonly #queue = new Queue<Task>();
-  /** Handed over and not settled, by number. */
-  readonly #inFlight = new Map<number, Task>();
-  /** The task in each slot, as last filled. */
-  readonly #slots: (Task | undefined)[] = [];
   readonly #hosts = new Set<Host>();
-  readonly #functions = new FunctionTable();
   readonly #zombies = new Set<Host>();
   readonly #events: TraceEvent[] = [];
   readonly #thread = thisThread();
@@ -82,18 +77,16 @@ export class WorkerScheduler implements Scheduler {
     () => Array.from(this.#hosts, (host) => host.desk),
     () => this.#endOverdue(),
   );
+  readonly #flight = new Flight(this.#board, this.#limits);
   /** Tasks on their way from the queue to the board. */
   readonly #encoding: Task[] = [];
   readonly #sweep = new Sweep();
-  #seq = 0;
   #hostNumber = 0;
   /** Workers whose start is under way in a call further up. */
   #starting = 0;
   #finished = 0;
   /** Tasks in the queue that were cancelled there. */
   #cancelled = 0;
-  /** Payloads that wait to be fetched. */
-  #parcels = 0;
   readonly #responses = new ResponseWatch(
     () => this.#hosts,
     () => this.#board.unclaimed() > 0,
@@ -155,9 +148,8 @@ export class WorkerScheduler implements Scheduler {
       this.#sweep.run(); // it has an outcome, of which nobody may have been told
       return false;
     }
-    if (this.#inFlight.get(task.seq) === task) {
-      if (task.slot < 0 || this.#slots[task.slot] !== task || !this.#board.cancel(task.slot)) return false;
-      this.#forget(task);
+    if (this.#flight.has(task)) {
+      if (!this.#flight.cancel(task)) return false;
     } else if (!this.#encoding.includes(task)) {
       this.#cancelled++;
     }
@@ -167,12 +159,11 @@ export class WorkerScheduler implements Scheduler {
   }
 
   isRunning(task: Task): boolean {
-    if (task.settled || this.#inFlight.get(task.seq) !== task) return false;
-    return task.slot < 0 || this.#slots[task.slot] !== task || !this.#board.isWaiting(task.slot);
+    return !task.settled && this.#flight.isTaken(task);
   }
 
   cancelAll(outcome: () => Outcome): void {
-    for (const task of [...this.#inFlight.values()]) if (this.cancel(task)) this.#sweep.add(task, outcome());
+    for (const task of this.#flight.all()) if (this.cancel(task)) this.#sweep.add(task, outcome());
     for (const task of this.#encoding) if (!task.settled) this.#sweep.add(task, outcome());
     for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) {
       if (task.settled) this.#cancelled--;
@@ -203,54 +194,37 @@ export class WorkerScheduler implements Scheduler {
   /** Numbers a task and its function; false, and the task settled, when the function cannot be sent. */
   #prepare(task: Task): boolean {
     try {
-      task.fnNumber = this.#functions.get(task.fn).number;
+      this.#packer.number(task);
     } catch (error) {
       this.#settle(task, { ok: false, error });
       return false;
     }
-    if (task.seq >= 0) return true;
-    do this.#seq = (this.#seq + 1) & SEQ_MASK; while (this.#inFlight.has(this.#seq));
-    task.seq = this.#seq;
+    this.#flight.number(task);
     return true;
   }
 
   #fillSlot(task: Task): void {
     let encoded: Encoded | undefined;
     if (task.parcel === undefined) {
-      encoded = this.#encodePayload(task);
+      encoded = this.#pack(task);
       if (encoded === undefined) return;
       if (encoded.refs.length > 0 || encoded.transfers.length > 0 || encoded.length > PAYLOAD) {
-        if (!this.#settleIfThrows(task, () => this.#keep(task, encoded!))) return;
+        if (!this.#settleIfThrows(task, () => this.#packer.keep(task, encoded!))) return;
       }
     }
     if (this.#overtaken(task)) return;
     if (!this.#board.hasRoom()) return this.#queue.unshift(task);
-    const remote = task.parcel !== undefined;
-    if (remote) this.#parcels++;
-    const mode = MODES.indexOf(task.mode) | (remote ? REMOTE : 0);
-    this.#inFlight.set(task.seq, task);
-    const payload = remote ? NOTHING_ENCODED : encoded!;
-    task.slot = this.#board.push(task.seq, task.fnNumber, mode, task.limit, payload);
-    this.#slots[task.slot] = task;
-    this.#limits.enter(task.limit); // last: it uses a timer, see touchLazyGlobals()
+    this.#flight.fill(task, task.parcel === undefined ? encoded : undefined);
   }
 
-  /** The function, unless every worker knows it, and the arguments; undefined, and the task settled, if it cannot be sent. */
-  #encodePayload(task: Task): Encoded | undefined {
-    const { spec } = this.#functions.get(task.fn);
-    let known = this.#hosts.size > 0;
-    for (const host of this.#hosts) known &&= host.known.has(task.fnNumber);
+  /** Undefined, and the task settled, when it cannot be sent. */
+  #pack(task: Task): Encoded | undefined {
     try {
-      return this.#payloads.encode(known ? undefined : spec, task.args);
+      return this.#packer.pack(task, this.#hosts);
     } catch (error) {
       this.#settle(task, { ok: false, error });
       return undefined;
     }
-  }
-
-  #keep(task: Task, encoded: Encoded): void {
-    task.parcel = this.#payloads.keep(encoded);
-    task.moved = encoded.transfers.length > 0;
   }
 
   /** Does something for a task, which fails with what that throws: whether it went well. */
@@ -273,13 +247,12 @@ export class WorkerScheduler implements Scheduler {
   /** Posts a task to one worker. */
   #post(host: Host, task: Task): void {
     if (!this.#prepare(task)) return;
-    const encoded = this.#encodePayload(task);
-    if (encoded === undefined || !this.#settleIfThrows(task, () => this.#keep(task, encoded))) return;
+    const encoded = this.#pack(task);
+    if (encoded === undefined || !this.#settleIfThrows(task, () => this.#packer.keep(task, encoded))) return;
     if (this.#overtaken(task)) return;
     const kept = task.parcel!;
     task.parcel = undefined;
-    this.#inFlight.set(task.seq, task);
-    this.#limits.enter(task.limit);
+    this.#flight.enter(task);
     host.posted.add(task);
     const header = { seq: task.seq, fn: task.fnNumber, mode: MODES.indexOf(task.mode), limit: task.limit };
     const sent = this.#settleIfThrows(
@@ -295,7 +268,7 @@ export class WorkerScheduler implements Scheduler {
     for (const host of this.#hosts) {
       if (needed <= 0) break;
       // One that starts, or is done and has not looked again yet, will claim a task without being told.
-      const coming = host.desk.sleep === STARTING || (!host.waits && !this.#inFlight.has(host.desk.current));
+      const coming = host.desk.sleep === STARTING || (!host.waits && this.#flight.get(host.desk.current) === undefined);
       if (coming || host.wake()) needed--;
     }
     if (needed > 0) this.#starts.start(needed, this.#blocking);
@@ -392,7 +365,7 @@ export class WorkerScheduler implements Scheduler {
   }
 
   #decodeReply(seq: number, kind: number, source: Source, at: number, refs: readonly unknown[]): Outcome | undefined {
-    if (!this.#inFlight.has(seq)) return undefined;
+    if (this.#flight.get(seq) === undefined) return undefined;
     try {
       const value = this.#decoder.decode(source, at, refs);
       return kind === FAILURE ? { ok: false, error: value } : { ok: true, value };
@@ -404,7 +377,7 @@ export class WorkerScheduler implements Scheduler {
   #handle(host: Host, kind: number, seq: number, detail: number, reply: Outcome | undefined): void {
     if (kind === BYE) return this.#lose(host, `with code ${detail}`, false, detail);
     if (kind === FETCH) return this.#answer(host, seq, detail);
-    const task = this.#inFlight.get(seq);
+    const task = this.#flight.get(seq);
     if (detail === LAST) this.#retire(host, task);
     if (task === undefined || reply === undefined) return;
     if (!host.known.has(task.fnNumber)) host.known.add(task.fnNumber);
@@ -414,14 +387,14 @@ export class WorkerScheduler implements Scheduler {
 
   /** Gives a worker what it lacks for a task it holds. */
   #answer(host: Host, seq: number, lacks: number): void {
-    const task = this.#inFlight.get(seq);
+    const task = this.#flight.get(seq);
     if (task === undefined) return host.post({ type: "drop", seq }, []);
     let kept = task.parcel;
     if ((lacks & LACKS_ARGUMENTS) !== 0 && kept !== undefined) {
       task.parcel = undefined;
-      this.#parcels--;
+      this.#flight.parcels--;
     } else if ((lacks & LACKS_FUNCTION) !== 0) {
-      kept = this.#payloads.keep(this.#payloads.encode(this.#functions.get(task.fn).spec, undefined));
+      kept = this.#packer.packFunction(task);
     }
     const sent = this.#settleIfThrows(task, () => {
       if (kept === undefined) throw new SerializationError(`Worker '${host.name}' asks for arguments that were sent`);
@@ -430,17 +403,9 @@ export class WorkerScheduler implements Scheduler {
     if (!sent) host.post({ type: "drop", seq }, []);
   }
 
-  #forget(task: Task): void {
-    if (!this.#inFlight.delete(task.seq)) return;
-    if (task.parcel !== undefined) this.#parcels--;
-    task.parcel = undefined;
-    if (this.#slots[task.slot] === task) this.#slots[task.slot] = undefined; // or it would keep the arguments
-    this.#limits.leave(task.limit);
-  }
-
   #settle(task: Task, outcome: Outcome): void {
     if (task.settled) return;
-    this.#forget(task);
+    this.#flight.leave(task);
     task.settled = true;
     this.#finished++;
     task.settle(outcome);
@@ -464,7 +429,7 @@ export class WorkerScheduler implements Scheduler {
     const starting = host.desk.sleep === STARTING;
     this.#end(host, runsOn);
     const unbegun = this.#takeBack(host);
-    const running = this.#inFlight.get(host.desk.current);
+    const running = this.#flight.get(host.desk.current);
     if (starting) {
       const message = `Worker '${host.name}' ended ${how} while it started`;
       return this.#break(new BrokenProcessPoolError(message, { exitCode }));
@@ -479,12 +444,8 @@ export class WorkerScheduler implements Scheduler {
 
   /** Gives the tasks that a worker, told to stop, had claimed but not begun. */
   #takeBack(host: Host): Task[] {
-    const unbegun = new Set<Task>();
-    for (const slot of this.#board.repossess(host.number)) {
-      const task = this.#slots[slot];
-      if (task !== undefined && !task.settled) unbegun.add(task);
-    }
-    const held = this.#inFlight.get(host.desk.revoke());
+    const unbegun = new Set(this.#flight.repossess(host.number));
+    const held = this.#flight.get(host.desk.revoke());
     if (held !== undefined && !host.posted.has(held)) unbegun.add(held);
     return [...unbegun];
   }
@@ -496,7 +457,7 @@ export class WorkerScheduler implements Scheduler {
         this.#settle(task, movedAway());
         continue;
       }
-      this.#forget(task);
+      this.#flight.leave(task);
       task.parcel = parcel;
       task.slot = -1;
       this.#queue.unshift(task);
@@ -511,7 +472,7 @@ export class WorkerScheduler implements Scheduler {
         this.#settle(task, movedAway());
         continue;
       }
-      this.#forget(task);
+      this.#flight.leave(task);
       if (this.#hosts.size + this.#starting < this.size) this.#startWorker();
       const host = [...this.#hosts].at(-1);
       if (host !== undefined) this.#post(host, task);
@@ -537,7 +498,7 @@ export class WorkerScheduler implements Scheduler {
     const ended: Task[] = [];
     for (const host of [...this.#hosts]) {
       if (!this.#limits.isOverdue(host.desk)) continue;
-      const running = this.#inFlight.get(host.desk.current);
+      const running = this.#flight.get(host.desk.current);
       this.#drainHost(host); // perhaps it has ended just now
       const still = this.#limits.isOverdue(host.desk) && running !== undefined && !running.settled;
       if (!still || host.desk.current !== running.seq || !this.#hosts.has(host)) continue;
@@ -559,11 +520,11 @@ export class WorkerScheduler implements Scheduler {
 
   /** Before this thread goes back to its event loop: hears of the next record, and lets go of what is not needed. */
   #afterWork(): void {
-    const pending = this.#inFlight.size > 0 || !this.#queue.empty || this.#encoding.length > 0;
+    const pending = this.#flight.size > 0 || !this.#queue.empty || this.#encoding.length > 0;
     if (this.#life.complete && !pending) this.#endAll();
     if (this.#hosts.size === 0) return;
     this.#idle.set(!pending);
-    this.#sleep.listen(this.#inFlight.size > 0);
+    this.#sleep.listen(this.#flight.size > 0);
   }
 
   /** Whether there is something to do for which no worker may wake this thread any more. */
@@ -573,7 +534,7 @@ export class WorkerScheduler implements Scheduler {
   }
 
   #canHandOver(): boolean {
-    return !this.#queue.empty && this.#board.hasRoom() && this.#parcels <= 2 * this.size;
+    return !this.#queue.empty && this.#board.hasRoom() && this.#flight.parcels <= 2 * this.size;
   }
 
   #awake(): void {
@@ -639,12 +600,12 @@ export class WorkerScheduler implements Scheduler {
 
   /** Settles everything that is pending. */
   #abandon(): void {
-    const pending = [...this.#inFlight.values()];
+    const pending = this.#flight.all();
     for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) pending.push(task);
     this.#endAll();
     for (const task of pending) {
       if (task.settled) continue;
-      this.#forget(task);
+      this.#flight.leave(task);
       this.#finished++;
       this.#sweep.add(task, this.#life.refusal());
     }
@@ -683,10 +644,10 @@ export class WorkerScheduler implements Scheduler {
   stats(): SchedulerStats {
     for (const host of this.#zombies) if (host.desk.left) this.#zombies.delete(host);
     let running = 0;
-    for (const host of this.#hosts) if (this.#inFlight.has(host.desk.current)) running++;
+    for (const host of this.#hosts) if (this.#flight.get(host.desk.current) !== undefined) running++;
     return {
       workers: this.#hosts.size,
-      queued: this.#queue.size - this.#cancelled + this.#inFlight.size - running,
+      queued: this.#queue.size - this.#cancelled + this.#flight.size - running,
       running,
       finished: this.#finished,
       zombies: this.#zombies.size,

@@ -1,0 +1,52 @@
+/**
+ * What of a task goes to a worker, in bytes.
+ *
+ * @module
+ */
+
+import type { Encoded } from "../codec/encoder.ts";
+import { FunctionTable } from "./function_table.ts";
+import { type KeptParcel, Payloads } from "./payloads.ts";
+import type { Task } from "./task.ts";
+
+/** Packs the tasks of one scheduler. */
+export class Packer {
+  readonly #functions = new FunctionTable();
+  readonly #payloads = new Payloads();
+
+  /**
+   * Numbers the function of a task.
+   *
+   * @throws {SerializationError} If it cannot be sent.
+   */
+  number(task: Task): void {
+    task.fnNumber = this.#functions.get(task.fn).number;
+  }
+
+  /**
+   * The arguments, and the function unless each of the workers knows it.
+   *
+   * @throws {SerializationError} If an argument cannot be sent.
+   */
+  pack(task: Task, workers: ReadonlySet<{ readonly known: ReadonlySet<number> }>): Encoded {
+    const { spec } = this.#functions.get(task.fn);
+    let known = workers.size > 0;
+    for (const worker of workers) known &&= worker.known.has(task.fnNumber);
+    return this.#payloads.encode(known ? undefined : spec, task.args);
+  }
+
+  /**
+   * Keeps what was packed with the task. What is to be moved leaves this thread's hands at once.
+   *
+   * @throws {SerializationError} If something cannot be moved.
+   */
+  keep(task: Task, encoded: Encoded): void {
+    task.parcel = this.#payloads.keep(encoded);
+    task.moved = encoded.transfers.length > 0;
+  }
+
+  /** The function alone. */
+  packFunction(task: Task): KeptParcel {
+    return this.#payloads.keep(this.#payloads.encode(this.#functions.get(task.fn).spec, undefined));
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * What a worker answers, in bytes.
+ *
+ * @module
+ */
+
+import { SerializationError } from "../errors.ts";
+import { type Encoded, Encoder } from "../codec/encoder.ts";
+import { errorClassOf, isError, messageOf, newError, readText, setErrorFields } from "../codec/error_fields.ts";
+import { type ChunkValue, FAILURE, VALUE } from "./task.ts";
+
+/** What there is to tell of a task. */
+export interface Answer {
+  /** The results, by index. */
+  readonly results: unknown[];
+  /** What the failed calls threw, by index. */
+  readonly failures: readonly (readonly [number, unknown])[];
+  /** When it began, by the clock of the replies. */
+  readonly started: number;
+}
+
+/** Encodes values and errors, which may not be fit to be sent. */
+export class Replies {
+  readonly #encoder = new Encoder();
+  readonly #now: () => number;
+  /** Whether the times of the task travel with it. */
+  timed = false;
+
+  /** `now` is the clock for the times. */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** See {@linkcode Encoder.take}. */
+  take(encoded: Encoded): ArrayBuffer {
+    return this.#encoder.take(encoded);
+  }
+
+  /**
+   * One value.
+   *
+   * @throws {SerializationError} If it cannot be sent.
+   */
+  value(value: unknown, answer: Answer | undefined): Encoded {
+    return this.#encoder.encode(this.#withTimes(answer, value));
+  }
+
+  #withTimes(answer: Answer | undefined, value: unknown): unknown {
+    if (!this.timed) return value;
+    const end = this.#now();
+    return [answer === undefined ? end : answer.started, end, value];
+  }
+
+  /** The results of a chunk; what cannot be sent of it fails alone. */
+  chunk(answer: Answer): [kind: number, encoded: Encoded] {
+    const { results, failures } = answer;
+    try {
+      return [VALUE, this.#results(answer, failures)];
+    } catch {
+      // Something in it cannot be sent: find out what.
+    }
+    const errors = new Map<number, unknown>();
+    for (const [index, error] of failures) errors.set(index, this.#sendable(error));
+    results.forEach((result, index) => {
+      if (errors.has(index)) return;
+      try {
+        this.#encoder.encode(result);
+      } catch (error) {
+        results[index] = undefined;
+        errors.set(index, this.#sendable(error));
+      }
+    });
+    try {
+      return [VALUE, this.#results(answer, [...errors])];
+    } catch (error) {
+      return [FAILURE, this.error(error, answer)]; // a result that changes while it is read
+    }
+  }
+
+  #results(answer: Answer, failures: Answer["failures"]): Encoded {
+    const value: ChunkValue = [failures.length === 0 ? undefined : failures, answer.results];
+    return this.timed ? this.value(value, answer) : this.#encoder.encodeCall(value[0], value[1]);
+  }
+
+  /** What a task threw, or as much of it as can be sent. */
+  error(error: unknown, answer?: Answer): Encoded {
+    for (const attempt of [() => error, () => this.#sendable(error)]) {
+      try {
+        return this.value(attempt(), answer);
+      } catch {
+        // The next attempt carries less.
+      }
+    }
+    return this.value(new SerializationError("Cannot send what the task threw"), answer);
+  }
+
+  /** `error`, or what can be told of it when it cannot be sent as it is. */
+  #sendable(error: unknown): unknown {
+    try {
+      this.#encoder.encode(error);
+      return error;
+    } catch (reason) {
+      if (isError(error)) {
+        const bare = newError(errorClassOf(error), readText(error, "message"), readText(error, "name"));
+        setErrorFields(bare, { stack: readText(error, "stack") });
+        return bare;
+      }
+      return new SerializationError(`Cannot send what the task threw: ${messageOf(reason)}`);
+    }
+  }
+}
