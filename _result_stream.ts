@@ -95,6 +95,9 @@ export interface StreamOptions {
   readonly deadline?: number;
 }
 
+/** From this read-ahead on, the input is read in handfuls. */
+const HANDFUL = 16;
+
 interface Waiter<T> {
   readonly resolve: (result: IteratorResult<T, undefined>) => void;
   readonly reject: (error: unknown) => void;
@@ -202,6 +205,13 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
     }
   }
 
+  /** Reads on, but not for each item that was given: many at a time are handed over with less effort. */
+  #refill(): void {
+    const { buffersize } = this.#options;
+    const ahead = this.#sent + this.#chunk.length - this.#given;
+    if (this.#hurried || buffersize < HANDFUL || ahead <= buffersize / 2) this.#fill();
+  }
+
   async #readAsync(): Promise<void> {
     this.#reading = true;
     while (this.#hasRoom()) {
@@ -264,10 +274,12 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
   #take(start: number, count: number, outcome: Outcome): void {
     if (this.#stopped) return;
     const outcomes = itemOutcomes(count, outcome, this.#options.returnExceptions);
-    outcomes.forEach((item, i) => {
-      if (this.#options.ordered) this.#early.set(start + i, item);
-      else this.#ready.push(item);
-    });
+    const inTurn = !this.#options.ordered || start === this.#moved;
+    for (let i = 0; i < count; i++) {
+      if (inTurn) this.#ready.push(outcomes[i]!);
+      else this.#early.set(start + i, outcomes[i]!);
+    }
+    if (inTurn) this.#moved += count;
     this.#done += count;
     for (let item = this.#early.get(this.#moved); item !== undefined; item = this.#early.get(this.#moved)) {
       this.#early.delete(this.#moved++);
@@ -280,7 +292,7 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
       this.#stopWith(error);
     }
     this.#give();
-    this.#fill();
+    this.#refill();
   }
 
   /** Gives what is ready to those who wait. */
@@ -315,6 +327,13 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
 
   next(timeout?: number): Promise<IteratorResult<T, undefined>> {
     const limit = checkTimeout(timeout);
+    if (this.#waiters.size === 0) {
+      const outcome = this.#nextOutcome();
+      if (outcome !== undefined) {
+        this.#refill();
+        return outcome.ok ? Promise.resolve({ done: false, value: outcome.value as T }) : Promise.reject(outcome.error);
+      }
+    }
     const { promise, resolve, reject } = Promise.withResolvers<IteratorResult<T, undefined>>();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = (): void => {
