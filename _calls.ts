@@ -25,7 +25,7 @@ import {
   type Outcome,
   PromisedTask,
   type Scheduler,
-  type Task,
+  Task,
   type TaskMode,
   ToldTask,
 } from "./worker/task.ts";
@@ -53,6 +53,20 @@ const NO_WISHES: CallWishes = {};
 
 type Settle = (outcome: Outcome) => void;
 type Items = Iterable<unknown> | AsyncIterable<unknown>;
+
+/** A single call whose outcome is for later. */
+class ResultTask<R> extends Task {
+  readonly #result: SettledLater<R>;
+
+  constructor(fn: AnyFunction, args: readonly unknown[], limit: number, result: SettledLater<R>) {
+    super(fn, "apply", args, limit);
+    this.#result = result;
+  }
+
+  settle(outcome: Outcome): void {
+    this.#result.settle(outcome);
+  }
+}
 
 /** The calls of one pool. */
 export class Calls {
@@ -94,7 +108,8 @@ export class Calls {
     const limit = this.#checkCall(fn, args, wishes);
     checkCallbacks(wishes);
     const result = new SettledLater<R>(this.#block, wishes);
-    this.#single(fn, args, wishes, limit, (outcome) => result.settle(outcome));
+    if (wishes.signal === undefined) this.#scheduler.submit(new ResultTask(fn, args, limit, result));
+    else this.#single(fn, args, wishes, limit, (outcome) => result.settle(outcome));
     return result;
   }
 
