@@ -13,32 +13,34 @@ import type { Member } from "./_thread.ts";
  * Ring, in 32-bit words:
  *
  *   0 CAPACITY   of the memory for the records: a power of two, which only grows
- *   1 WRITTEN    bytes ever written, modulo 2 ** 32
- *   2 READ       bytes ever read
- *   3 PUTS       records ever written
- *   4 GETS       records ever read
- *   5, 6, 7      NEXT WRITTEN, NEXT PUTS, and 1 while the two are being taken over
- *   8, 9, 10     the same for READ and GETS
- *   11 …         the guard of those who put, then the guard of those who get
+ *   then, LINE words away, those that change with each put:
+ *     WRITTEN      bytes ever written, modulo 2 ** 32
+ *     PUTS         records ever written
+ *     NEXT WRITTEN, NEXT PUTS, and 1 while the two are being taken over
+ *     the guard of those who put
+ *   then, LINE words away, those that change with each get: READ and GETS in the same way, and the guard of those who get
+ *
+ * Apart by more than a line of the cache, so that those who put and those who get do not slow each other down.
  *
  * Memory for the records, growable: at WRITTEN mod CAPACITY a record of its size and a ticket (32 bits each), and its
  * bytes, padded to 8; it may go round the end.
  *
  * Nothing of a step is seen before its last words: one that is broken off before has not happened, and the rest of one
- * that is broken off in them is made up for by the next (`7` and `10` say so).
+ * that is broken off in them is made up for by the next (the word after NEXT PUTS, or NEXT GETS, says so).
  */
+const LINE = 32;
 const CAPACITY = 0;
-const WRITTEN = 1;
-const READ = 2;
-const PUTS = 3;
-const GETS = 4;
-const PUT_COMMIT = 5;
-const GET_COMMIT = 8;
-const PUT_GUARD = 11;
-const GET_GUARD = PUT_GUARD + GUARD;
+const WRITTEN = CAPACITY + LINE;
+const PUTS = WRITTEN + 1;
+const PUT_COMMIT = WRITTEN + 2;
+const PUT_GUARD = WRITTEN + 5;
+const READ = PUT_GUARD + GUARD + LINE;
+const GETS = READ + 1;
+const GET_COMMIT = READ + 2;
+const GET_GUARD = READ + 5;
 
 /** How many words a ring takes. */
-export const RING: number = GET_GUARD + GUARD;
+export const RING: number = GET_GUARD + GUARD + LINE;
 
 const HEADER = 8;
 const FIRST_CAPACITY = 4096;

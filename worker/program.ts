@@ -59,7 +59,7 @@ const TURN = 8;
 const FUNCTIONS = 1000;
 
 // Kept, as a task may put others in their place.
-const { setTimeout, clearTimeout, performance } = globalThis;
+const { MessageChannel, setTimeout, clearTimeout, performance } = globalThis;
 const wake = (self as unknown as { postMessage(message: null): void }).postMessage.bind(self);
 const { now } = Date;
 const monotonic = (): number => performance.timeOrigin + performance.now();
@@ -94,7 +94,8 @@ class Program {
   readonly #replies: Replies;
   readonly #functions = new Map<number, KnownFunction>();
   readonly #inbox: { header: TaskHeader; parcel: Parcel }[] = [];
-  readonly #hop = new MessageChannel();
+  /** Goes once through the event loop; made when it is first needed. */
+  #hop: MessageChannel | undefined;
   readonly #stopped = (): boolean => this.#desk.stopped;
   readonly #anything = (): boolean => this.#desk.stopped || this.#board.hasTasks() || this.#mailIsComing();
   #environment = EMPTY_ENVIRONMENT;
@@ -121,7 +122,6 @@ class Program {
     this.#boardSource = sourceOf(this.#board.bytes);
     this.#port.onmessage = (event) => this.#receive(event.data);
     this.#port.onmessageerror = () => this.#lostPayload();
-    this.#hop.port1.onmessage = () => this.#pump();
     this.#enterThread(init);
   }
 
@@ -206,11 +206,20 @@ class Program {
         }
       }
       if (now() - turn >= TURN) {
-        this.#hop.port2.postMessage(null);
+        this.#yield();
         return;
       }
     }
     this.#desk.leave();
+  }
+
+  /** Goes on after a turn of the event loop. */
+  #yield(): void {
+    if (this.#hop === undefined) {
+      this.#hop = new MessageChannel();
+      this.#hop.port1.onmessage = () => this.#pump();
+    }
+    this.#hop.port2.postMessage(null);
   }
 
   /** Whether a task was posted that the event loop has not handed on. A message can even come before it is counted. */
