@@ -158,6 +158,8 @@ export interface ResultCallbacks<T> {
 export class SettledLater<T> implements AsyncResult<T> {
   readonly #block: Block;
   readonly #callbacks: ResultCallbacks<T>;
+  /** Who waits: mostly one at most. */
+  #first: (() => void) | undefined;
   #waiters: Set<() => void> | undefined;
   #outcome: Outcome | undefined;
   #settling = false;
@@ -179,11 +181,23 @@ export class SettledLater<T> implements AsyncResult<T> {
     }
     this.#outcome = outcome;
     const waiters = this.#waiters;
-    this.#waiters = undefined;
+    const first = this.#first;
+    this.#first = this.#waiters = undefined;
+    first?.();
     for (const wake of waiters ?? []) wake();
   }
 
   get(timeout?: number): Promise<T> {
+    if (timeout === undefined) {
+      if (this.#outcome !== undefined) return toPromise(this.#outcome);
+      return new Promise((resolve, reject) => {
+        this.#add(() => {
+          const outcome = this.#outcome!;
+          if (outcome.ok) resolve(outcome.value as T);
+          else reject(outcome.error);
+        });
+      });
+    }
     return this.wait(timeout).then((ended) => ended ? this.#value() : Promise.reject(lateError(timeout)));
   }
 
@@ -202,14 +216,20 @@ export class SettledLater<T> implements AsyncResult<T> {
       clearTimeout(timer);
       resolve(true);
     };
-    (this.#waiters ??= new Set()).add(wake);
+    this.#add(wake);
     if (limit !== Infinity) {
       timer = setTimeout(() => {
-        this.#waiters?.delete(wake);
+        if (this.#first === wake) this.#first = undefined;
+        else this.#waiters?.delete(wake);
         resolve(false);
       }, limit);
     }
     return promise;
+  }
+
+  #add(wake: () => void): void {
+    if (this.#first === undefined) this.#first = wake;
+    else (this.#waiters ??= new Set()).add(wake);
   }
 
   waitSync(timeout?: number): boolean {
@@ -238,6 +258,10 @@ export class SettledLater<T> implements AsyncResult<T> {
     if (!outcome.ok) throw outcome.error;
     return outcome.value as T;
   }
+}
+
+function toPromise<T>(outcome: Outcome): Promise<T> {
+  return outcome.ok ? Promise.resolve(outcome.value as T) : Promise.reject(outcome.error);
 }
 
 /** A wait was too short. */

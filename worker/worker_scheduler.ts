@@ -124,6 +124,7 @@ export class WorkerScheduler implements Scheduler {
   submitMore(task: Task): void {
     this.#life.refuseUnlessRunning();
     this.#queue.push(task);
+    if (this.#flight.parcels > 0) this.#answerWaiting();
     // If there is no room, whoever makes room hands over more.
     if (this.#canHandOver()) this.#handOver();
   }
@@ -383,6 +384,16 @@ export class WorkerScheduler implements Scheduler {
     if (!host.known.has(task.fnNumber)) host.known.add(task.fnNumber);
     if (host.posted.size > 0) host.posted.delete(task);
     this.#settle(task, this.#options.trace ? takeTimes(host.number, task, reply, this.#events) : reply);
+  }
+
+  /** Workers that ask for arguments get them while more tasks are handed over; whatever else they say is for later. */
+  #answerWaiting(): void {
+    for (const host of this.#hosts) {
+      const record = host.desk.peek();
+      if (record === undefined || record.kind !== FETCH) continue;
+      host.desk.advance();
+      this.#answer(host, record.seq, record.detail);
+    }
   }
 
   /** Gives a worker what it lacks for a task it holds. */

@@ -1,6 +1,6 @@
 /** The figures of this library: one JSON object of numbers. Run by `run.ts`. */
 
-import { Lock, Pool, ProcessPoolExecutor, Queue, SharedArray, transfer } from "../../mod.ts";
+import { Lock, Pool, ProcessPoolExecutor, Queue, SharedArray, transfer, Value } from "../../mod.ts";
 
 const figures: Record<string, number> = {};
 const inc = (n: number): number => n + 1;
@@ -150,6 +150,20 @@ figures.startBare = await median(7, async () => {
       lock.release();
     }
   });
+  const ROUNDS = 20_000;
+  const counter = new Value("i");
+  await using two = new Pool(2, { scope: { lock, counter, ROUNDS } });
+  await two.broadcast(() => 1);
+  figures.contended = await median(5, () =>
+    two.broadcast(() => {
+      for (let i = 0; i < ROUNDS; i++) {
+        lock.acquire();
+        counter.value += 1;
+        lock.release();
+      }
+    })) / ROUNDS / 2 * 1e6;
+  if (counter.value !== 10 * ROUNDS) throw new Error("lost");
+  two.terminate();
   const queue = new Queue<number | null>();
   await using pool = new Pool(1);
   await pool.apply(inc, [1]);

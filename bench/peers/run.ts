@@ -65,6 +65,20 @@ const ROWS: Row[] = [
     peers: { Python: "imap" },
     least: 8,
   },
+  {
+    what: "a lock that nobody else wants, acquired and released",
+    unit: "ns",
+    ours: "lock",
+    peers: { multithreading: "lock" },
+    least: 2,
+  },
+  {
+    what: "a lock that two threads want all the time",
+    unit: "ns a turn",
+    ours: "contended",
+    peers: { multithreading: "contended" },
+    least: 2,
+  },
   { what: "`Queue` from thread to thread", unit: "µs an item", ours: "queue", peers: { Python: "queue" }, least: 8 },
 ];
 
@@ -82,6 +96,10 @@ try {
     versions.push(`${peer} ${version}`);
     results[peer] = figuresOf(await run("node", ["node.mjs", peer], folder));
   }
+  const mutex = new URL("multithreading.mjs", here).pathname;
+  results.multithreading = figuresOf(
+    await run(Deno.execPath(), ["run", "--no-check", "--no-lock", "--allow-all", mutex]),
+  );
   results.Python = figuresOf(await run("python3", [new URL("python.py", here).pathname]));
   results.ours = figuresOf(await run(Deno.execPath(), ["run", "--no-check", new URL("ours.ts", here).pathname]));
 } finally {
@@ -94,7 +112,7 @@ versions.push(python, `Node ${node.slice(1)}`, `Deno ${Deno.version.deno}`);
 const number = (value: number | undefined): string =>
   value === undefined ? "" : value.toPrecision(3).replace(/\.0+$/, "");
 const { ours } = results as { ours: Figures };
-const columns = [...PEERS, "Python"];
+const columns = [...PEERS, "multithreading", "Python"];
 const lines = [
   `|  | unit | here | ${columns.join(" | ")} | times the best | wanted |`,
   `| --- | --- | --- | ${columns.map(() => "---").join(" | ")} | --- | --- |`,
@@ -120,7 +138,6 @@ const more = [
   } times | 1.08 times |`,
   `| 64 MB to a worker and back by \`transfer\` | ${number(ours.transfer)} ms | no copy |`,
   `| 64 MB in place on a \`SharedArray\` | ${number(ours.inPlace)} ms | no copy |`,
-  `| uncontended lock, acquired and released | ${number(ours.lock)} ns | 100 ns |`,
   `| memory of an idle worker above a bare Worker's | ${number(ours.idle)} MB | 1.5 MB |`,
 ];
 const cpu = (await Deno.readTextFile("/proc/cpuinfo").catch(() => "")).match(/model name\s*: (.*)/)?.[1] ??
