@@ -1098,3 +1098,12 @@ test("A129: a main program without its guard breaks the pool instead of starting
   assertInstanceOf(error, BrokenProcessPoolError);
   assertStringIncludes(error.message, "import.meta.main");
 });
+
+test("100,000 tasks queued at once on 64 workers, each with its own result", async () => {
+  const pool = new Pool(64);
+  const results = (await range(100_000)).map((n) => pool.apply(square, [n]));
+  const sum = (await Promise.all(results)).reduce((a, b) => a + b);
+  assertEquals(sum, 333_328_333_350_000);
+  assertEquals(pool.stats().queued, 0);
+  pool.terminate();
+});

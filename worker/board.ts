@@ -12,8 +12,10 @@
 
 // Taken before any task runs: a task that patches `Atomics` must not get hold of this memory.
 const now = performance.now.bind(performance);
-const SPIN = 0.01;
 const { add, compareExchange, load, notify, store, wait } = Atomics;
+
+/** How long a worker looks for the next task before it parks, in milliseconds: less than to park and be woken takes. */
+const SPIN = 0.01;
 
 /*
  * Board, in 32-bit words, then payloads:
