@@ -9,7 +9,7 @@
  */
 
 import { BrokenProcessPoolError, SerializationError } from "../errors.ts";
-import { Board, type DeskRecord, PAYLOAD, STARTING } from "./board.ts";
+import { Board, type DeskRecord, PAYLOAD, SLOTS, STARTING } from "./board.ts";
 import { CallerSleep } from "./caller_sleep.ts";
 import { CallLimits } from "./call_limits.ts";
 import { Decoder, type Source, sourceOf } from "../codec/decoder.ts";
@@ -126,7 +126,7 @@ export class WorkerScheduler implements Scheduler {
     this.#queue.push(task);
     if (this.#flight.parcels > 0) this.#answerWaiting();
     // If there is no room, whoever makes room hands over more.
-    if (this.#canHandOver()) this.#handOver();
+    if (this.#queue.size === 1 ? this.#canHandOver() : this.#shouldHandOver()) this.#handOver(true);
   }
 
   end(call: LongCall): void {
@@ -177,8 +177,8 @@ export class WorkerScheduler implements Scheduler {
   // Handing tasks over.
 
   /** Moves tasks from the queue to the board as long as there is room, and sees to it that workers take them. */
-  #handOver(): void {
-    while (this.#canHandOver()) {
+  #handOver(more = this.#shouldHandOver()): void {
+    while (more && this.#canHandOver()) {
       const task = this.#queue.shift()!;
       if (task.settled) {
         this.#cancelled--;
@@ -541,11 +541,16 @@ export class WorkerScheduler implements Scheduler {
   /** Whether there is something to do for which no worker may wake this thread any more. */
   #hasWork(): boolean {
     for (const host of this.#hosts) if (host.desk.hasRecords() || host.hasMessages) return true;
-    return this.#canHandOver();
+    return this.#shouldHandOver();
   }
 
   #canHandOver(): boolean {
     return !this.#queue.empty && this.#board.hasRoom() && this.#flight.parcels <= 2 * this.size;
+  }
+
+  /** Whether it is worth the while: as long as the workers have plenty to claim, tasks wait to be handed over in handfuls. */
+  #shouldHandOver(): boolean {
+    return this.#board.unclaimed() <= PLENTY && this.#canHandOver();
   }
 
   #awake(): void {
@@ -564,7 +569,7 @@ export class WorkerScheduler implements Scheduler {
     this.#blocked = true;
     const look = (): boolean => {
       refuseIfStopped(this.#thread);
-      return this.#drain() || done() || this.#canHandOver();
+      return this.#drain() || done() || this.#shouldHandOver();
     };
     this.#sweep.run();
     const outer = this.#blocking;
@@ -671,3 +676,5 @@ export class WorkerScheduler implements Scheduler {
 }
 
 const NO_REFS: readonly unknown[] = [];
+/** How many tasks on the board are plenty. */
+const PLENTY = SLOTS - 64;
