@@ -61,8 +61,8 @@ export let hasFailed: (future: Future<unknown>) => boolean;
  * await using executor = new ProcessPoolExecutor();
  * const future = executor.submit(Math.sqrt, 16);
  * assertEquals(await future.result(), 4);
- * const failing = executor.submit(() => (undefined as unknown as string).length);
- * assertInstanceOf(await failing.exception(), TypeError);
+ * const failing = executor.submit((text: string) => JSON.parse(text), "{");
+ * assertInstanceOf(await failing.exception(), SyntaxError);
  * ```
  */
 export class Future<T = unknown> {

@@ -49,6 +49,7 @@ import {
 import { Replies } from "./replies.ts";
 import { prepareLimit, runLimited } from "./time_limit.ts";
 import { importModule } from "./user_module.ts";
+import { isIterable, isThenable } from "./values.ts";
 import { watchForEnd } from "./worker_end.ts";
 
 /** How long an idle worker stays parked, in milliseconds: while tasks follow closely, each finds it there. */
@@ -570,20 +571,6 @@ function trimStack(error: unknown): void {
   const lines = readText(error, "stack").split("\n");
   const ours = lines.findIndex((line) => line.includes(OURS));
   if (ours > 0) Reflect.defineProperty(error, "stack", { value: lines.slice(0, ours).join("\n"), configurable: true });
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  if (typeof value !== "object" || value === null) return false;
-  try {
-    return value instanceof Promise || typeof (value as { then?: unknown }).then === "function";
-  } catch {
-    return false; // a getter that throws, a revoked proxy: sending the value will say so
-  }
-}
-
-function isIterable(value: unknown): value is Iterable<unknown> {
-  return value !== null && value !== undefined &&
-    typeof (value as { [Symbol.iterator]?: unknown })[Symbol.iterator] === "function";
 }
 
 declare const self: {
