@@ -2,6 +2,7 @@ import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncl
 import { delay } from "@std/async";
 import {
   asCompleted,
+  Barrier,
   BrokenProcessPoolError,
   CancelledError,
   ClosedError,
@@ -230,7 +231,9 @@ test("C64, C65: an initializer runs in each worker; one that throws breaks the e
       initializer: (ran: Value<"i">) => void ran.add(1),
       initargs: [ran],
     });
-    await wait(Array.from({ length: 20 }, () => executor.submit(() => new Promise((done) => setTimeout(done, 5)))));
+    const both = new Barrier(2); // which one worker alone does not pass
+    const meet = (both: Barrier) => both.wait();
+    await wait([executor.submit(meet, both), executor.submit(meet, both)]);
     assertEquals(ran.value, 2);
   }
   const options = {
