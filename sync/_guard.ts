@@ -10,7 +10,7 @@ import { GRACE } from "./_registry.ts";
 import type { Member } from "./_thread.ts";
 
 /*
- * Guard, in 32-bit words: 0 BROKEN OFF: 1 while somebody is inside; 1 … a mutex
+ * Guard, in 32-bit words: 0 MARK: 1 while somebody is in what must be repaired if it is broken off; 1 … a mutex
  */
 
 /** How many words a guard takes. */
@@ -24,7 +24,7 @@ export class Guard {
   readonly #mutex: Mutex;
   readonly #repair: () => void;
 
-  /** `repair` is called, inside, when a step before was broken off at any point. */
+  /** `repair` is called, inside, when a step before was broken off while it was marked. */
   constructor(words: Int32Array, at: number, member: Member, key: number, repair: () => void) {
     this.#words = words;
     this.#at = at;
@@ -34,31 +34,69 @@ export class Guard {
   }
 
   /**
-   * Makes a step.
+   * Makes a step; one that is broken off anywhere is repaired by the next.
    *
    * @throws {CancelledError} If this worker was terminated.
    */
   run<T>(step: () => T): T {
-    const { guards } = this.#member.thread;
-    this.#member.check();
-    guards.push(this);
+    this.enter();
     try {
-      this.#enter();
-      try {
-        if (atomics.load(this.#words, this.#at) !== 0) this.#repair();
-        atomics.store(this.#words, this.#at, 1);
-        const result = step();
-        atomics.store(this.#words, this.#at, 0);
-        return result;
-      } finally {
-        this.#mutex.release();
-      }
+      this.mark();
+      const result = step();
+      this.unmark();
+      return result;
     } finally {
-      guards.pop();
+      this.leave();
     }
   }
 
-  #enter(): void {
+  /**
+   * Begins a step, to be ended by {@linkcode leave} whatever happens.
+   *
+   * @throws {CancelledError} If this worker was terminated.
+   */
+  enter(): void {
+    const { guards } = this.#member.thread;
+    this.#member.check();
+    guards.push(this);
+    let acquired = false;
+    let entered = false;
+    try {
+      this.#acquire();
+      acquired = true;
+      this.#repairIfMarked();
+      entered = true;
+    } finally {
+      if (!entered) {
+        if (acquired) this.#mutex.release();
+        guards.pop();
+      }
+    }
+  }
+
+  /** Ends a step. */
+  leave(): void {
+    this.#mutex.release();
+    this.#member.thread.guards.pop();
+  }
+
+  /** From here on a step that is broken off must be repaired. */
+  mark(): void {
+    atomics.poke(this.#words, this.#at, 1);
+  }
+
+  /** It must be no more. */
+  unmark(): void {
+    atomics.poke(this.#words, this.#at, 0);
+  }
+
+  #repairIfMarked(): void {
+    if (atomics.peek(this.#words, this.#at) === 0) return;
+    this.#repair();
+    this.unmark();
+  }
+
+  #acquire(): void {
     for (;;) {
       const owner = this.#mutex.owner;
       if (this.#mutex.acquire(GRACE)) return;
@@ -69,8 +107,7 @@ export class Guard {
   /** This thread was cut short, perhaps inside. */
   abandon(): void {
     if (!this.#mutex.mine) return;
-    if (atomics.load(this.#words, this.#at) !== 0) this.#repair();
-    atomics.store(this.#words, this.#at, 0);
+    this.#repairIfMarked();
     this.#mutex.release();
   }
 }

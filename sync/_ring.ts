@@ -16,28 +16,29 @@ import type { Member } from "./_thread.ts";
  *   then, LINE words away, those that change with each put:
  *     WRITTEN      bytes ever written, modulo 2 ** 32
  *     PUTS         records ever written
- *     NEXT WRITTEN, NEXT PUTS, and 1 while the two are being taken over
+ *     NEXT WRITTEN, NEXT PUTS
  *     the guard of those who put
  *   then, LINE words away, those that change with each get: READ and GETS in the same way, and the guard of those who get
  *
- * Apart by more than a line of the cache, so that those who put and those who get do not slow each other down.
+ * Apart by more than a line of the cache, so that those who put and those who get do not slow each other down. For the same
+ * reason each side remembers how far the other one was when it last looked, and looks again only when that is not enough.
  *
  * Memory for the records, growable: at WRITTEN mod CAPACITY a record of its size and a ticket (32 bits each), and its
  * bytes, padded to 8; it may go round the end.
  *
  * Nothing of a step is seen before its last words: one that is broken off before has not happened, and the rest of one
- * that is broken off in them is made up for by the next (the word after NEXT PUTS, or NEXT GETS, says so).
+ * that is broken off in them is made up for by the next, as the mark of the guard says.
  */
 const LINE = 32;
 const CAPACITY = 0;
 const WRITTEN = CAPACITY + LINE;
 const PUTS = WRITTEN + 1;
 const PUT_COMMIT = WRITTEN + 2;
-const PUT_GUARD = WRITTEN + 5;
+const PUT_GUARD = WRITTEN + 4;
 const READ = PUT_GUARD + GUARD + LINE;
 const GETS = READ + 1;
 const GET_COMMIT = READ + 2;
-const GET_GUARD = READ + 5;
+const GET_GUARD = READ + 4;
 
 /** How many words a ring takes. */
 export const RING: number = GET_GUARD + GUARD + LINE;
@@ -87,13 +88,23 @@ export class Ring {
   readonly #at: number;
   readonly #member: Member;
   readonly #memory: SharedArrayBuffer;
-  readonly #bytes: Uint8Array;
-  readonly #header = new Int32Array(HEADER / 4);
-  readonly #headerBytes = new Uint8Array(this.#header.buffer);
+  /** The memory up to the capacity at the last look. Not one that follows its length: that would be slow. */
+  #bytes: Uint8Array = new Uint8Array(0);
+  /** The same as words. */
+  #slots: Int32Array = new Int32Array(0);
   /** Where short records are read to. */
   #scratch: Source | undefined;
   readonly #putting: Guard;
   readonly #getting: Guard;
+
+  // What those who put here remember: as long as PUTS is as they left it, nobody else has put, and those who get can have
+  // come further, but not all around. (Unless exactly 2 ** 32 others have put since.)
+  #putsLeft: number;
+  #getsSeen: number;
+  #readSeen: number;
+  // The same for those who get.
+  #getsLeft: number;
+  #putsSeen: number;
 
   /** `key` and the next one are the numbers of its guards. */
   constructor(words: Int32Array, at: number, memory: SharedArrayBuffer, member: Member, key: number) {
@@ -101,10 +112,15 @@ export class Ring {
     this.#at = at;
     this.#member = member;
     this.#memory = memory;
-    this.#bytes = new Uint8Array(memory); // its length follows that of the memory
     this.#putting = new Guard(words, at + PUT_GUARD, member, key, () => this.#redo(PUT_COMMIT, WRITTEN, PUTS));
     this.#getting = new Guard(words, at + GET_GUARD, member, key + 1, () => this.#redo(GET_COMMIT, READ, GETS));
     if (this.#load(CAPACITY) === 0) this.#store(CAPACITY, FIRST_CAPACITY);
+    // Not read as a step of its own, since any moment will do.
+    this.#putsLeft = words[at + PUTS]!;
+    this.#getsLeft = words[at + GETS]!;
+    this.#readSeen = words[at + READ]!;
+    this.#getsSeen = this.#getsLeft;
+    this.#putsSeen = this.#getsLeft;
   }
 
   #load(word: number): number {
@@ -113,6 +129,14 @@ export class Ring {
 
   #store(word: number, value: number): void {
     atomics.store(this.#words, this.#at + word, value);
+  }
+
+  #peek(word: number): number {
+    return atomics.peek(this.#words, this.#at + word);
+  }
+
+  #poke(word: number, value: number): void {
+    atomics.poke(this.#words, this.#at + word, value);
   }
 
   /** How many records there are at this moment. */
@@ -146,61 +170,110 @@ export class Ring {
    * @throws {RangeError} If there is no memory for it.
    */
   put({ memory, length, ticket }: RingItem, most: number, admit: () => void): boolean {
-    if (this.isFull(most)) {
+    if (!this.#hasRoom(this.#peek(PUTS), this.#peek(WRITTEN), most) && this.isFull(most)) {
       admit();
       return false;
     }
-    return this.#putting.run(() => {
+    this.#putting.enter();
+    try {
       admit();
-      if (this.isFull(most)) return false;
-      const written = this.#load(WRITTEN);
+      const puts = this.#peek(PUTS);
+      const written = this.#peek(WRITTEN);
+      if (!this.#hasRoom(puts, written, most)) {
+        this.#lookAtGets(puts);
+        if (!this.#hasRoom(puts, written, most)) return false;
+      }
       const size = HEADER + ((length + 7) & ~7);
-      const used = (written - this.#load(READ)) >>> 0;
-      if (used > 0 && used + size > MOST) return false; // when it is empty, it will fit
-      if (used + size > this.#load(CAPACITY)) this.#grow(used + size);
-      this.#header[0] = length;
-      this.#header[1] = ticket;
-      this.#write(written, this.#headerBytes, HEADER);
-      this.#write(written + HEADER, memory, length);
-      this.#commit(PUT_COMMIT, WRITTEN, written + size, PUTS, this.#load(PUTS) + 1);
+      if (((written - this.#readSeen) >>> 0) + size > this.#peek(CAPACITY)) {
+        this.#lookAtGets(puts);
+        const used = (written - this.#readSeen) >>> 0;
+        if (used > 0 && used + size > MOST) return false; // when it is empty, it will fit
+        if (used + size > this.#peek(CAPACITY)) this.#grow(used + size);
+      }
+      const bytes = this.#bytesNow();
+      const slot = (written & (bytes.length - 1)) >> 2;
+      atomics.writeWord(this.#slots, slot, length);
+      atomics.writeWord(this.#slots, slot + 1, ticket);
+      const at = (written + HEADER) & (bytes.length - 1);
+      const first = Math.min(length, bytes.length - at);
+      atomics.write(bytes, at, memory, 0, first);
+      if (first < length) atomics.write(bytes, 0, memory, first, length - first);
+      this.#commit(this.#putting, PUT_COMMIT, WRITTEN, written + size, PUTS, puts + 1);
+      this.#putsLeft = (puts + 1) | 0;
       return true;
-    });
+    } finally {
+      this.#putting.leave();
+    }
+  }
+
+  /** Whether there is room by what is remembered, which can only be too little. */
+  #hasRoom(puts: number, written: number, most: number): boolean {
+    return puts === this.#putsLeft && ((puts - this.#getsSeen) >>> 0) < most &&
+      ((written - this.#readSeen) >>> 0) < FULL;
+  }
+
+  #lookAtGets(puts: number): void {
+    this.#getsSeen = this.#load(GETS);
+    this.#readSeen = this.#load(READ);
+    this.#putsLeft = puts;
   }
 
   /** Makes a step while nobody puts. */
   withoutPuts(step: () => void): void {
-    this.#putting.run(step);
+    this.#putting.enter();
+    try {
+      step();
+    } finally {
+      this.#putting.leave();
+    }
   }
 
   /** Takes the oldest record, if any; to `keep` it is valid for longer than to the next one. */
   get(keep: boolean): RingRecord | undefined {
-    if (this.size === 0) return undefined;
-    return this.#getting.run(() => {
-      if (this.size === 0) return undefined;
-      const read = this.#load(READ);
-      this.#read(read, this.#headerBytes, HEADER);
-      const length = this.#header[0]!;
-      const ticket = this.#header[1]!;
+    if (!this.#hasRecord(this.#peek(GETS)) && this.size === 0) return undefined;
+    this.#getting.enter();
+    try {
+      const gets = this.#peek(GETS);
+      if (!this.#hasRecord(gets)) {
+        this.#putsSeen = this.#load(PUTS);
+        this.#getsLeft = gets;
+        if (!this.#hasRecord(gets)) return undefined;
+      }
+      const read = this.#peek(READ);
+      const bytes = this.#bytesNow();
+      const slot = (read & (bytes.length - 1)) >> 2;
+      const length = atomics.readWord(this.#slots, slot);
+      const ticket = atomics.readWord(this.#slots, slot + 1) >>> 0;
       const source = keep || length > SCRATCH ? sourceOf(new Uint8Array(length)) : this.#scratch ??= newScratch();
-      this.#read(read + HEADER, source.bytes as Uint8Array, length);
+      const at = (read + HEADER) & (bytes.length - 1);
+      const first = Math.min(length, bytes.length - at);
+      atomics.read(bytes, at, source.bytes, 0, first);
+      if (first < length) atomics.read(bytes, 0, source.bytes, first, length - first);
       this.#member.check(); // one that was terminated meanwhile takes nothing with it
-      this.#commit(GET_COMMIT, READ, read + HEADER + ((length + 7) & ~7), GETS, this.#load(GETS) + 1);
-      return { source, ticket: ticket >>> 0 };
-    });
+      this.#commit(this.#getting, GET_COMMIT, READ, read + HEADER + ((length + 7) & ~7), GETS, gets + 1);
+      this.#getsLeft = (gets + 1) | 0;
+      return { source, ticket };
+    } finally {
+      this.#getting.leave();
+    }
   }
 
-  #commit(log: number, position: number, bytes: number, counter: number, count: number): void {
-    this.#store(log, bytes | 0);
-    this.#store(log + 1, count | 0);
-    this.#store(log + 2, 1); // from here on it happens, whoever completes it
+  /** Whether there is a record by what is remembered, which can only be too few. */
+  #hasRecord(gets: number): boolean {
+    return gets === this.#getsLeft && gets !== this.#putsSeen;
+  }
+
+  #commit(guard: Guard, log: number, position: number, bytes: number, counter: number, count: number): void {
+    this.#poke(log, bytes | 0);
+    this.#poke(log + 1, count | 0);
+    guard.mark(); // from here on it happens, whoever completes it
     this.#redo(log, position, counter);
+    guard.unmark();
   }
 
   #redo(log: number, position: number, counter: number): void {
-    if (this.#load(log + 2) === 0) return;
-    this.#store(position, this.#load(log));
-    this.#store(counter, this.#load(log + 1)); // last: it lets the other side at the bytes
-    this.#store(log + 2, 0);
+    this.#poke(position, this.#peek(log));
+    this.#store(counter, this.#peek(log + 1)); // last: it lets the other side at the bytes
   }
 
   /**
@@ -210,9 +283,11 @@ export class Ring {
   #grow(needed: number): void {
     let capacity = this.#load(CAPACITY);
     while (capacity < needed) capacity *= 2;
-    this.#getting.run(() => {
+    this.#getting.enter();
+    try {
       const old = this.#load(CAPACITY);
       if (this.#memory.byteLength < capacity) this.#memory.grow(capacity);
+      const bytes = new Uint8Array(this.#memory, 0, capacity);
       const end = this.#load(WRITTEN) >>> 0;
       const left = (end - this.#load(READ)) >>> 0;
       for (let done = 0; done < left;) {
@@ -221,28 +296,23 @@ export class Ring {
         const target = from & (capacity - 1);
         if (target !== (from & (old - 1))) {
           const piece = new Uint8Array(length);
-          atomics.read(this.#bytes, from & (old - 1), piece, 0, length);
-          atomics.write(this.#bytes, target, piece, 0, length);
+          atomics.read(bytes, from & (old - 1), piece, 0, length);
+          atomics.write(bytes, target, piece, 0, length);
         }
         done += length;
       }
       this.#store(CAPACITY, capacity);
-    });
+    } finally {
+      this.#getting.leave();
+    }
   }
 
-  #write(position: number, source: Uint8Array, length: number): void {
-    const capacity = this.#load(CAPACITY);
-    const at = position & (capacity - 1);
-    const first = Math.min(length, capacity - at);
-    atomics.write(this.#bytes, at, source, 0, first);
-    if (first < length) atomics.write(this.#bytes, 0, source, first, length - first);
-  }
-
-  #read(position: number, target: Uint8Array, length: number): void {
-    const capacity = this.#load(CAPACITY);
-    const at = position & (capacity - 1);
-    const first = Math.min(length, capacity - at);
-    atomics.read(this.#bytes, at, target, 0, first);
-    if (first < length) atomics.read(this.#bytes, 0, target, first, length - first);
+  #bytesNow(): Uint8Array {
+    const capacity = this.#peek(CAPACITY); // changed by none but those who put, while nobody gets
+    if (this.#bytes.length !== capacity) {
+      this.#bytes = new Uint8Array(this.#memory, 0, capacity);
+      this.#slots = new Int32Array(this.#memory, 0, capacity >> 2);
+    }
+    return this.#bytes;
   }
 }

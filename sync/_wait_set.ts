@@ -8,11 +8,16 @@ import { atomics } from "./_atomics.ts";
 import { SLOTS } from "./_registry.ts";
 import type { Member, WaitPlace } from "./_thread.ts";
 
-/** How many words a wait set takes: the slot to look at first, then for each slot 0 or the ID of the thread that waits. */
-export const WAIT_SET: number = 1 + SLOTS;
-
 const CURSOR = 0;
 const ENTRIES = 1;
+
+/** How many words a wait set takes: the slot to look at first, then for each slot 0 or the ID of the thread that waits. */
+export const WAIT_SET: number = ENTRIES + SLOTS;
+
+const ANY = WAIT_SET;
+
+/** How many words a {@linkcode RareWaitSet} takes: a wait set, and 0 only if nobody waits there. */
+export const RARE_WAIT_SET: number = WAIT_SET + 1;
 
 /**
  * The threads that wait for one thing. Waiting goes: enter, look, sleep; waking: change, wake. Each of the two steps of
@@ -56,8 +61,8 @@ export class WaitSet implements WaitPlace {
     const { registry } = this.#member;
     const { used } = registry;
     const first = atomics.load(words, this.#at + CURSOR);
-    for (let i = 0; i < used; i++) {
-      const slot = (first + i) % used;
+    for (let i = 0, slot = first; i < used; i++, slot++) {
+      if (slot >= used) slot = 0;
       const at = this.#at + ENTRIES + slot;
       const id = atomics.load(words, at);
       // Taking the entry takes the thread: each wake-up has another one.
@@ -80,5 +85,31 @@ export class WaitSet implements WaitPlace {
       const id = atomics.load(words, at);
       if (id !== 0 && atomics.compareExchange(words, at, id, 0) === id) registry.ring(slot);
     }
+  }
+}
+
+/** One where mostly nobody waits, and each change asks whether somebody does. */
+export class RareWaitSet extends WaitSet {
+  readonly #words: Int32Array;
+  readonly #any: number;
+
+  constructor(words: Int32Array, at: number, member: Member, key: number) {
+    super(words, at, member, key);
+    this.#words = words;
+    this.#any = at + ANY;
+  }
+
+  override enter(member: Member): void {
+    super.enter(member);
+    atomics.store(this.#words, this.#any, 1);
+  }
+
+  override wakeOne(): boolean {
+    if (atomics.load(this.#words, this.#any) === 0) return false;
+    if (super.wakeOne()) return true;
+    // From here on others rely on it that nobody waits; but somebody may have come meanwhile: whoever has looks again.
+    atomics.store(this.#words, this.#any, 0);
+    super.wakeAll();
+    return false;
   }
 }

@@ -7,7 +7,7 @@ import { RING, Ring, ringMemory } from "./_ring.ts";
 import { Registry } from "./_registry.ts";
 
 import { waitFor } from "./_wait.ts";
-import { WAIT_SET, WaitSet } from "./_wait_set.ts";
+import { RARE_WAIT_SET, RareWaitSet, WAIT_SET, WaitSet } from "./_wait_set.ts";
 import { Barrier } from "./barrier.ts";
 import { Condition } from "./condition.ts";
 import { Event } from "./event.ts";
@@ -279,6 +279,35 @@ proves("a condition, notifyAll() lets everyone go who waits", 3, 5000, (scene) =
   ];
 }, (a, b) => a === "true" && b === "true");
 
+proves("a wait set where mostly nobody waits: two that wake, one that waits twice", 3, 5000, (scene) => {
+  const [count, set] = [words(1), words(RARE_WAIT_SET)];
+  const of = (thread: number) => scene.on(thread, (member) => new RareWaitSet(set, 0, member, 1));
+  const takes = () => atomics.load(count, 0) > 0 && atomics.add(count, 0, -1) > 0;
+  const gives = (thread: number) => () => {
+    atomics.add(count, 0, 1);
+    of(thread).wakeOne();
+  };
+  const waits = scene.on(2, (member) => () => waitFor(member, of(2), takes, Infinity));
+  return [[gives(0)], [gives(1)], [waits, waits]];
+}, (_1, _2, taken) => taken === "true true");
+
+proves("a wait set where mostly nobody waits: two that wait, one that wakes twice", 3, 5000, (scene) => {
+  const [count, set] = [words(1), words(RARE_WAIT_SET)];
+  const of = (thread: number) => scene.on(thread, (member) => new RareWaitSet(set, 0, member, 1));
+  const takes = (): boolean => {
+    for (let left = atomics.load(count, 0); left > 0; left = atomics.load(count, 0)) {
+      if (atomics.compareExchange(count, 0, left, left - 1) === left) return true;
+    }
+    return false;
+  };
+  const gives = (): void => {
+    atomics.add(count, 0, 1);
+    of(2).wakeOne();
+  };
+  const waits = (thread: number) => scene.on(thread, (member) => () => waitFor(member, of(thread), takes, Infinity));
+  return [[waits(0)], [waits(1)], [gives, gives]];
+}, (a, b) => a === "true" && b === "true");
+
 // Rings and queues.
 
 const rings = (scene: Scene): (thread: number) => Ring => {
@@ -288,19 +317,26 @@ const rings = (scene: Scene): (thread: number) => Ring => {
   return (thread) => scene.on(thread, (member) => new Ring(memory, 0, bytes, member, 1));
 };
 
-const puts = (ring: Ring, value: number) => () =>
+/** What a ring remembers is not of the memory that all share: so each action has a ring of its own. */
+const onOne = (of: () => Ring, ...steps: ((ring: Ring) => unknown)[]) => () => {
+  const ring = of();
+  return steps.map((step) => step(ring)).join(" ");
+};
+const put = (value: number) => (ring: Ring): boolean =>
   ring.put({ memory: new Uint8Array(4).fill(value), length: 4, ticket: 0 }, 9, () => {});
-const gets = (ring: Ring) => () => ring.get(true)?.source.bytes.join("") ?? "none";
+const get = (ring: Ring): string => ring.get(true)?.source.bytes.join("") ?? "none";
+const puts = (of: () => Ring, value: number) => onOne(of, put(value));
+const gets = (of: () => Ring) => onOne(of, get);
 
 proves("a ring, two that put and one that gets", 3, 5000, (scene) => {
   const of = rings(scene);
-  return [[puts(of(0), 1)], [puts(of(1), 2)], [gets(of(2))]];
+  return [[puts(() => of(0), 1)], [puts(() => of(1), 2)], [gets(() => of(2))]];
 }, (a, b, got) => a === "true" && b === "true" && ["none", "1111", "2222"].includes(got));
 
 proves("a ring, two that get what one puts", 3, 5000, (scene) => {
   const of = rings(scene);
-  return [[puts(of(0), 1)], [gets(of(1))], [gets(of(2))]];
-}, (_, a, b) => ["none 1111", "1111 none", "none none"].includes(`${a} ${b}`));
+  return [[onOne(() => of(0), put(1), put(2))], [gets(() => of(1))], [gets(() => of(2))]];
+}, (_, a, b) => ["1111 none", "1111 2222", "none none"].includes([a, b].toSorted().join(" ")));
 
 proves(
   "a ring, one that puts is terminated at any step",
@@ -308,7 +344,7 @@ proves(
   1000,
   (scene) => {
     const of = rings(scene);
-    const [dying, other] = [of(0), of(1)];
+    const [dying, other] = [() => of(0), () => of(1)];
     return [
       { actions: [{ run: puts(dying, 1) }], mortal: true },
       [...ends(scene, 0), puts(other, 2), gets(other), gets(other), gets(other)],
@@ -324,7 +360,7 @@ proves(
   1000,
   (scene) => {
     const of = rings(scene);
-    const [dying, other] = [of(0), of(1)];
+    const [dying, other] = [() => of(0), () => of(1)];
     puts(other, 1)();
     puts(other, 2)();
     return [
@@ -341,43 +377,43 @@ const queues = (scene: Scene, maxsize: number): (thread: number) => Queue<number
   return (thread) => scene.on(thread, () => new Queue<number>(handle));
 };
 
+const twice = (of: () => Queue<number>, step: (queue: Queue<number>, i: number) => unknown) => () => {
+  const queue = of();
+  return [1, 2].map((i) => step(queue, i)).join(" ");
+};
+
 proves("a queue, one puts and one gets", 2, 1000, (scene) => {
   const of = queues(scene, 0);
-  const [puts, gets] = [of(0), of(1)];
-  return [[() => puts.put(1), () => puts.put(2)], [() => gets.get(), () => gets.get()]];
+  return [[twice(() => of(0), (queue, i) => queue.put(i))], [twice(() => of(1), (queue) => queue.get())]];
 }, (_, got) => got === "1 2");
 
 proves("a queue with room for one, one puts and one gets", 2, 1000, (scene) => {
   const of = queues(scene, 1);
-  const [puts, gets] = [of(0), of(1)];
-  return [[() => puts.put(1), () => puts.put(2)], [() => gets.get(), () => gets.get()]];
+  return [[twice(() => of(0), (queue, i) => queue.put(i))], [twice(() => of(1), (queue) => queue.get())]];
 }, (_, got) => got === "1 2");
 
 proves("a full queue with room for one, two that wait to put", 3, 5000, (scene) => {
   const of = queues(scene, 1);
-  const gets = of(2);
-  gets.put(0);
+  of(2).put(0);
   return [
     { actions: [{ run: () => of(0).put(1) }], first: true },
     { actions: [{ run: () => of(1).put(2) }], first: true },
-    [() => gets.get(), () => gets.get()],
+    [() => of(2).get(), () => of(2).get()],
   ];
 }, (_1, _2, got) => got === "0 1" || got === "0 2");
 
 proves("an empty queue, two that wait to get", 3, 5000, (scene) => {
   const of = queues(scene, 0);
-  const puts = of(2);
   return [
     { actions: [{ run: () => of(0).get() }], first: true },
     { actions: [{ run: () => of(1).get() }], first: true },
-    [() => puts.put(1), () => puts.put(2)],
+    [() => of(2).put(1), () => of(2).put(2)],
   ];
 }, (a, b) => a + b === "12" || a + b === "21");
 
 proves("a queue, closed while one waits to get", 2, 500, (scene) => {
   const of = queues(scene, 0);
-  const [closes, gets] = [of(0), of(1)];
-  return [[() => closes.put(1), () => closes.close()], [() => gets.get(), () => gets.get()]];
+  return [[() => of(0).put(1), () => of(0).close()], [() => of(1).get(), () => of(1).get()]];
 }, (_, got) => got === "1 ClosedError");
 
 // The others.

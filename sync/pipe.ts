@@ -23,7 +23,7 @@ import { Items, kept } from "./_items.ts";
 import { SLOTS } from "./_registry.ts";
 import { RING, Ring, ringMemory, type RingRecord } from "./_ring.ts";
 import { type AsyncWaitOptions, waitFor, waitForAsync, waitOptions } from "./_wait.ts";
-import { WAIT_SET, WaitSet } from "./_wait_set.ts";
+import { RARE_WAIT_SET, RareWaitSet, type WaitSet } from "./_wait_set.ts";
 
 const DUPLEX = FIRST;
 const ENDS = FIRST + 1;
@@ -32,8 +32,8 @@ const USERS = 1;
 const END = 1 + SLOTS;
 const DIRECTIONS = ENDS + 2 * END;
 const RECEIVERS = RING;
-const SENDERS = RING + WAIT_SET;
-const DIRECTION = RING + 2 * WAIT_SET;
+const SENDERS = RING + RARE_WAIT_SET;
+const DIRECTION = RING + 2 * RARE_WAIT_SET;
 const SIZE = DIRECTIONS + 2 * DIRECTION - FIRST;
 /** As many values as there is room for. */
 const UNLIMITED = 0x7fffffff;
@@ -111,8 +111,8 @@ export class Connection {
       const place = (n: number): number => this.#cell.place(4 * index + n);
       return {
         ring: new Ring(words, at, handle.memory[1 + index]!, member, place(0)),
-        receivers: new WaitSet(words, at + RECEIVERS, member, place(2)),
-        senders: new WaitSet(words, at + SENDERS, member, place(3)),
+        receivers: new RareWaitSet(words, at + RECEIVERS, member, place(2)),
+        senders: new RareWaitSet(words, at + SENDERS, member, place(3)),
       };
     };
     this.#out = direction(this.#end);

@@ -30,15 +30,15 @@ import {
   waitForAsync,
   waitOptions,
 } from "./_wait.ts";
-import { WAIT_SET, WaitSet } from "./_wait_set.ts";
+import { RARE_WAIT_SET, RareWaitSet, WAIT_SET, WaitSet } from "./_wait_set.ts";
 
 const MAXSIZE = FIRST;
 const CLOSED = FIRST + 1;
 const DONE = FIRST + 2;
 const RING_AT = FIRST + 3;
 const GETTERS = RING_AT + RING;
-const PUTTERS = GETTERS + WAIT_SET;
-const JOINERS = PUTTERS + WAIT_SET;
+const PUTTERS = GETTERS + RARE_WAIT_SET;
+const JOINERS = PUTTERS + RARE_WAIT_SET;
 const SIZE = JOINERS + WAIT_SET - FIRST;
 /** As many items as anyone can count to. */
 const UNLIMITED = 0x7fffffff;
@@ -105,8 +105,8 @@ export class Queue<T = unknown> {
     if (handle === undefined) words[MAXSIZE] = most;
     this.#ring = new Ring(words, RING_AT, this.#cell.handle.memory[1]!, member, this.#cell.place(0));
     this.#items = new Items(member);
-    this.#getters = new WaitSet(words, GETTERS, member, this.#cell.place(2));
-    this.#putters = new WaitSet(words, PUTTERS, member, this.#cell.place(3));
+    this.#getters = new RareWaitSet(words, GETTERS, member, this.#cell.place(2));
+    this.#putters = new RareWaitSet(words, PUTTERS, member, this.#cell.place(3));
     this.#joiners = new WaitSet(words, JOINERS, member, this.#cell.place(4), true);
   }
 
@@ -140,9 +140,10 @@ export class Queue<T = unknown> {
     const packed = this.#items.pack(item);
     let done = false;
     try {
-      done = this.#inTurn(this.#putting(packed))();
+      done = this.#putInTurn(packed);
       if (!done && timeout > 0) {
-        done = waitFor(this.#cell.member, this.#putters, this.#inTurn(this.#putting(kept(packed))), timeout);
+        const item = kept(packed);
+        done = waitFor(this.#cell.member, this.#putters, () => this.#putInTurn(item), timeout);
       }
     } finally {
       if (!done) this.#items.withdraw(packed);
@@ -169,9 +170,10 @@ export class Queue<T = unknown> {
     const packed = this.#items.pack(item);
     let done = false;
     try {
-      done = this.#inTurn(this.#putting(packed))();
+      done = this.#putInTurn(packed);
       if (!done && timeout > 0) {
-        const attempt = this.#putting(kept(packed));
+        const item = kept(packed);
+        const attempt = (): boolean => this.#put(item);
         done = await waitForAsync(this.#cell.member, this.#putters, attempt, timeout, options?.signal);
       }
     } finally {
@@ -184,18 +186,15 @@ export class Queue<T = unknown> {
     return new QueueFullError(`Cannot put the item as the queue is full: it has ${this.qsize()} items`);
   }
 
-  /** An attempt that does not overtake what this thread has put before, and still waits in its event loop. */
-  #inTurn(attempt: () => boolean): () => boolean {
-    return () => this.#cell.member.serveFirst(this.#putters) && attempt();
+  /** Puts an item if there is room, not overtaking what this thread has put before and still waits in its event loop. */
+  #putInTurn(item: RingItem): boolean {
+    return this.#cell.member.serveFirst(this.#putters) && this.#put(item);
   }
 
-  #putting(item: RingItem): () => boolean {
-    const most = this.#cell.words[MAXSIZE]!;
-    return () => {
-      if (!this.#ring.put(item, most, () => this.#refuseIfClosed())) return false;
-      this.#getters.wakeOne();
-      return true;
-    };
+  #put(item: RingItem): boolean {
+    if (!this.#ring.put(item, this.#cell.words[MAXSIZE]!, this.#refuseIfClosed)) return false;
+    this.#getters.wakeOne();
+    return true;
   }
 
   /**
@@ -241,17 +240,20 @@ export class Queue<T = unknown> {
   }
 
   #take(keep: boolean): RingRecord | undefined {
-    const closed = atomics.load(this.#cell.words, CLOSED) !== 0; // before the look: after it nothing is put
-    const record = this.#ring.get(keep);
-    if (record !== undefined) this.#putters.wakeOne();
-    else if (closed) throw new ClosedError("Cannot get an item as the queue is closed and empty");
+    let record = this.#ring.get(keep);
+    if (record === undefined) {
+      if (atomics.load(this.#cell.words, CLOSED) === 0) return undefined;
+      record = this.#ring.get(keep); // what was put before it was closed; after that nothing is
+      if (record === undefined) throw new ClosedError("Cannot get an item as the queue is closed and empty");
+    }
+    this.#putters.wakeOne();
     return record;
   }
 
-  #refuseIfClosed(): void {
-    if (atomics.load(this.#cell.words, CLOSED) === 0) return;
+  readonly #refuseIfClosed = (): void => {
+    if (atomics.peek(this.#cell.words, CLOSED) === 0) return; // what counts is the look inside the guard
     throw new ClosedError("Cannot put an item as the queue is closed");
-  }
+  };
 
   /** How many items there are at this moment. */
   qsize(): number {

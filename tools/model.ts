@@ -402,23 +402,39 @@ export class Model {
   #fakes(): Partial<typeof atomics> {
     const name = (words: Int32Array | Uint8Array, index: number) =>
       `${[...this.#cells.keys()].indexOf(words.buffer)}:${index}`;
+    const loads = (words: Int32Array, index: number): number => {
+      if (this.#suspended) throw SUSPENDED;
+      const cell = this.#cell(words, index);
+      if (!this.#changing.has(cell)) {
+        this.#constant.add(cell);
+        return this.#memory[cell]!;
+      }
+      return this.#step(() => `load ${name(words, index)}: ${this.#memory[cell]}`, () => this.#memory[cell]!);
+    };
+    const stores = (words: Int32Array, index: number, value: number): number => {
+      const cell = this.#cell(words, index);
+      return this.#step(() => `store ${name(words, index)} = ${value}`, () => {
+        this.#change(cell, value);
+        return value;
+      });
+    };
+    const writes = (memory: Uint8Array, at: number, source: Uint8Array, from: number, length: number): void => {
+      this.#copy(memory, at, length, true, () => {
+        for (let i = 0; i < length; i++) this.#change(this.#cell(memory, at + i), source[from + i]!);
+      });
+    };
+    const reads = (memory: Uint8Array, at: number, target: Uint8Array, to: number, length: number): void => {
+      const bytes = this.#copy(memory, at, length, false, () => {
+        return Array.from({ length }, (_, i) => this.#memory[this.#cell(memory, at + i)]!);
+      });
+      target.set(bytes as number[], to);
+    };
+    const bytesOf = (words: Int32Array): Uint8Array => new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
     return {
-      load: (words, index) => {
-        if (this.#suspended) throw SUSPENDED;
-        const cell = this.#cell(words, index);
-        if (!this.#changing.has(cell)) {
-          this.#constant.add(cell);
-          return this.#memory[cell]!;
-        }
-        return this.#step(() => `load ${name(words, index)}: ${this.#memory[cell]}`, () => this.#memory[cell]!);
-      },
-      store: (words, index, value) => {
-        const cell = this.#cell(words, index);
-        return this.#step(() => `store ${name(words, index)} = ${value}`, () => {
-          this.#change(cell, value);
-          return value;
-        });
-      },
+      load: loads,
+      peek: loads,
+      store: stores,
+      poke: stores,
       add: (words, index, value) => {
         const cell = this.#cell(words, index);
         return this.#step(() => `add ${name(words, index)}: ${this.#memory[cell]} + ${value}`, () => {
@@ -453,16 +469,15 @@ export class Model {
           return count;
         });
       },
-      write: (memory, at, source, from, length) => {
-        this.#copy(memory, at, length, true, () => {
-          for (let i = 0; i < length; i++) this.#change(this.#cell(memory, at + i), source[from + i]!);
-        });
+      write: writes,
+      read: reads,
+      writeWord: (words, index, value) => {
+        writes(bytesOf(words), index * 4, new Uint8Array(Int32Array.of(value).buffer), 0, 4);
       },
-      read: (memory, at, target, to, length) => {
-        const bytes = this.#copy(memory, at, length, false, () => {
-          return Array.from({ length }, (_, i) => this.#memory[this.#cell(memory, at + i)]!);
-        });
-        target.set(bytes as number[], to);
+      readWord: (words, index) => {
+        const word = new Int32Array(1);
+        reads(bytesOf(words), index * 4, new Uint8Array(word.buffer), 0, 4);
+        return word[0]!;
       },
       patience: 0,
       now: () => {
