@@ -3,7 +3,8 @@
  */
 
 import { InvalidStateError, TimeoutError } from "./errors.ts";
-import type { Outcome } from "./worker/task.ts";
+import { type Resolvable, resolvable } from "./worker/resolvable.ts";
+import { type Outcome, resolution } from "./worker/task.ts";
 import { checkTimeout } from "./_options.ts";
 
 /**
@@ -154,17 +155,19 @@ export interface ResultCallbacks<T> {
   readonly errorCallback?: ((error: unknown) => void) | undefined;
 }
 
+const NO_CALLBACKS = Object.freeze({});
+
 /** An {@linkcode AsyncResult} that is settled by the call it belongs to. */
 export class SettledLater<T> implements AsyncResult<T> {
   readonly #block: Block;
   readonly #callbacks: ResultCallbacks<T>;
-  /** Who waits: mostly one at most. */
-  #first: (() => void) | undefined;
+  /** For those who wait without a limit; made for the first of them. */
+  #promised: Resolvable | undefined;
   #waiters: Set<() => void> | undefined;
   #outcome: Outcome | undefined;
   #settling = false;
 
-  constructor(block: Block, callbacks: ResultCallbacks<T> = {}) {
+  constructor(block: Block, callbacks: ResultCallbacks<T> = NO_CALLBACKS) {
     this.#block = block;
     this.#callbacks = callbacks;
   }
@@ -180,23 +183,17 @@ export class SettledLater<T> implements AsyncResult<T> {
       outcome = { ok: false, error };
     }
     this.#outcome = outcome;
+    this.#promised?.resolve(resolution(outcome));
     const waiters = this.#waiters;
-    const first = this.#first;
-    this.#first = this.#waiters = undefined;
-    first?.();
+    this.#waiters = undefined;
     for (const wake of waiters ?? []) wake();
   }
 
   get(timeout?: number): Promise<T> {
     if (timeout === undefined) {
       if (this.#outcome !== undefined) return toPromise(this.#outcome);
-      return new Promise((resolve, reject) => {
-        this.#add(() => {
-          const outcome = this.#outcome!;
-          if (outcome.ok) resolve(outcome.value as T);
-          else reject(outcome.error);
-        });
-      });
+      this.#promised ??= resolvable();
+      return this.#promised.promise as Promise<T>;
     }
     return this.wait(timeout).then((ended) => ended ? this.#value() : Promise.reject(lateError(timeout)));
   }
@@ -216,20 +213,14 @@ export class SettledLater<T> implements AsyncResult<T> {
       clearTimeout(timer);
       resolve(true);
     };
-    this.#add(wake);
+    (this.#waiters ??= new Set()).add(wake);
     if (limit !== Infinity) {
       timer = setTimeout(() => {
-        if (this.#first === wake) this.#first = undefined;
-        else this.#waiters?.delete(wake);
+        this.#waiters?.delete(wake);
         resolve(false);
       }, limit);
     }
     return promise;
-  }
-
-  #add(wake: () => void): void {
-    if (this.#first === undefined) this.#first = wake;
-    else (this.#waiters ??= new Set()).add(wake);
   }
 
   waitSync(timeout?: number): boolean {

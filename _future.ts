@@ -8,7 +8,8 @@ import { type Block, lateError, SettledLater } from "./_async_result.ts";
 import { checkFunction } from "./_options.ts";
 import { CancelledError, InvalidStateError } from "./errors.ts";
 import { refuseInstances } from "./codec/encoder.ts";
-import type { Outcome } from "./worker/task.ts";
+import { type Resolvable, resolvable } from "./worker/resolvable.ts";
+import { type Outcome, resolution } from "./worker/task.ts";
 
 /** The work behind a future of an executor of this library. */
 export interface FutureWork {
@@ -66,7 +67,9 @@ export let hasFailed: (future: Future<unknown>) => boolean;
  * ```
  */
 export class Future<T = unknown> {
-  /** For those who wait; made for the first of them. */
+  /** For those who only want the result; made for the first of them. */
+  #promised: Resolvable | undefined;
+  /** For those who wait in another way; made for the first of them. */
   #waiting: SettledLater<unknown> | undefined;
   #work: FutureWork | undefined;
   #state: "pending" | "running" | "cancelled" | "finished" = "pending";
@@ -129,6 +132,7 @@ export class Future<T = unknown> {
     this.#state = !outcome.ok && outcome.cancelled === true ? "cancelled" : "finished";
     this.#outcome = outcome;
     this.#work = undefined; // it holds the arguments
+    this.#promised?.resolve(resolution(outcome));
     this.#waiting?.settle(outcome);
     const watchers = this.#watchers;
     this.#watchers = undefined;
@@ -250,7 +254,9 @@ export class Future<T = unknown> {
    * ```
    */
   result(timeout?: number): Promise<T> {
-    return this.#result.get(timeout) as Promise<T>;
+    if (timeout !== undefined || this.#outcome !== undefined) return this.#result.get(timeout) as Promise<T>;
+    this.#promised ??= resolvable();
+    return this.#promised.promise as Promise<T>;
   }
 
   /**

@@ -94,6 +94,8 @@ export class Board {
   freed = false;
   /** The caller's note of the index under which each slot was last filled. */
   readonly #indices = new Int32Array(SLOTS).fill(-1);
+  /** The caller's own TAIL. */
+  #tail = 0;
 
   constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(PAYLOADS + SLOTS * PAYLOAD)) {
     this.memory = memory;
@@ -105,14 +107,14 @@ export class Board {
 
   /** Caller: whether the next slot can be filled. */
   hasRoom(): boolean {
-    const slot = load(this.#words, TAIL) & SLOT_MASK;
-    return load(this.#words, SLOT_TABLE + slot * SLOT_WORDS + STATE) === FREE;
+    const at = SLOT_TABLE + (this.#tail & SLOT_MASK) * SLOT_WORDS + STATE;
+    return this.#words[at] === FREE && load(this.#words, at) === FREE; // the second comes after what the worker read there
   }
 
   /** Caller: fills the next slot and gives its place. Only after {@linkcode hasRoom}. */
   push(seq: number, fn: number, mode: number, limit: number, payload: Payload): number {
     const words = this.#words;
-    const tail = load(words, TAIL);
+    const tail = this.#tail;
     const slot = tail & SLOT_MASK;
     const at = SLOT_TABLE + slot * SLOT_WORDS;
     words[at + SEQ] = seq;
@@ -122,9 +124,9 @@ export class Board {
     words[at + LENGTH] = payload.length;
     payload.writeTo(this.bytes, PAYLOADS + slot * PAYLOAD);
     this.#indices[slot] = tail;
-    // Publishes the plain writes above: whoever sees READY sees them.
-    store(words, at + STATE, READY);
-    store(words, TAIL, (tail + 1) & INDEX_MASK);
+    words[at + STATE] = READY;
+    // Publishes the plain writes above: whoever sees the new TAIL sees them.
+    store(words, TAIL, this.#tail = (tail + 1) & INDEX_MASK);
     return slot;
   }
 
@@ -139,9 +141,9 @@ export class Board {
     return load(this.#words, SLOT_TABLE + slot * SLOT_WORDS + STATE) === READY;
   }
 
-  /** Caller: how many filled slots no worker has claimed yet. */
+  /** Caller: how many filled slots no worker has claimed yet; rather too many than too few, as it takes a quick look. */
   unclaimed(): number {
-    return (load(this.#words, TAIL) - load(this.#words, HEAD)) & INDEX_MASK;
+    return (this.#tail - this.#words[HEAD]!) & INDEX_MASK;
   }
 
   /**
@@ -297,16 +299,16 @@ const REVOKED = 3;
 /** A task's number fits beside its stage in one word. */
 export const SEQ_MASK = 0x3fffffff;
 
-/** A record that a worker wrote for the caller. */
-export interface DeskRecord {
+/** A record that a worker wrote for the caller, valid until the next one is looked at. */
+export class DeskRecord {
   /** What it says: see `task.ts`. */
-  readonly kind: number;
+  kind = 0;
   /** The number of the task it is about. */
-  readonly seq: number;
+  seq = 0;
   /** More of it, by kind. */
-  readonly detail: number;
+  detail = 0;
   /** Where its payload starts in {@linkcode Desk.bytes}. */
-  readonly at: number;
+  at = 0;
 }
 
 /** The words and the record ring of one worker. */
@@ -316,6 +318,12 @@ export class Desk {
   /** All of it as bytes, to decode payloads from. */
   readonly bytes: Uint8Array<SharedArrayBuffer>;
   readonly #words: Int32Array;
+  readonly #record = new DeskRecord();
+  /** How far the caller has read, and how much of that the worker knows. */
+  #read = 0;
+  #readTold = 0;
+  /** The caller's last look at WRITTEN. */
+  #written = 0;
 
   constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(RING_AT + RING)) {
     this.memory = memory;
@@ -392,27 +400,36 @@ export class Desk {
   /** Caller: reads the next record, if any. Its payload stays valid until {@linkcode advance}. */
   peek(): DeskRecord | undefined {
     const words = this.#words;
-    for (;;) {
-      const read = words[READ]! >>> 0;
-      if (read === load(words, WRITTEN) >>> 0) return undefined;
-      const at = RING_AT + (read & (RING - 1));
-      const kind = words[at / 4 + 1]!;
-      if (kind !== SKIP) return { kind, seq: words[at / 4 + 2]!, detail: words[at / 4 + 3]!, at: at + RECORD };
+    while (this.hasRecords()) {
+      const at = RING_AT + (this.#read & (RING - 1));
+      const word = at >> 2;
+      const record = this.#record;
+      record.kind = words[word + 1]!;
+      record.seq = words[word + 2]!;
+      record.detail = words[word + 3]!;
+      record.at = at + RECORD;
+      if (record.kind !== SKIP) return record;
       this.advance();
     }
+    if (this.#read !== this.#readTold) this.#tellRead();
+    return undefined;
   }
 
-  /** Caller: gives the space of the record just read back to the worker. */
+  /** Caller: gives the space of the record just read back to the worker, together with more or once there is none. */
   advance(): void {
-    const words = this.#words;
-    const read = words[READ]! >>> 0;
-    const size = words[(RING_AT + (read & (RING - 1))) / 4]!;
-    store(words, READ, (read + size) | 0);
+    const size = this.#words[(RING_AT + (this.#read & (RING - 1))) >> 2]!;
+    this.#read = (this.#read + size) | 0;
+    if (((this.#read - this.#readTold) | 0) >= RING / 8) this.#tellRead();
+  }
+
+  #tellRead(): void {
+    store(this.#words, READ, this.#readTold = this.#read);
   }
 
   /** Caller: whether there is a record to read. */
   hasRecords(): boolean {
-    return this.#words[READ] !== load(this.#words, WRITTEN);
+    if (this.#read === this.#written) this.#written = load(this.#words, WRITTEN);
+    return this.#read !== this.#written;
   }
 
   // The worker's side.

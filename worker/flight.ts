@@ -7,13 +7,18 @@
 import { type Encoded, NOTHING_ENCODED } from "../codec/encoder.ts";
 import { type Board, SEQ_MASK } from "./board.ts";
 import type { CallLimits } from "./call_limits.ts";
-import { MODES, REMOTE, type Task } from "./task.ts";
+import { MODE_NUMBERS, REMOTE, type Task } from "./task.ts";
+
+/** How many numbers in a row have a place each; mostly no more are on their way. */
+const NEAR = 1024;
 
 /** The tasks that one scheduler has handed over. */
 export class Flight {
   readonly #board: Board;
   readonly #limits: CallLimits;
-  readonly #tasks = new Map<number, Task>();
+  /** Each in the place of its number, or, when an older one has that, in the other: a map alone makes much garbage. */
+  readonly #near: (Task | undefined)[] = new Array(NEAR).fill(undefined);
+  readonly #far = new Map<number, Task>();
   /** The task in each slot of the board, as last filled. */
   readonly #slots: (Task | undefined)[] = [];
   #seq = 0;
@@ -26,29 +31,44 @@ export class Flight {
   }
 
   /** How many there are. */
-  get size(): number {
-    return this.#tasks.size;
-  }
+  size = 0;
 
   /** The task of this number. */
   get(seq: number): Task | undefined {
-    return this.#tasks.get(seq);
+    const task = this.#near[seq & (NEAR - 1)];
+    return task?.seq === seq ? task : this.#far.get(seq);
   }
 
   /** Whether a task is one of them. */
   has(task: Task): boolean {
-    return this.#tasks.get(task.seq) === task;
+    return this.get(task.seq) === task;
   }
 
-  /** All of them, at this moment. */
+  /** All of them, at this moment, in the order of their numbers. */
   all(): Task[] {
-    return [...this.#tasks.values()];
+    const near = this.#near.filter((task) => task !== undefined);
+    return [...near, ...this.#far.values()].sort((a, b) => a.seq - b.seq);
+  }
+
+  #add(task: Task): void {
+    const place = task.seq & (NEAR - 1);
+    if (this.#near[place] === undefined) this.#near[place] = task;
+    else this.#far.set(task.seq, task);
+    this.size++;
+  }
+
+  #delete(task: Task): boolean {
+    const place = task.seq & (NEAR - 1);
+    if (this.#near[place] === task) this.#near[place] = undefined;
+    else if (this.#far.get(task.seq) !== task || !this.#far.delete(task.seq)) return false;
+    this.size--;
+    return true;
   }
 
   /** Gives a task its number. */
   number(task: Task): void {
     if (task.seq >= 0) return;
-    do this.#seq = (this.#seq + 1) & SEQ_MASK; while (this.#tasks.has(this.#seq));
+    do this.#seq = (this.#seq + 1) & SEQ_MASK; while (this.get(this.#seq) !== undefined);
     task.seq = this.#seq;
   }
 
@@ -56,8 +76,8 @@ export class Flight {
   fill(task: Task, encoded: Encoded | undefined): void {
     const remote = encoded === undefined;
     if (remote) this.parcels++;
-    const mode = MODES.indexOf(task.mode) | (remote ? REMOTE : 0);
-    this.#tasks.set(task.seq, task);
+    const mode = MODE_NUMBERS[task.mode] | (remote ? REMOTE : 0);
+    this.#add(task);
     task.slot = this.#board.push(task.seq, task.fnNumber, mode, task.limit, encoded ?? NOTHING_ENCODED);
     this.#slots[task.slot] = task;
     this.#limits.enter(task.limit); // last: it uses a timer, see touchLazyGlobals()
@@ -65,13 +85,13 @@ export class Flight {
 
   /** A task was posted to one worker. */
   enter(task: Task): void {
-    this.#tasks.set(task.seq, task);
+    this.#add(task);
     this.#limits.enter(task.limit);
   }
 
   /** A task has ended, or goes back to the queue. */
   leave(task: Task): void {
-    if (!this.#tasks.delete(task.seq)) return;
+    if (!this.#delete(task)) return;
     if (task.parcel !== undefined) this.parcels--;
     task.parcel = undefined;
     if (this.#slots[task.slot] === task) this.#slots[task.slot] = undefined; // or it would keep the arguments

@@ -29,10 +29,9 @@ export class Packer {
    * @throws {SerializationError} If an argument cannot be sent.
    */
   pack(task: Task, workers: ReadonlySet<{ readonly known: ReadonlySet<number> }>): Encoded {
-    const { spec } = this.#functions.get(task.fn);
     let known = workers.size > 0;
     for (const worker of workers) known &&= worker.known.has(task.fnNumber);
-    return this.#payloads.encode(known ? undefined : spec, task.args);
+    return this.#payloads.encode(known ? undefined : this.#functions.get(task.fn).spec, task.args);
   }
 
   /**

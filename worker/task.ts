@@ -7,12 +7,15 @@
 import type { AnyFunction, FunctionSpec } from "../codec/functions.ts";
 import type { Lifecycle, LongCall } from "./lifecycle.ts";
 import type { KeptParcel } from "./payloads.ts";
+import { type Resolvable, resolvable } from "./resolvable.ts";
 
 /** What is done with the arguments: one call, a call for each item or each tuple, or one call whose result is dropped. */
 export type TaskMode = "apply" | "map" | "starmap" | "run";
 
 /** The numbers of the modes, in a slot. */
 export const MODES = ["apply", "map", "starmap", "run"] as const;
+/** The same by name. */
+export const MODE_NUMBERS: Readonly<Record<TaskMode, number>> = { apply: 0, map: 1, starmap: 2, run: 3 };
 /** Added to the mode when the payload did not fit into the slot and is to be fetched. */
 export const REMOTE = 4;
 
@@ -196,27 +199,26 @@ export class ToldTask extends Task {
   }
 }
 
-type Resolve = (value: unknown) => void;
-
-// Handed over by the one function that every promise below is made with: a closure for each would cost more than the task.
-let resolveLast: Resolve;
-const capture = (resolve: Resolve): void => void (resolveLast = resolve);
+/** What a promise of an outcome is resolved with. One function for both ends: there may be a million of them. */
+export function resolution(outcome: Outcome): unknown {
+  return outcome.ok ? outcome.value : Promise.reject(outcome.error);
+}
 
 /** A single call whose outcome is a promise. */
 export class PromisedTask extends Task {
   /** The promise. */
   readonly promise: Promise<unknown>;
-  readonly #resolve: Resolve;
+  readonly #resolve: Resolvable["resolve"];
 
   constructor(fn: AnyFunction, args: readonly unknown[], limit: number) {
     super(fn, "apply", args, limit);
-    this.promise = new Promise(capture);
-    this.#resolve = resolveLast;
+    const { promise, resolve } = resolvable();
+    this.promise = promise;
+    this.#resolve = resolve;
   }
 
   settle(outcome: Outcome): void {
-    // One function is kept instead of two: there may be a million of these.
-    this.#resolve(outcome.ok ? outcome.value : Promise.reject(outcome.error));
+    this.#resolve(resolution(outcome));
   }
 }
 

@@ -36,7 +36,7 @@ import {
   LACKS_ARGUMENTS,
   LACKS_FUNCTION,
   LAST,
-  MODES,
+  MODE_NUMBERS,
   type Outcome,
   type Parcel,
   type Scheduler,
@@ -255,7 +255,7 @@ export class WorkerScheduler implements Scheduler {
     task.parcel = undefined;
     this.#flight.enter(task);
     host.posted.add(task);
-    const header = { seq: task.seq, fn: task.fnNumber, mode: MODES.indexOf(task.mode), limit: task.limit };
+    const header = { seq: task.seq, fn: task.fnNumber, mode: MODE_NUMBERS[task.mode], limit: task.limit };
     const sent = this.#settleIfThrows(
       task,
       () => postKept(kept, (parcel, transfers) => host.postTask({ type: "task", header, parcel }, transfers)),
