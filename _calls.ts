@@ -18,12 +18,14 @@ import {
 } from "./_options.ts";
 import { ResultStream } from "./_result_stream.ts";
 import { InvalidStateError } from "./errors.ts";
+import { isNumbers } from "./codec/encoder.ts";
 import type { AnyFunction } from "./codec/functions.ts";
 import type { LongCall } from "./worker/lifecycle.ts";
 import {
   type ChunkValue,
   type Outcome,
   PromisedTask,
+  RangeTask,
   type Scheduler,
   Task,
   type TaskMode,
@@ -265,13 +267,17 @@ interface MapCallOptions {
   readonly wishes: MapWishes;
 }
 
+/** Of so many numbers in a chunk no more fit into a slot of the board: see {@linkcode RangeTask}. */
+const LARGE_CHUNK = 2048;
+
 /** A map under way: every chunk runs to its end, whatever happens to others; then the whole settles. */
 class MapCall implements LongCall {
   readonly #scheduler: Scheduler;
   readonly #options: MapCallOptions;
   readonly #tasks: Task[] = [];
   #tell: Settle = () => {};
-  #results: unknown[] = [];
+  #results: unknown[] | undefined;
+  #total = 0;
   #failedAt = Infinity;
   #failure: unknown;
   #pending = 0;
@@ -324,27 +330,40 @@ class MapCall implements LongCall {
     const { fn, mode, limit } = this.#options;
     const { length } = items;
     const chunksize = this.#options.chunksize ?? Math.ceil(length / (this.#scheduler.size * 4));
-    this.#results = new Array(length);
+    this.#total = length;
     this.#pending = length === 0 ? 0 : Math.ceil(length / chunksize);
     if (length === 0) return this.#finish();
-    // All chunks first: what the items call when they are sent may change the array.
+    // Numbers call nothing when they are sent: then large chunks need no arrays of their own.
+    const inPlace = this.#scheduler.copies && chunksize >= LARGE_CHUNK && isNumbers(items);
+    // All chunks first: what other items call may change the array.
     for (let start = 0; start < length; start += chunksize) {
-      const chunk = items.slice(start, start + chunksize);
-      const task = new ToldTask(fn, mode, chunk, limit, (outcome) => this.#take(start, chunk.length, outcome));
-      this.#tasks.push(task);
+      const end = Math.min(start + chunksize, length);
+      const tell: Settle = (outcome) => this.#take(start, end - start, outcome);
+      this.#tasks.push(
+        inPlace
+          ? new RangeTask(fn, mode, { numbers: items, start, end }, limit, tell)
+          : new ToldTask(fn, mode, items.slice(start, end), limit, tell),
+      );
     }
     for (const task of this.#tasks) {
       if (this.#settled) break;
       this.#scheduler.submitMore(task);
+      if (task instanceof RangeTask) task.detach();
     }
-    if (!this.#settled) this.#scheduler.end(this);
+    if (this.#settled) return;
+    const results = this.#results ??= new Array(length); // made here as the workers have something to do meanwhile
+    if (inPlace) {
+      this.#tasks.forEach((task, i) => task.target = { array: results, at: i * chunksize, count: task.calls });
+    }
+    this.#scheduler.end(this);
   }
 
   #take(start: number, count: number, outcome: Outcome): void {
     if (this.#settled) return;
+    const all = this.#results ??= new Array(this.#total);
     if (outcome.ok) {
       const [failures, results] = outcome.value as ChunkValue;
-      for (let i = 0; i < count; i++) this.#results[start + i] = results[i];
+      if (results !== undefined) { for (let i = 0; i < count; i++) all[start + i] = results[i]; }
       for (const [index, error] of failures ?? []) this.#fail(start + index, error);
     } else {
       for (let i = 0; i < count; i++) this.#fail(start + i, outcome.error);
@@ -352,7 +371,7 @@ class MapCall implements LongCall {
     this.#pending--;
     this.#done += count;
     try {
-      this.#options.wishes.onProgress?.(this.#done, this.#results.length);
+      this.#options.wishes.onProgress?.(this.#done, this.#total);
     } catch (error) {
       this.#cancel();
       return this.#settle({ ok: false, error });
@@ -361,7 +380,7 @@ class MapCall implements LongCall {
   }
 
   #fail(index: number, error: unknown): void {
-    this.#results[index] = error;
+    this.#results![index] = error;
     if (index >= this.#failedAt) return;
     this.#failedAt = index;
     this.#failure = error;
@@ -369,7 +388,7 @@ class MapCall implements LongCall {
 
   #finish(): void {
     const failed = this.#failedAt !== Infinity && !this.#options.wishes.returnExceptions;
-    this.#settle(failed ? { ok: false, error: this.#failure } : { ok: true, value: this.#results });
+    this.#settle(failed ? { ok: false, error: this.#failure } : { ok: true, value: this.#results ?? [] });
   }
 
   readonly #abort = (): void => {

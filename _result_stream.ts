@@ -444,7 +444,7 @@ export function checkStep(step: IteratorResult<unknown>): IteratorResult<unknown
 function itemOutcomes(count: number, outcome: Outcome, returnExceptions: boolean): Outcome[] {
   const failed = (error: unknown): Outcome => returnExceptions ? { ok: true, value: error } : { ok: false, error };
   if (!outcome.ok) return Array.from({ length: count }, () => failed(outcome.error));
-  const [failures = [], results] = outcome.value as ChunkValue;
+  const [failures = [], results = []] = outcome.value as ChunkValue;
   const outcomes: Outcome[] = results.map((value) => ({ ok: true, value }));
   for (const [index, error] of failures) outcomes[index] = failed(error);
   return outcomes;

@@ -27,6 +27,34 @@ export function sourceOf(bytes: Uint8Array): Source {
 
 const NOWHERE = sourceOf(new Uint8Array(0));
 
+/** Room for numbers. */
+export interface NumberTarget {
+  /** An array. */
+  readonly array: unknown[];
+  /** Where in it. */
+  readonly at: number;
+  /** For how many. */
+  readonly count: number;
+}
+
+function copyNumbers(
+  buffer: ArrayBufferLike,
+  at: number,
+  length: number,
+  ints: boolean,
+  target: unknown[],
+  to: number,
+): void {
+  // Two loops, each over one type: many times as fast as `Array.from`.
+  if (ints) {
+    const packed = new Int32Array(buffer, at, length);
+    for (let i = 0; i < length; i++) target[to + i] = packed[i];
+  } else {
+    const packed = new Float64Array(buffer, at, length);
+    for (let i = 0; i < length; i++) target[to + i] = packed[i];
+  }
+}
+
 /** Turns bytes back into values. One per thread of use; not re-entrant. */
 export class Decoder {
   readonly #environment: () => Environment;
@@ -65,6 +93,24 @@ export class Decoder {
       this.#bytes = NOWHERE.bytes;
       this.#view = NOWHERE.view;
     }
+  }
+
+  /**
+   * Decodes the numbers in an encoded pair of `undefined` and an array of as many numbers as `target` takes: false, and nothing
+   * done, if it is anything else.
+   */
+  decodeNumbersTo(source: Source, start: number, target: NumberTarget): boolean {
+    const { bytes, view } = source;
+    if (bytes[start] !== TAG.array || view.getUint32(start + 1, true) !== 2 || bytes[start + 5] !== TAG.undefined) {
+      return false;
+    }
+    const tag = bytes[start + 6];
+    if (tag !== TAG.ints && tag !== TAG.doubles) return false;
+    const at = bytes.byteOffset + start + 16;
+    if (at % 8 !== 0) return false;
+    if (view.getUint32(start + 7, true) !== target.count) return false;
+    copyNumbers(bytes.buffer, at, target.count, tag === TAG.ints, target.array, target.at);
+    return true;
   }
 
   #count(): number {
@@ -207,14 +253,7 @@ export class Decoder {
     const buffer = aligned ? this.#bytes.buffer : this.#bytes.slice(this.#at, this.#at + size).buffer;
     this.#at += size;
     const array: number[] = new Array(length);
-    // Two loops, each over one type: many times as fast as `Array.from`.
-    if (ints) {
-      const packed = new Int32Array(buffer, aligned ? offset : 0, length);
-      for (let i = 0; i < length; i++) array[i] = packed[i]!;
-    } else {
-      const packed = new Float64Array(buffer, aligned ? offset : 0, length);
-      for (let i = 0; i < length; i++) array[i] = packed[i]!;
-    }
+    copyNumbers(buffer, aligned ? offset : 0, length, ints, array, 0);
     return this.#note(array);
   }
 

@@ -21,6 +21,24 @@ const LARGE = 32_768;
 
 const utf8Encoder = new TextEncoder();
 
+/** Whether an array holds nothing but numbers. */
+export function isNumbers(items: readonly unknown[]): items is readonly number[] {
+  const { length } = items;
+  for (let i = 0; i < length; i++) if (typeof items[i] !== "number") return false;
+  return true;
+}
+
+/** Fills `packed` from `start` on; false when it comes to a number that is no 32-bit integer, or is -0. */
+function packInts(numbers: readonly number[], start: number, packed: Int32Array): boolean {
+  const { length } = packed;
+  for (let i = 0; i < length; i++) {
+    const number = numbers[start + i]!;
+    if ((number | 0) !== number || (number === 0 && 1 / number < 0)) return false;
+    packed[i] = number;
+  }
+  return true;
+}
+
 const refused = new Map<object, string>();
 
 /** Makes a class and every instance of it unsendable, these with `reason` as the error: they mean nothing elsewhere. */
@@ -123,6 +141,29 @@ export class Encoder {
         this.#count(TAG.array, length);
         for (let i = 0; i < length; i++) this.#write(args[i]);
       }
+      return this.#done();
+    } catch (error) {
+      throw failed(error);
+    } finally {
+      this.#forget();
+    }
+  }
+
+  /**
+   * The same for the numbers from `start` to before `end` of an array of numbers.
+   *
+   * @throws {SerializationError} As {@linkcode Encoder.encode}.
+   */
+  encodeCallOfNumbers(value: unknown, numbers: readonly number[], start: number, end: number): Encoded {
+    if (end - start < PACKED_NUMBERS) return this.encodeCall(value, numbers.slice(start, end));
+    this.#begin();
+    try {
+      this.#count(TAG.array, 2);
+      this.#seenCount++;
+      if (value === undefined) this.#tag(TAG.undefined);
+      else this.#write(value);
+      this.#seenCount++;
+      this.#packNumbers(numbers, start, end);
       return this.#done();
     } catch (error) {
       throw failed(error);
@@ -405,22 +446,26 @@ export class Encoder {
 
   /** An array of nothing but numbers, packed as integers if all are; false, and nothing written, if it is another one. */
   #numbers(value: readonly unknown[]): boolean {
-    const { length } = value;
-    let ints = true;
-    for (let i = 0; i < length; i++) {
-      const item = value[i];
-      if (typeof item !== "number") return false;
-      if (ints && ((item | 0) !== item || (item === 0 && 1 / item < 0))) ints = false;
-    }
-    const numbers = value as readonly number[];
+    if (!isNumbers(value)) return false;
+    this.#packNumbers(value, 0, value.length);
+    return true;
+  }
+
+  #packNumbers(numbers: readonly number[], start: number, end: number): void {
+    const length = end - start;
     this.#reserve(13 + length * 8);
-    this.#count(ints ? TAG.ints : TAG.doubles, length);
+    const tag = this.#length;
+    this.#count(TAG.ints, length);
     this.#length = (this.#length + 7) & ~7;
     const { buffer } = this.#bytes;
-    if (ints) new Int32Array(buffer, this.#length, length).set(numbers);
-    else new Float64Array(buffer, this.#length, length).set(numbers);
-    this.#length += length * (ints ? 4 : 8);
-    return true;
+    if (packInts(numbers, start, new Int32Array(buffer, this.#length, length))) {
+      this.#length += length * 4;
+      return;
+    }
+    this.#bytes[tag] = TAG.doubles;
+    const packed = new Float64Array(buffer, this.#length, length);
+    for (let i = 0; i < length; i++) packed[i] = numbers[start + i]!;
+    this.#length += length * 8;
   }
 
   #properties(tag: number, value: object): void {

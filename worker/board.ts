@@ -10,6 +10,8 @@
  * @module
  */
 
+import { ARENA } from "./arena.ts";
+
 // Taken before any task runs: a task that patches `Atomics` must not get hold of this memory.
 const now = performance.now.bind(performance);
 const { add, compareExchange, load, notify, store, wait } = Atomics;
@@ -23,8 +25,9 @@ const SPIN = 0.01;
  *   0 HEAD     epoch (8 bits) | index of the next slot to claim (24 bits)
  *   1 TAIL     index of the next slot to fill (24 bits); written by the caller alone
  *   2 CALLER   AWAKE | WAITING (on this word) | LISTENING (for a message)
- *   16 …       SLOTS × 8 words: STATE, SEQ, FN, MODE, LIMIT, LENGTH, -, -
+ *   16 …       SLOTS × 8 words: STATE, SEQ, FN, MODE, LIMIT, LENGTH, PLACE (of the payload, in bytes), -
  *   then       SLOTS × PAYLOAD bytes
+ *   then       ARENA bytes, for larger payloads: see `arena.ts`
  */
 const HEAD = 0;
 const TAIL = 1;
@@ -37,16 +40,18 @@ const FN = 2;
 const MODE = 3;
 const LIMIT = 4;
 const LENGTH = 5;
+const PLACE = 6;
 
 /** How many tasks wait in shared memory, ready for the workers while the caller does something else. */
 export const SLOTS = 256;
-/** The largest payload of a slot, in bytes; what is larger is fetched by message. */
+/** The largest payload that a slot has room for, in bytes; what is larger goes to the arena. */
 export const PAYLOAD = 4096;
 
 const SLOT_MASK = SLOTS - 1;
 const INDEX_MASK = 0xffffff;
 const EPOCH_ONE = 0x1000000;
 const PAYLOADS = (SLOT_TABLE + SLOTS * SLOT_WORDS) * 4;
+const ARENA_AT = PAYLOADS + SLOTS * PAYLOAD;
 
 const FREE = 0;
 const READY = 1;
@@ -97,7 +102,7 @@ export class Board {
   /** The caller's own TAIL. */
   #tail = 0;
 
-  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(PAYLOADS + SLOTS * PAYLOAD)) {
+  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(ARENA_AT + ARENA)) {
     this.memory = memory;
     this.bytes = new Uint8Array(memory);
     this.#words = new Int32Array(memory, 0, PAYLOADS / 4);
@@ -111,8 +116,11 @@ export class Board {
     return this.#words[at] === FREE && load(this.#words, at) === FREE; // the second comes after what the worker read there
   }
 
-  /** Caller: fills the next slot and gives its place. Only after {@linkcode hasRoom}. */
-  push(seq: number, fn: number, mode: number, limit: number, payload: Payload): number {
+  /**
+   * Caller: fills the next slot and gives its place. Only after {@linkcode hasRoom}. A payload larger than a slot goes to `piece`
+   * of the arena.
+   */
+  push(seq: number, fn: number, mode: number, limit: number, payload: Payload, piece = -1): number {
     const words = this.#words;
     const tail = this.#tail;
     const slot = tail & SLOT_MASK;
@@ -122,7 +130,9 @@ export class Board {
     words[at + MODE] = mode;
     words[at + LIMIT] = limit;
     words[at + LENGTH] = payload.length;
-    payload.writeTo(this.bytes, PAYLOADS + slot * PAYLOAD);
+    const place = piece < 0 ? PAYLOADS + slot * PAYLOAD : ARENA_AT + piece;
+    words[at + PLACE] = place;
+    payload.writeTo(this.bytes, place);
     this.#indices[slot] = tail;
     words[at + STATE] = READY;
     // Publishes the plain writes above: whoever sees the new TAIL sees them.
@@ -234,7 +244,15 @@ export class Board {
 
   /** Where the payload of a slot starts in {@linkcode bytes}. */
   payloadAt(slot: number): number {
-    return PAYLOADS + slot * PAYLOAD;
+    return this.#words[SLOT_TABLE + slot * SLOT_WORDS + PLACE]!;
+  }
+
+  /** Caller: a copy of the payload in a slot that it has filled. */
+  payloadOf(slot: number): ArrayBuffer {
+    const place = this.payloadAt(slot);
+    const copy = new Uint8Array(this.#words[SLOT_TABLE + slot * SLOT_WORDS + LENGTH]!);
+    copy.set(this.bytes.subarray(place, place + copy.length));
+    return copy.buffer;
   }
 
   /** Worker: gives a slot back once it is read; false when the caller has taken it back before. */
@@ -277,9 +295,14 @@ const WRITTEN = 6;
 const READ = 7;
 const LOOKS = 8;
 const RING_AT = 64;
-const RING = 65536;
+const RING = 2 ** 22;
+/** So much of it is used as long as the caller keeps up: the runtime gives no memory to what was never used. */
+const NEAR = 65536;
 const RECORD = 16;
 const SKIP = -1;
+
+/** The largest payload of a record, in bytes; what is larger goes by message. */
+export const LARGEST_RECORD: number = RING / 4;
 
 /** The worker has not begun to look for tasks. */
 export const STARTING = 0;
@@ -518,8 +541,9 @@ export class Desk {
     const written = words[WRITTEN]! >>> 0;
     const place = written & (RING - 1);
     const toEnd = RING - place;
-    const skipped = size > toEnd ? toEnd : 0;
     const used = (written - load(words, READ)) >>> 0;
+    const back = used === 0 && place >= NEAR && size <= place;
+    const skipped = back || size > toEnd ? toEnd : 0;
     if (used + skipped + size > RING) return false;
     if (skipped > 0) this.#head(place, skipped, SKIP, 0, 0);
     const at = skipped > 0 ? 0 : place;

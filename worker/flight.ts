@@ -5,8 +5,10 @@
  */
 
 import { type Encoded, NOTHING_ENCODED } from "../codec/encoder.ts";
-import { type Board, SEQ_MASK } from "./board.ts";
+import { Arena } from "./arena.ts";
+import { type Board, PAYLOAD, SEQ_MASK } from "./board.ts";
 import type { CallLimits } from "./call_limits.ts";
+import type { KeptParcel } from "./payloads.ts";
 import { MODE_NUMBERS, REMOTE, type Task } from "./task.ts";
 
 /** How many numbers in a row have a place each; mostly no more are on their way. */
@@ -21,6 +23,7 @@ export class Flight {
   readonly #far = new Map<number, Task>();
   /** The task in each slot of the board, as last filled. */
   readonly #slots: (Task | undefined)[] = [];
+  readonly #arena = new Arena();
   #seq = 0;
   /** How many payloads wait to be fetched. */
   parcels = 0;
@@ -72,13 +75,32 @@ export class Flight {
     task.seq = this.#seq;
   }
 
+  /** Whether there is room in shared memory for a payload of `length` bytes; if so, it is kept for `task`. */
+  reserve(task: Task, length: number): boolean {
+    if (length <= PAYLOAD) return true;
+    task.piece = this.#arena.take(length);
+    return task.piece >= 0;
+  }
+
+  /** Gives that back. */
+  free(task: Task): void {
+    if (task.piece >= 0) this.#arena.free(task.piece);
+    task.piece = -1;
+  }
+
+  /** The payload of a task that has a piece of the arena, so that it can go elsewhere. */
+  parcelOf(task: Task): KeptParcel | undefined {
+    if (task.piece < 0) return task.parcel;
+    return { bytes: this.#board.payloadOf(task.slot), refs: [], moves: [] };
+  }
+
   /** Puts a task on the board, which has room; without `encoded`, its payload is to be fetched. */
   fill(task: Task, encoded: Encoded | undefined): void {
     const remote = encoded === undefined;
     if (remote) this.parcels++;
     const mode = MODE_NUMBERS[task.mode] | (remote ? REMOTE : 0);
     this.#add(task);
-    task.slot = this.#board.push(task.seq, task.fnNumber, mode, task.limit, encoded ?? NOTHING_ENCODED);
+    task.slot = this.#board.push(task.seq, task.fnNumber, mode, task.limit, encoded ?? NOTHING_ENCODED, task.piece);
     this.#slots[task.slot] = task;
     this.#limits.enter(task.limit); // last: it uses a timer, see touchLazyGlobals()
   }
@@ -94,6 +116,7 @@ export class Flight {
     if (!this.#delete(task)) return;
     if (task.parcel !== undefined) this.parcels--;
     task.parcel = undefined;
+    this.free(task);
     if (this.#slots[task.slot] === task) this.#slots[task.slot] = undefined; // or it would keep the arguments
     this.#limits.leave(task.limit);
   }

@@ -34,6 +34,7 @@ interface Lane {
 /** A {@linkcode Scheduler} on the caller's event loop: up to `size` tasks take turns there. */
 export class LocalScheduler implements Scheduler {
   readonly size: number;
+  readonly copies = false;
   readonly #options: LocalOptions;
   readonly #life = new Lifecycle();
   readonly #queue = new Queue<Task>();
@@ -159,7 +160,7 @@ export class LocalScheduler implements Scheduler {
       this.#events.push({
         worker: lane.number,
         name: task.name,
-        calls: task.mode === "apply" ? 1 : task.args.length,
+        calls: task.calls,
         start: start - this.#started,
         duration: performance.now() - start,
       });

@@ -38,7 +38,6 @@ export function takeTimes(worker: number, task: Task, reply: Outcome, events: Tr
   const carried = reply.ok ? reply.value : reply.error;
   if (!Array.isArray(carried) || carried.length !== 3) return reply;
   const [start, end, value] = carried as [number, number, unknown];
-  const calls = task.mode === "apply" ? 1 : task.args.length;
-  events.push({ worker, name: task.name, calls, start, duration: end - start });
+  events.push({ worker, name: task.name, calls: task.calls, start, duration: end - start });
   return reply.ok ? { ok: true, value } : { ok: false, error: value };
 }

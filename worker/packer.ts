@@ -31,7 +31,7 @@ export class Packer {
   pack(task: Task, workers: ReadonlySet<{ readonly known: ReadonlySet<number> }>): Encoded {
     let known = workers.size > 0;
     for (const worker of workers) known &&= worker.known.has(task.fnNumber);
-    return this.#payloads.encode(known ? undefined : this.#functions.get(task.fn).spec, task.args);
+    return this.#payloads.encode(known ? undefined : this.#functions.get(task.fn).spec, task.range ?? task.args);
   }
 
   /**

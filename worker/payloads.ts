@@ -8,13 +8,15 @@ import { SerializationError } from "../errors.ts";
 import { type Encoded, Encoder } from "../codec/encoder.ts";
 import { messageOf } from "../codec/error_fields.ts";
 import type { FunctionSpec } from "../codec/functions.ts";
-import type { Parcel } from "./task.ts";
+import type { NumberRange, Parcel } from "./task.ts";
 
 /** A parcel that waits on the calling side. */
 export interface KeptParcel extends Parcel {
   /** What of `refs` is moved, not copied. */
   readonly moves: readonly Transferable[];
 }
+
+type Args = readonly unknown[] | NumberRange | undefined;
 
 /** Encodes payloads. */
 export class Payloads {
@@ -26,7 +28,7 @@ export class Payloads {
    *
    * @throws {SerializationError} If an argument cannot be sent.
    */
-  encode(spec: FunctionSpec | undefined, args: readonly unknown[] | undefined): Encoded {
+  encode(spec: FunctionSpec | undefined, args: Args): Encoded {
     // A getter of an argument has called for more work: that must not touch what is half done here.
     if (this.#busy) return encodeCall(new Encoder(), spec, args);
     this.#busy = true;
@@ -71,8 +73,10 @@ export function postKept(
   }
 }
 
-function encodeCall(encoder: Encoder, spec: FunctionSpec | undefined, args: readonly unknown[] | undefined): Encoded {
-  return args === undefined ? encoder.encode([spec, args]) : encoder.encodeCall(spec, args);
+function encodeCall(encoder: Encoder, spec: FunctionSpec | undefined, args: Args): Encoded {
+  if (args === undefined) return encoder.encode([spec, args]);
+  if ("numbers" in args) return encoder.encodeCallOfNumbers(spec, args.numbers, args.start, args.end);
+  return encoder.encodeCall(spec, args);
 }
 
 function cannotSend(cause: unknown): SerializationError {

@@ -17,7 +17,7 @@ import "./current_process.ts"; // so that it can be called here by its name
 import "../sync/mod.ts"; // so that its objects can be made here from their handles
 import { Registry, SLOTS } from "../sync/_registry.ts";
 import { afterInterruption, thisThread } from "../sync/_thread.ts";
-import { AWAKE, Board, Desk, LISTENING, type SlotHeader } from "./board.ts";
+import { AWAKE, Board, Desk, LARGEST_RECORD, LISTENING, type SlotHeader } from "./board.ts";
 import { Decoder, sourceOf } from "../codec/decoder.ts";
 import { type Encoded, NOTHING_ENCODED } from "../codec/encoder.ts";
 import { isError, messageOf, readText } from "../codec/error_fields.ts";
@@ -300,12 +300,13 @@ class Program {
       this.#desk.finish();
       return true;
     }
+    const mode = MODES[header.mode & ~REMOTE]!;
     return this.#step({
       header,
       fn,
-      mode: MODES[header.mode & ~REMOTE]!,
+      mode,
       args: given,
-      results: [],
+      results: new Array(isOneCall(mode) ? 1 : given.length),
       failures: [],
       started: this.#trace ? monotonic() - this.#epoch : 0,
       index: 0,
@@ -351,7 +352,7 @@ class Program {
 
   /** Makes the calls of a task one after the other. True when it has ended, false when it goes on asynchronously. */
   #step(run: Run): boolean {
-    const count = isOneCall(run) ? 1 : run.args.length;
+    const count = isOneCall(run.mode) ? 1 : run.args.length;
     while (run.index < count) {
       if (run.header.limit === 0 && run.mode === "map" ? this.#mapOn(run) : this.#call(run)) continue;
       this.#free = false;
@@ -493,7 +494,7 @@ class Program {
     const { seq } = run.header;
     const detail = this.#retired ? LAST : 0;
     if (run.mode === "run") run.results[0] = undefined;
-    if (!isOneCall(run)) {
+    if (!isOneCall(run.mode)) {
       this.#reply(seq, ...this.#replies.chunk(run), detail);
     } else if (run.failures.length > 0) {
       this.#reply(seq, FAILURE, this.#replies.error(run.failures[0]![1], run), detail);
@@ -525,7 +526,7 @@ class Program {
   /** Writes a record, into the ring if it fits, else by message; and wakes the caller. */
   #say(kind: number, seq: number, detail: number, encoded: Encoded): void {
     const { length, refs, transfers } = encoded;
-    if (refs.length === 0 && transfers.length === 0 && length <= MAX_RECORD) {
+    if (refs.length === 0 && transfers.length === 0 && length <= LARGEST_RECORD) {
       if (this.#desk.write(kind, seq, detail, encoded)) return this.#wakeCaller();
     }
     const bytes = this.#replies.take(encoded);
@@ -550,15 +551,12 @@ class Program {
   }
 }
 
-/** Records larger than this go by message, so that a few of them cannot fill the ring. */
-const MAX_RECORD = 8192;
-
 function timedOut(run: Run): TimeoutError {
   const name = run.fn.spec.name === "" ? "The task" : `The task '${run.fn.spec.name}'`;
   return new TimeoutError(`${name} was ended as it ran longer than its limit of ${run.header.limit} ms`);
 }
 
-function isOneCall({ mode }: Run): boolean {
+function isOneCall(mode: TaskMode): boolean {
   return mode === "apply" || mode === "run";
 }
 

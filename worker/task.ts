@@ -6,6 +6,7 @@
 
 import type { AnyFunction, FunctionSpec } from "../codec/functions.ts";
 import type { Lifecycle, LongCall } from "./lifecycle.ts";
+import type { NumberTarget } from "../codec/decoder.ts";
 import type { KeptParcel } from "./payloads.ts";
 import { type Resolvable, resolvable } from "./resolvable.ts";
 
@@ -128,16 +129,32 @@ export interface Setup {
   readonly trace: boolean;
 }
 
-/** The value of a `map` or `starmap` task: what the failed items threw, by index, and a result for each other item. */
+/**
+ * The value of a `map` or `starmap` task: what the failed items threw, by index, and a result for each other item; undefined when
+ * these are where the task has its {@linkcode NumberTarget}.
+ */
 export type ChunkValue = readonly [
   failures: readonly (readonly [index: number, error: unknown])[] | undefined,
-  results: unknown[],
+  results: unknown[] | undefined,
 ];
+
+/** The value of a task whose results are where it wants them. */
+export const AT_TARGET: ChunkValue = [undefined, undefined];
 
 /** How a task ended. */
 export type Outcome =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly error: unknown; readonly cancelled?: true };
+
+/** A part of an array of numbers. */
+export interface NumberRange {
+  /** The array. */
+  readonly numbers: readonly number[];
+  /** Where the part begins. */
+  readonly start: number;
+  /** Where it has ended. */
+  readonly end: number;
+}
 
 /** A unit of scheduling: one call, or a chunk of calls. */
 export abstract class Task {
@@ -152,15 +169,21 @@ export abstract class Task {
   }
 
   /** The arguments, the items or the tuples. */
-  readonly args: readonly unknown[];
+  args: readonly unknown[];
+  /** What stands for them while the task is handed over, if anything. */
+  range: NumberRange | undefined = undefined;
   /** The limit of one call in milliseconds; 0 for none. */
   readonly limit: number;
+  /** Where its results may be put if all are numbers, if anywhere. */
+  target: NumberTarget | undefined = undefined;
   /** Its number at the scheduler; -1 while it only waits. */
   seq = -1;
   /** The slot it was put in; -1 for none. */
   slot = -1;
   /** The number of its function at the scheduler. */
   fnNumber = -1;
+  /** Its piece of the arena; -1 for none. */
+  piece = -1;
   /** Its payload, until it is fetched. */
   parcel: KeptParcel | undefined = undefined;
   /** Whether its arguments have left this thread for good. */
@@ -173,6 +196,11 @@ export abstract class Task {
     this.mode = mode;
     this.args = args;
     this.limit = limit;
+  }
+
+  /** How many calls it makes. */
+  get calls(): number {
+    return this.mode === "apply" ? 1 : this.args.length;
   }
 
   /** Told the outcome, exactly once. */
@@ -202,6 +230,35 @@ export class ToldTask extends Task {
 /** What a promise of an outcome is resolved with. One function for both ends: there may be a million of them. */
 export function resolution(outcome: Outcome): unknown {
   return outcome.ok ? outcome.value : Promise.reject(outcome.error);
+}
+
+/** Calls for a part of an array of numbers, which are copied into shared memory if there is room, else into an array. */
+export class RangeTask extends ToldTask {
+  readonly #calls: number;
+
+  constructor(
+    fn: AnyFunction,
+    mode: TaskMode,
+    range: NumberRange,
+    limit: number,
+    tell: (outcome: Outcome) => void,
+  ) {
+    super(fn, mode, [], limit, tell);
+    this.range = range;
+    this.#calls = range.end - range.start;
+  }
+
+  override get calls(): number {
+    return this.#calls;
+  }
+
+  /** It has been submitted: what will happen to the array does not matter from now on. */
+  detach(): void {
+    const range = this.range!;
+    this.range = undefined;
+    if (this.piece >= 0 || this.parcel !== undefined || this.settled) return;
+    this.args = range.numbers.slice(range.start, range.end);
+  }
 }
 
 /** A single call whose outcome is a promise. */
@@ -256,6 +313,8 @@ export interface SchedulerStats {
 export interface Scheduler {
   /** The number of tasks that can run at once. */
   readonly size: number;
+  /** Whether a task takes a copy of its arguments when it is handed over. */
+  readonly copies: boolean;
   /** Whether it takes and runs work. */
   readonly state: Lifecycle["state"];
   /** Takes a task. Throws `ClosedError` or `BrokenProcessPoolError` when it takes none. */

@@ -9,7 +9,7 @@
  */
 
 import { BrokenProcessPoolError, SerializationError } from "../errors.ts";
-import { Board, type DeskRecord, PAYLOAD, SLOTS, STARTING } from "./board.ts";
+import { Board, type DeskRecord, SLOTS, STARTING } from "./board.ts";
 import { CallerSleep } from "./caller_sleep.ts";
 import { CallLimits } from "./call_limits.ts";
 import { Decoder, type Source, sourceOf } from "../codec/decoder.ts";
@@ -30,6 +30,7 @@ import { packSetup, type WorkerOptions } from "./setup.ts";
 import { Starts } from "./starts.ts";
 import { Sweep } from "./sweep.ts";
 import {
+  AT_TARGET,
   BYE,
   FAILURE,
   FETCH,
@@ -43,12 +44,14 @@ import {
   type SchedulerStats,
   type Task,
   type TraceEvent,
+  VALUE,
   type WorkerRecord,
 } from "./task.ts";
 
 /** A {@linkcode Scheduler} on workers. */
 export class WorkerScheduler implements Scheduler {
   readonly size: number;
+  readonly copies = true;
   readonly #options: WorkerOptions;
   readonly #setup: Parcel;
   readonly #board = new Board();
@@ -209,12 +212,16 @@ export class WorkerScheduler implements Scheduler {
     if (task.parcel === undefined) {
       encoded = this.#pack(task);
       if (encoded === undefined) return;
-      if (encoded.refs.length > 0 || encoded.transfers.length > 0 || encoded.length > PAYLOAD) {
+      const beside = encoded.refs.length > 0 || encoded.transfers.length > 0;
+      if (beside || !this.#flight.reserve(task, encoded.length)) {
         if (!this.#settleIfThrows(task, () => this.#packer.keep(task, encoded!))) return;
       }
     }
-    if (this.#overtaken(task)) return;
-    if (!this.#board.hasRoom()) return this.#queue.unshift(task);
+    if (this.#overtaken(task)) return this.#flight.free(task);
+    if (!this.#board.hasRoom()) {
+      this.#flight.free(task);
+      return this.#queue.unshift(task);
+    }
     this.#flight.fill(task, task.parcel === undefined ? encoded : undefined);
   }
 
@@ -366,8 +373,12 @@ export class WorkerScheduler implements Scheduler {
   }
 
   #decodeReply(seq: number, kind: number, source: Source, at: number, refs: readonly unknown[]): Outcome | undefined {
-    if (this.#flight.get(seq) === undefined) return undefined;
+    const task = this.#flight.get(seq);
+    if (task === undefined) return undefined;
     try {
+      if (kind === VALUE && task.target !== undefined && this.#decoder.decodeNumbersTo(source, at, task.target)) {
+        return AT_TARGET_OUTCOME;
+      }
       const value = this.#decoder.decode(source, at, refs);
       return kind === FAILURE ? { ok: false, error: value } : { ok: true, value };
     } catch (error) {
@@ -463,7 +474,7 @@ export class WorkerScheduler implements Scheduler {
 
   #requeue(tasks: readonly Task[]): void {
     for (const task of [...tasks].sort((a, b) => b.seq - a.seq)) {
-      const { parcel } = task;
+      const parcel = this.#flight.parcelOf(task);
       if (task.moved && parcel === undefined) {
         this.#settle(task, movedAway());
         continue;
@@ -676,5 +687,6 @@ export class WorkerScheduler implements Scheduler {
 }
 
 const NO_REFS: readonly unknown[] = [];
+const AT_TARGET_OUTCOME: Outcome = { ok: true, value: AT_TARGET };
 /** How many tasks on the board are plenty. */
 const PLENTY = SLOTS - 64;
