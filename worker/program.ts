@@ -62,7 +62,10 @@ const FUNCTIONS = 1000;
 // Kept, as a task may put others in their place.
 const { MessageChannel, performance } = globalThis;
 // Deno 2.9 takes 3 ms to load the timers when they are first touched.
-const timers = { set: whenNeeded("setTimeout"), clear: whenNeeded("clearTimeout") };
+const timers = {
+  set: whenNeeded<typeof setTimeout>("setTimeout"),
+  clear: whenNeeded<typeof clearTimeout>("clearTimeout"),
+};
 const wake = (self as unknown as { postMessage(message: null): void }).postMessage.bind(self);
 const { now } = Date;
 const monotonic = (): number => performance.timeOrigin + performance.now();
@@ -554,9 +557,9 @@ class Program {
 }
 
 /** Gives a global, as it is now, later. */
-function whenNeeded<N extends "setTimeout" | "clearTimeout">(name: N): () => typeof globalThis[N] {
-  const property = Reflect.getOwnPropertyDescriptor(globalThis, name);
-  return () => property?.get === undefined ? property?.value : property.get.call(globalThis);
+function whenNeeded<T>(name: string): () => T {
+  const { get, value } = Reflect.getOwnPropertyDescriptor(globalThis, name)!;
+  return () => get === undefined ? value : get.call(globalThis);
 }
 
 function timedOut(run: Run): TimeoutError {

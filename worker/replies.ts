@@ -78,8 +78,9 @@ export class Replies {
   }
 
   #results(answer: Answer, failures: Answer["failures"]): Encoded {
-    const value: ChunkValue = [failures.length === 0 ? undefined : failures, answer.results];
-    return this.timed ? this.value(value, answer) : this.#encoder.encodeCall(value[0], value[1]);
+    const failed = failures.length === 0 ? undefined : failures;
+    if (!this.timed) return this.#encoder.encodeCall(failed, answer.results);
+    return this.value([failed, answer.results] satisfies ChunkValue, answer);
   }
 
   /** What a task threw, or as much of it as can be sent. */

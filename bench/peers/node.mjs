@@ -1,4 +1,4 @@
-// The figures of a pool on Node: `node node.mjs piscina|tinypool|workerpool`, in a folder where it is installed.
+// The figures of a pool on Node, or on Deno: `node node.mjs piscina|tinypool|workerpool`, in a folder where it is installed.
 
 import { fileURLToPath } from "node:url";
 

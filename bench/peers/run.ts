@@ -9,6 +9,7 @@ type Figures = Record<string, number>;
 
 const here = new URL(".", import.meta.url);
 const PEERS = ["piscina", "tinypool", "workerpool"];
+const ON_DENO = "workerpool on Deno";
 
 async function run(command: string, args: string[], cwd?: string): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command(command, { args, ...(cwd && { cwd }), stdin: "null" })
@@ -33,28 +34,28 @@ const ROWS: Row[] = [
     what: "20,000 tiny tasks, each its own `apply`, all awaited",
     unit: "µs a task",
     ours: "burst",
-    peers: { piscina: "burst", tinypool: "burst", workerpool: "burst", Python: "burst" },
+    peers: { piscina: "burst", tinypool: "burst", workerpool: "burst", [ON_DENO]: "burst", Python: "burst" },
     least: 20,
   },
   {
     what: "the same by `submit`",
     unit: "µs a task",
     ours: "burstSubmit",
-    peers: { piscina: "burst", tinypool: "burst", workerpool: "burst", Python: "burstSubmit" },
+    peers: { piscina: "burst", tinypool: "burst", workerpool: "burst", [ON_DENO]: "burst", Python: "burstSubmit" },
     least: 20,
   },
   {
     what: "one tiny task at a time, `await pool.apply`",
     unit: "µs a task",
     ours: "single",
-    peers: { piscina: "single", tinypool: "single", workerpool: "single", Python: "single" },
+    peers: { piscina: "single", tinypool: "single", workerpool: "single", [ON_DENO]: "single", Python: "single" },
     least: 4,
   },
   {
     what: "one tiny task at a time, `applySync`",
     unit: "µs a task",
     ours: "singleSync",
-    peers: { piscina: "single", tinypool: "single", workerpool: "single", Python: "single" },
+    peers: { piscina: "single", tinypool: "single", workerpool: "single", [ON_DENO]: "single", Python: "single" },
     least: 5,
   },
   { what: "`map` over a million numbers", unit: "ms", ours: "million", peers: { Python: "million" }, least: 8 },
@@ -96,6 +97,7 @@ try {
     versions.push(`${peer} ${version}`);
     results[peer] = figuresOf(await run("node", ["node.mjs", peer], folder));
   }
+  results[ON_DENO] = figuresOf(await run(Deno.execPath(), ["run", "--allow-all", "node.mjs", "workerpool"], folder));
   const mutex = new URL("multithreading.mjs", here).pathname;
   results.multithreading = figuresOf(
     await run(Deno.execPath(), ["run", "--no-check", "--no-lock", "--allow-all", mutex]),
@@ -112,7 +114,7 @@ versions.push(python, `Node ${node.slice(1)}`, `Deno ${Deno.version.deno}`);
 const number = (value: number | undefined): string =>
   value === undefined ? "" : value.toPrecision(3).replace(/\.0+$/, "");
 const { ours } = results as { ours: Figures };
-const columns = [...PEERS, "multithreading", "Python"];
+const columns = [...PEERS, ON_DENO, "multithreading", "Python"];
 const lines = [
   `|  | unit | here | ${columns.join(" | ")} | times the best | wanted |`,
   `| --- | --- | --- | ${columns.map(() => "---").join(" | ")} | --- | --- |`,
