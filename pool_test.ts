@@ -1107,3 +1107,78 @@ test("100,000 tasks queued at once on 64 workers, each with its own result", asy
   assertEquals(pool.stats().queued, 0);
   pool.terminate();
 });
+
+// Large arguments and results.
+
+test("large chunks of numbers are taken when map() is called, and arrive as they were", async () => {
+  await using pool = new Pool(2);
+  const kinds: Record<string, number[]> = {
+    integers: Array.from({ length: 300_000 }, (_, i) => i - 150_000),
+    fractions: Array.from({ length: 100_000 }, (_, i) => i / 3),
+    odd: Array.from({ length: 50_000 }, (_, i) => [-0, NaN, Infinity, 2 ** 31, -(2 ** 31), i][i % 6]!),
+  };
+  for (const [kind, numbers] of Object.entries(kinds)) {
+    for (const chunksize of [undefined, 2048, 30_001]) {
+      const given = [...numbers];
+      const mapped = pool.map((n: number) => n, given, { chunksize });
+      given.fill(7);
+      const results = await mapped;
+      assertEquals(results.length, numbers.length, kind);
+      const wrong = results.findIndex((n, i) => !Object.is(n, numbers[i]));
+      assertEquals(wrong, -1, `${kind}: ${results[wrong]} at ${wrong}`);
+    }
+  }
+});
+
+test("large chunks of numbers keep the errors and the results that are no numbers in their places", async () => {
+  await using pool = new Pool(2);
+  const numbers = await range(20_000);
+  const odd = (n: number): unknown => {
+    if (n % 5000 === 1) throw new RangeError(`${n}`);
+    return n % 5000 === 2 ? `${n}` : n;
+  };
+  const results = await pool.map(odd, numbers, { chunksize: 4000, returnExceptions: true });
+  results.forEach((result, n) => {
+    if (n % 5000 === 1) assertInstanceOf(result, RangeError, `${n}`);
+    else assertEquals(result, n % 5000 === 2 ? `${n}` : n);
+  });
+  const thrown = await rejection(pool.map(
+    () => {
+      throw [undefined, [1, 2, 3, 4, 5, 6, 7, 8]];
+    },
+    numbers,
+    { chunksize: 20_000 },
+  ));
+  assertEquals(thrown, [undefined, [1, 2, 3, 4, 5, 6, 7, 8]]);
+});
+
+test("large arguments and results go on while the caller's thread is busy", async () => {
+  const flags = words();
+  await using pool = new Pool(1, { scope: { flags } });
+  await pool.apply(square, [1]);
+  const text = "x".repeat(100_000);
+  const call = (text: string): string => {
+    Atomics.add(flags, 0, 1);
+    Atomics.notify(flags, 0);
+    return text;
+  };
+  const calls = Array.from({ length: 8 }, () => pool.apply(call, [text]));
+  for (let seen = 0; seen < 8; seen = Atomics.load(flags, 0)) {
+    assert(Atomics.wait(flags, 0, seen, 10_000) !== "timed-out", `only ${seen} of 8 ran`);
+  }
+  assertEquals(await Promise.all(calls), new Array(8).fill(text));
+});
+
+test("large chunks that a dead worker had not begun go to the next one, as they were", async () => {
+  await using pool = new Pool(1);
+  const numbers = await range(100_000);
+  const given = [...numbers];
+  const mapped = pool.map((n: number) => n === 0 ? Deno.exit(3) : n, given, {
+    chunksize: 5000,
+    returnExceptions: true,
+  });
+  given.fill(-1);
+  const results = await mapped as unknown[];
+  for (let n = 0; n < 5000; n++) assertInstanceOf(results[n], BrokenProcessPoolError);
+  assertEquals(results.slice(5000), numbers.slice(5000));
+});
