@@ -10,6 +10,7 @@
  * @module
  */
 
+import { type Source, sourceOf } from "../codec/decoder.ts";
 import { ARENA } from "./arena.ts";
 
 // Taken before any task runs: a task that patches `Atomics` must not get hold of this memory.
@@ -88,12 +89,33 @@ export interface SlotHeader {
   readonly limit: number;
 }
 
+/**
+ * Memory that has an end, but grows up to that only when it is needed. Large memory that has its size from the beginning can come
+ * from what was used before, and is then filled with zeros all at once.
+ */
+function growable(size: number, most: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(size, { maxByteLength: most });
+}
+
+/** Sees to it that the memory reaches up to `end` at least. */
+function growTo(memory: SharedArrayBuffer, end: number): void {
+  memory.grow(Math.min(memory.maxByteLength, Math.ceil(end / GROWTH) * GROWTH));
+}
+
+/** In steps of so many bytes. */
+const GROWTH = 2 ** 18;
+
+/** Views of fixed length: those that follow the memory would be slow. */
+function sourceOver(memory: SharedArrayBuffer): Source {
+  return sourceOf(new Uint8Array(memory, 0, memory.byteLength));
+}
+
 /** The task slots of a pool. */
 export class Board {
   /** The shared memory itself. */
   readonly memory: SharedArrayBuffer;
-  /** All of it as bytes, to decode payloads from. */
-  readonly bytes: Uint8Array<SharedArrayBuffer>;
+  /** All of it that is in use, to decode payloads from. */
+  source: Source;
   readonly #words: Int32Array;
   /** Worker: whether the last claim gave cancelled slots back, of which the caller hears nothing else. */
   freed = false;
@@ -102,9 +124,9 @@ export class Board {
   /** The caller's own TAIL. */
   #tail = 0;
 
-  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(ARENA_AT + ARENA)) {
+  constructor(memory: SharedArrayBuffer = growable(ARENA_AT, ARENA_AT + ARENA)) {
     this.memory = memory;
-    this.bytes = new Uint8Array(memory);
+    this.source = sourceOver(memory);
     this.#words = new Int32Array(memory, 0, PAYLOADS / 4);
   }
 
@@ -132,7 +154,10 @@ export class Board {
     words[at + LENGTH] = payload.length;
     const place = piece < 0 ? PAYLOADS + slot * PAYLOAD : ARENA_AT + piece;
     words[at + PLACE] = place;
-    payload.writeTo(this.bytes, place);
+    const end = place + payload.length;
+    if (end > this.memory.byteLength) growTo(this.memory, end);
+    this.#include(end);
+    payload.writeTo(this.source.bytes, place);
     this.#indices[slot] = tail;
     words[at + STATE] = READY;
     // Publishes the plain writes above: whoever sees the new TAIL sees them.
@@ -242,16 +267,24 @@ export class Board {
     return { seq: words[at + SEQ]!, fn: words[at + FN]!, mode: words[at + MODE]!, limit: words[at + LIMIT]! };
   }
 
-  /** Where the payload of a slot starts in {@linkcode bytes}. */
+  /** Where the payload of a slot starts in {@linkcode source}, as that is after this. */
   payloadAt(slot: number): number {
-    return this.#words[SLOT_TABLE + slot * SLOT_WORDS + PLACE]!;
+    const at = SLOT_TABLE + slot * SLOT_WORDS;
+    const place = this.#words[at + PLACE]!;
+    this.#include(place + this.#words[at + LENGTH]!);
+    return place;
+  }
+
+  /** Sees to it that the source reaches up to `end`. */
+  #include(end: number): void {
+    if (end > this.source.bytes.length) this.source = sourceOver(this.memory);
   }
 
   /** Caller: a copy of the payload in a slot that it has filled. */
   payloadOf(slot: number): ArrayBuffer {
     const place = this.payloadAt(slot);
     const copy = new Uint8Array(this.#words[SLOT_TABLE + slot * SLOT_WORDS + LENGTH]!);
-    copy.set(this.bytes.subarray(place, place + copy.length));
+    copy.set(this.source.bytes.subarray(place, place + copy.length));
     return copy.buffer;
   }
 
@@ -330,7 +363,7 @@ export class DeskRecord {
   seq = 0;
   /** More of it, by kind. */
   detail = 0;
-  /** Where its payload starts in {@linkcode Desk.bytes}. */
+  /** Where its payload starts in {@linkcode Desk.source}. */
   at = 0;
 }
 
@@ -338,9 +371,9 @@ export class DeskRecord {
 export class Desk {
   /** The shared memory itself. */
   readonly memory: SharedArrayBuffer;
-  /** All of it as bytes, to decode payloads from. */
-  readonly bytes: Uint8Array<SharedArrayBuffer>;
-  readonly #words: Int32Array;
+  /** All of it that is in use, to decode payloads from. */
+  source: Source;
+  #words: Int32Array;
   readonly #record = new DeskRecord();
   /** How far the caller has read, and how much of that the worker knows. */
   #read = 0;
@@ -348,10 +381,17 @@ export class Desk {
   /** The caller's last look at WRITTEN. */
   #written = 0;
 
-  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(RING_AT + RING)) {
+  constructor(memory: SharedArrayBuffer = growable(RING_AT + 2 * NEAR, RING_AT + RING)) {
     this.memory = memory;
-    this.bytes = new Uint8Array(memory);
-    this.#words = new Int32Array(memory);
+    this.source = sourceOver(memory);
+    this.#words = new Int32Array(memory, 0, memory.byteLength / 4);
+  }
+
+  /** Sees to it that what is seen reaches up to `end`, in bytes. */
+  #include(end: number): void {
+    if (end <= this.source.bytes.length) return;
+    this.source = sourceOver(this.memory);
+    this.#words = new Int32Array(this.memory, 0, this.memory.byteLength / 4);
   }
 
   // The caller's side.
@@ -422,10 +462,12 @@ export class Desk {
 
   /** Caller: reads the next record, if any. Its payload stays valid until {@linkcode advance}. */
   peek(): DeskRecord | undefined {
-    const words = this.#words;
     while (this.hasRecords()) {
       const at = RING_AT + (this.#read & (RING - 1));
       const word = at >> 2;
+      this.#include(at + RECORD);
+      if (this.#words[word + 1] !== SKIP) this.#include(at + this.#words[word]!);
+      const words = this.#words;
       const record = this.#record;
       record.kind = words[word + 1]!;
       record.seq = words[word + 2]!;
@@ -536,7 +578,7 @@ export class Desk {
 
   /** Worker: writes a record; false when the ring has no room for it. */
   write(kind: number, seq: number, detail: number, payload: Payload): boolean {
-    const words = this.#words;
+    let words = this.#words;
     const size = RECORD + ((payload.length + 7) & ~7);
     const written = words[WRITTEN]! >>> 0;
     const place = written & (RING - 1);
@@ -545,10 +587,14 @@ export class Desk {
     const back = used === 0 && place >= NEAR && size <= place;
     const skipped = back || size > toEnd ? toEnd : 0;
     if (used + skipped + size > RING) return false;
-    if (skipped > 0) this.#head(place, skipped, SKIP, 0, 0);
     const at = skipped > 0 ? 0 : place;
+    const end = RING_AT + Math.max(at + size, skipped > 0 ? place + RECORD : 0);
+    if (end > this.memory.byteLength) growTo(this.memory, end);
+    this.#include(end);
+    words = this.#words;
+    if (skipped > 0) this.#head(place, skipped, SKIP, 0, 0);
     this.#head(at, size, kind, seq, detail);
-    payload.writeTo(this.bytes, RING_AT + at + RECORD);
+    payload.writeTo(this.source.bytes, RING_AT + at + RECORD);
     // Publishes the plain writes above.
     store(words, WRITTEN, (written + skipped + size) | 0);
     return true;

@@ -11,6 +11,11 @@ function fill(board: Board, seq: number, byte = seq): number {
   return board.push(seq, 1, 0, 0, payload([byte]));
 }
 
+function firstByte(board: Board, slot: number): number | undefined {
+  const at = board.payloadAt(slot);
+  return board.source.bytes[at];
+}
+
 Deno.test("Board gives tasks in order, with their payloads", () => {
   const board = new Board();
   const worker = new Board(board.memory);
@@ -19,7 +24,7 @@ Deno.test("Board gives tasks in order, with their payloads", () => {
   for (let seq = 1; seq <= 3; seq++) {
     const slot = worker.claim(7, running);
     assertEquals(worker.header(slot), { seq, fn: 1, mode: 0, limit: 0 });
-    assertEquals(worker.bytes[worker.payloadAt(slot)], seq);
+    assertEquals(firstByte(worker, slot), seq);
     assert(worker.release(slot, 7));
   }
   assertEquals(worker.claim(7, running), -1);
@@ -101,7 +106,7 @@ Deno.test("Desk: records of every size go round the ring whole, and it says when
     while (!desk.write(1, written, size, { length: size, writeTo: (target, at) => target.set(bytes, at) })) {
       const record = desk.peek()!;
       assertEquals([record.kind, record.seq], [1, read]);
-      const payload = desk.bytes.slice(record.at, record.at + record.detail);
+      const payload = desk.source.bytes.slice(record.at, record.at + record.detail);
       assert(payload.every((byte) => byte === (read & 255)), `record ${read}`);
       read++;
       desk.advance();
@@ -148,6 +153,6 @@ Deno.test("Board's payloads do not touch each other", () => {
   }
   for (let seq = 0; seq < SLOTS; seq++) {
     const at = board.payloadAt(board.claim(1, running));
-    assert(board.bytes.subarray(at, at + PAYLOAD).every((byte) => byte === seq));
+    assert(board.source.bytes.subarray(at, at + PAYLOAD).every((byte) => byte === seq));
   }
 });

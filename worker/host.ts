@@ -6,7 +6,6 @@
 
 import { Board, BUSY, Desk } from "./board.ts";
 import { PROGRAM } from "./program_gen.ts";
-import { type Source, sourceOf } from "../codec/decoder.ts";
 import { type Line, receiveMessage } from "../sync/_post_office.ts";
 import { Registry } from "../sync/_registry.ts";
 import { memberOf, thisThread } from "../sync/_thread.ts";
@@ -53,8 +52,6 @@ export class Host {
   readonly pid: number;
   /** Its shared words and records. */
   readonly desk = new Desk();
-  /** The desk, to decode records from. */
-  readonly source: Source = sourceOf(this.desk.bytes);
   /** The numbers of the functions it has been seen to know. */
   readonly known = new Set<number>();
   /** The tasks that were posted to it alone and have not settled. */

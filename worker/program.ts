@@ -95,7 +95,6 @@ class Program {
   readonly #number: number;
   readonly #name: string;
   readonly #epoch: number;
-  readonly #boardSource;
   readonly #decoder = new Decoder(() => this.#environment);
   readonly #replies: Replies;
   readonly #functions = new Map<number, KnownFunction>();
@@ -125,7 +124,6 @@ class Program {
     this.#name = init.name;
     this.#epoch = init.epoch;
     this.#replies = new Replies(() => monotonic() - init.epoch);
-    this.#boardSource = sourceOf(this.#board.bytes);
     this.#port.onmessage = (event) => this.#receive(event.data);
     this.#port.onmessageerror = () => this.#lostPayload();
     this.#enterThread(init);
@@ -261,7 +259,8 @@ class Program {
     const remote = (header.mode & REMOTE) !== 0;
     if (!remote) {
       try {
-        payload = this.#decoder.decode(this.#boardSource, this.#board.payloadAt(slot), []);
+        const at = this.#board.payloadAt(slot); // may renew the source
+        payload = this.#decoder.decode(this.#board.source, at, []);
       } catch (error) {
         failure = error;
       }

@@ -353,7 +353,7 @@ export class WorkerScheduler implements Scheduler {
       return this.#handle(host, kind, seq, detail, undefined);
     }
     // Decoded and given back before anyone is told: whoever is told may block in here again.
-    const reply = this.#decodeReply(seq, kind, host.source, at, NO_REFS);
+    const reply = this.#decodeReply(seq, kind, host.desk.source, at, NO_REFS);
     host.desk.advance();
     this.#handle(host, kind, seq, detail, reply);
   }
