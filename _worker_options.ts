@@ -6,6 +6,7 @@
 
 import { checkArgs, checkCount, checkLimit, checkOptionalFunction, checkOptions, show } from "./_options.ts";
 import { type AnyFunction, isIdentifier } from "./codec/functions.ts";
+import type { WorkerPermissions } from "./pool_types.ts";
 import type { WorkerOptions } from "./worker/setup.ts";
 
 /** How long idle workers are kept, unless told otherwise, in milliseconds. */
@@ -18,6 +19,7 @@ export interface WorkerWishes {
   readonly maxTasksPerChild?: number | undefined;
   readonly module?: string | URL | undefined;
   readonly scope?: Readonly<Record<string, unknown>> | undefined;
+  readonly permissions?: WorkerPermissions | undefined;
   readonly idleTimeout?: number | undefined;
   readonly trace?: boolean | undefined;
 }
@@ -33,12 +35,37 @@ export function workerOptions(size: number, name: unknown, wishes: WorkerWishes)
     name: checkName(name),
     module: moduleUrl(wishes.module),
     scope,
+    permissions: checkPermissions(wishes.permissions),
     initializer: wishes.initializer,
     initargs,
     maxTasks: checkCount("maxTasksPerChild", wishes.maxTasksPerChild) ?? 0,
     idleTimeout: checkLimit("idleTimeout", wishes.idleTimeout, IDLE_TIMEOUT),
     trace,
   };
+}
+
+/** The kinds of permissions. */
+const KINDS: readonly string[] = ["env", "ffi", "import", "net", "read", "run", "sys", "write"];
+
+/** What workers may do, checked; undefined for as much as this program. */
+export function checkPermissions(permissions: WorkerPermissions | undefined): Deno.PermissionOptions | undefined {
+  if (permissions === undefined || permissions === "inherit") return undefined;
+  if (permissions === "none") return permissions;
+  if (typeof permissions !== "object" || permissions === null) {
+    throw new TypeError(
+      `Cannot use 'permissions' as it must be "inherit", "none" or an object: current value is ${show(permissions)}`,
+    );
+  }
+  for (const [kind, value] of Object.entries(permissions)) {
+    if (!KINDS.includes(kind)) throw new TypeError(`Cannot use 'permissions' as there is no permission ${show(kind)}`);
+    if (typeof value === "boolean" || value === "inherit" || Array.isArray(value)) continue;
+    throw new TypeError(
+      `Cannot use 'permissions.${kind}' as it must be a boolean, "inherit" or an array: current value is ${
+        show(value)
+      }`,
+    );
+  }
+  return { ...permissions } as Deno.PermissionOptions;
 }
 
 /** A name. */

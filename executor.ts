@@ -22,7 +22,7 @@ import { checkArgs, checkCount, checkLimit, checkOptionalFunction, checkOptions,
 import { workerOptions } from "./_worker_options.ts";
 import { refuseInstances } from "./codec/encoder.ts";
 import { BrokenProcessPoolError } from "./errors.ts";
-import type { PoolStats } from "./pool_types.ts";
+import type { PoolStats, WorkerPermissions } from "./pool_types.ts";
 import { LocalScheduler } from "./worker/local_scheduler.ts";
 import { refuseWhileImporting } from "./worker/user_module.ts";
 import { WorkerScheduler } from "./worker/worker_scheduler.ts";
@@ -173,6 +173,13 @@ export interface ProcessPoolExecutorOptions {
    * @default {{}}
    */
   readonly scope?: Readonly<Record<string, unknown>> | undefined;
+  /**
+   * What the workers may do: nothing, or less than this program. Deno takes this only with its flag `--unstable-worker-options`
+   * (or `"unstable": ["worker-options"]` in `deno.json`); without it the runtime ends the program, and says so.
+   *
+   * @default {"inherit"} as much as this program
+   */
+  readonly permissions?: WorkerPermissions | undefined;
   /**
    * Hard limit of one call, in milliseconds from its start, above 0: one that takes longer is ended, and fails with
    * `TimeoutError`.

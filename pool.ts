@@ -21,7 +21,15 @@ import { checkCount, checkLimit, checkOptions } from "./_options.ts";
 import type { ResultIterator } from "./_result_stream.ts";
 import { traceJson } from "./_trace.ts";
 import { InvalidStateError } from "./errors.ts";
-import type { ArgsAndOptions, CallbackOptions, CallOptions, ImapOptions, MapOptions, PoolStats } from "./pool_types.ts";
+import type {
+  ArgsAndOptions,
+  CallbackOptions,
+  CallOptions,
+  ImapOptions,
+  MapOptions,
+  PoolStats,
+  WorkerPermissions,
+} from "./pool_types.ts";
 import { refuseInstances } from "./codec/encoder.ts";
 import { workerOptions } from "./_worker_options.ts";
 import { refuseWhileImporting } from "./worker/user_module.ts";
@@ -74,6 +82,13 @@ export interface PoolOptions {
    * @default {{}}
    */
   readonly scope?: Readonly<Record<string, unknown>> | undefined;
+  /**
+   * What the workers may do: nothing, or less than this program. Deno takes this only with its flag `--unstable-worker-options`
+   * (or `"unstable": ["worker-options"]` in `deno.json`); without it the runtime ends the program, and says so.
+   *
+   * @default {"inherit"} as much as this program
+   */
+  readonly permissions?: WorkerPermissions | undefined;
   /**
    * Hard limit of one call, in milliseconds from its start, above 0; see {@linkcode CallOptions}.
    *

@@ -106,3 +106,27 @@ export interface PoolStats {
    */
   readonly zombies: number;
 }
+
+/**
+ * What workers may do: as much as the program that makes them, nothing, or something of each kind: all that the program may
+ * (`true` or `"inherit"`), nothing (`false`, as what is left out), or certain names, paths or hosts.
+ *
+ * Source: `deno.permissions` of the `Worker` constructor.
+ *
+ * @example A pool whose tasks reach nothing; run with `--unstable-worker-options`
+ * ```ts ignore
+ * import { Pool } from "@manycore/parallel";
+ *
+ * await using pool = new Pool(2, { permissions: "none" });
+ * await pool.apply(() => Deno.readTextFile("/etc/passwd")); // NotCapable
+ * ```
+ */
+export type WorkerPermissions =
+  | "inherit"
+  | "none"
+  | {
+    readonly [kind in "env" | "ffi" | "import" | "net" | "read" | "run" | "sys" | "write"]?:
+      | boolean
+      | "inherit"
+      | readonly (string | URL)[];
+  };

@@ -22,7 +22,8 @@ import { BrokenProcessPoolError, InvalidStateError } from "./errors.ts";
 import { checkArgs, checkFunction, checkOptions, checkTimeout } from "./_options.ts";
 import { refuseInstances } from "./codec/encoder.ts";
 import type { AnyFunction } from "./codec/functions.ts";
-import { checkName, checkScope, moduleUrl } from "./_worker_options.ts";
+import { checkName, checkPermissions, checkScope, moduleUrl } from "./_worker_options.ts";
+import type { WorkerPermissions } from "./pool_types.ts";
 import { currentProcess, type ProcessInfo } from "./worker/current_process.ts";
 import { ToldTask } from "./worker/task.ts";
 import { refuseWhileImporting } from "./worker/user_module.ts";
@@ -62,6 +63,12 @@ export interface ProcessOptions<A extends readonly unknown[] = readonly unknown[
    * @default {}
    */
   scope?: Record<string, unknown>;
+  /**
+   * What it may do: nothing, or less than this program. See {@linkcode WorkerPermissions}.
+   *
+   * @default "inherit" as much as this program
+   */
+  permissions?: WorkerPermissions;
 }
 
 /** The processes started here that have not ended. */
@@ -148,13 +155,14 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
    */
   start(): void {
     if (this.#options === undefined) throw new InvalidStateError(`Cannot start ${this.name} as it was started before`);
-    const { target = () => {}, args = [], module, scope = {} } = this.#options;
+    const { target = () => {}, args = [], module, scope = {}, permissions } = this.#options;
     const scheduler = new WorkerScheduler({
       size: 1,
       name: this.name,
       exactName: true,
       module: moduleUrl(module),
       scope,
+      permissions: checkPermissions(permissions),
       initializer: undefined,
       initargs: [],
       maxTasks: 0,

@@ -5,7 +5,7 @@ import { Encoder } from "./encoder.ts";
 import { EMPTY_ENVIRONMENT } from "./functions.ts";
 
 const encoder = new Encoder();
-const decoder = new Decoder(() => EMPTY_ENVIRONMENT);
+const decoder = new Decoder(() => EMPTY_ENVIRONMENT, true);
 
 function roundTrip(value: unknown): unknown {
   const { bytes, refs } = encoder.encode(value);

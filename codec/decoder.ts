@@ -6,7 +6,13 @@
 
 import { SerializationError } from "../errors.ts";
 import { messageOf, newError, setErrorFields } from "./error_fields.ts";
-import { compileFunction, type Environment, type FunctionSpec } from "./functions.ts";
+import {
+  type AnyFunction,
+  compileFunction,
+  type Environment,
+  functionForLater,
+  type FunctionSpec,
+} from "./functions.ts";
 import { type Handle, reviveShared } from "./shared.ts";
 import { define, TAG, VIEWS } from "./tags.ts";
 
@@ -62,12 +68,17 @@ export class Decoder {
   #view: DataView = NOWHERE.view;
   #start = 0;
   #at = 0;
+  readonly #toFunction: (spec: FunctionSpec, environment: Environment) => AnyFunction;
   #refs: readonly unknown[] = [];
   #seen: unknown[] = [];
 
-  /** `environment` gives what surrounds the functions that are compiled on the way. */
-  constructor(environment: () => Environment) {
+  /**
+   * `environment` gives what surrounds functions; `trusts`: whether they come from the thread that tells this one what to do, and
+   * may be compiled at once.
+   */
+  constructor(environment: () => Environment, trusts: boolean) {
     this.#environment = environment;
+    this.#toFunction = trusts ? compileFunction : functionForLater;
   }
 
   /**
@@ -185,10 +196,10 @@ export class Decoder {
       case TAG.ref:
         return this.#note(at(this.#refs, this.#count()));
       case TAG.function:
-        return compileFunction(this.#read() as FunctionSpec, this.#environment());
+        return this.#toFunction(this.#read() as FunctionSpec, this.#environment());
       case TAG.buffer: {
         const size = this.#count();
-        const copy = this.#bytes.slice(this.#at, this.#at + size).buffer;
+        const copy = this.#copy(this.#at, this.#at + size).buffer;
         this.#at += size;
         return this.#note(copy);
       }
@@ -223,7 +234,14 @@ export class Decoder {
       for (let i = start; i < this.#at; i++) text += String.fromCharCode(this.#bytes[i]!);
       return text;
     }
-    return utf8Decoder.decode(this.#bytes.slice(start, this.#at)); // a copy: a decoder takes no shared memory
+    return utf8Decoder.decode(this.#copy(start, this.#at)); // a decoder takes no shared memory
+  }
+
+  /** A copy of some bytes. Not by `slice()`, which asks the class of the bytes how to make it: see `worker/lockdown.ts`. */
+  #copy(start: number, end: number): Uint8Array<ArrayBuffer> {
+    const copy = new Uint8Array(end - start);
+    copy.set(new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + start, end - start));
+    return copy;
   }
 
   #array(named: boolean): unknown[] {
@@ -250,7 +268,7 @@ export class Decoder {
     const offset = this.#bytes.byteOffset + this.#at;
     // Not aligned where the caller's bytes are not.
     const aligned = offset % 8 === 0;
-    const buffer = aligned ? this.#bytes.buffer : this.#bytes.slice(this.#at, this.#at + size).buffer;
+    const buffer = aligned ? this.#bytes.buffer : this.#copy(this.#at, this.#at + size).buffer;
     this.#at += size;
     const array: number[] = new Array(length);
     copyNumbers(buffer, aligned ? offset : 0, length, ints, array, 0);

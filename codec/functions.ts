@@ -173,6 +173,25 @@ export function compileFunction(spec: FunctionSpec, environment: Environment): A
   }
 }
 
+/**
+ * Makes the function that `spec` describes, but compiles nothing before it is called: what another thread has sent as data is not
+ * run by being received. Sent on, it goes as it came.
+ */
+export function functionForLater(spec: FunctionSpec, environment: Environment): AnyFunction {
+  if (spec.kind === "library") return compileFunction(spec, environment);
+  let compiled: AnyFunction | undefined;
+  const later = function (this: unknown, ...args: never[]): unknown {
+    compiled ??= compileFunction(spec, environment);
+    if (new.target !== undefined) {
+      return Reflect.construct(compiled, args, new.target === later ? compiled : new.target);
+    }
+    return Reflect.apply(compiled, this, args);
+  };
+  Object.defineProperty(later, "name", { value: String(spec.name), configurable: true });
+  specs.set(later, spec);
+  return later;
+}
+
 function functionAt(path: readonly string[]): AnyFunction {
   let holder: unknown = undefined;
   let value: unknown = globalThis;

@@ -15,7 +15,7 @@ import { waitFor, waitForAsync } from "./_wait.ts";
 export class Items {
   readonly #member: Member;
   readonly #encoder = new Encoder(Infinity);
-  readonly #decoder = new Decoder(() => thisThread().environment());
+  readonly #decoder = new Decoder(() => thisThread().environment(), false);
   #busy = false;
 
   constructor(member: Member) {

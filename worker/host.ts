@@ -30,6 +30,8 @@ export interface HostOptions {
   readonly number: number;
   /** The worker's name. */
   readonly name: string;
+  /** What it may do, as the runtime takes it; undefined for as much as this program. */
+  readonly permissions: Deno.PermissionOptions | undefined;
   /** When the pool was made, in milliseconds since 1970. */
   readonly epoch: number;
   /** An encoded `Setup`. */
@@ -70,7 +72,9 @@ export class Host {
     this.name = options.name;
     this.#onMessage = options.onMessage;
     programUrl ??= makeProgramUrl();
-    this.#worker = new Worker(programUrl, { type: "module", name: options.name });
+    const { name, permissions } = options;
+    const given = permissions === undefined ? {} : { deno: { permissions } };
+    this.#worker = new Worker(programUrl, { type: "module", name, ...given });
     // The port itself has no listener: a message that the event loop has taken, but not yet handed on, could not be
     // read when this thread blocks for it, or when the worker is given up. So it is read when a record would be.
     this.#worker.onmessage = () => options.onWake();

@@ -46,6 +46,7 @@ import {
   type ToWorker,
   VALUE,
 } from "./task.ts";
+import { lockDown } from "./lockdown.ts";
 import { Replies } from "./replies.ts";
 import { prepareLimit, runLimited } from "./time_limit.ts";
 import { importModule } from "./user_module.ts";
@@ -95,7 +96,7 @@ class Program {
   readonly #number: number;
   readonly #name: string;
   readonly #epoch: number;
-  readonly #decoder = new Decoder(() => this.#environment);
+  readonly #decoder = new Decoder(() => this.#environment, true);
   readonly #replies: Replies;
   readonly #functions = new Map<number, KnownFunction>();
   readonly #inbox: { header: TaskHeader; parcel: Parcel }[] = [];
@@ -585,6 +586,7 @@ declare const self: {
   onmessage: ((event: MessageEvent<Init>) => void) | null;
 };
 
+lockDown();
 self.onmessage = (event): void => {
   self.onmessage = null;
   void new Program(event.data).start(event.data.setup);

@@ -21,6 +21,8 @@ export interface WorkerOptions {
   readonly module: string | undefined;
   /** Names for functions sent by source. */
   readonly scope: Readonly<Record<string, unknown>>;
+  /** What they may do, as the runtime takes it; undefined for as much as this program. */
+  readonly permissions: Deno.PermissionOptions | undefined;
   /** Run in each worker before its first task. */
   readonly initializer: AnyFunction | undefined;
   /** Its arguments. */

@@ -57,7 +57,7 @@ export class WorkerScheduler implements Scheduler {
   readonly #board = new Board();
   readonly #epoch = performance.timeOrigin + performance.now();
   readonly #packer = new Packer();
-  readonly #decoder = new Decoder(() => EMPTY_ENVIRONMENT);
+  readonly #decoder = new Decoder(() => EMPTY_ENVIRONMENT, false);
   readonly #life = new Lifecycle();
   readonly #queue = new Queue<Task>();
   readonly #hosts = new Set<Host>();
@@ -306,6 +306,7 @@ export class WorkerScheduler implements Scheduler {
         board: this.#board,
         number,
         name: this.#options.exactName ? this.#options.name : `${this.#options.name}-${number}`,
+        permissions: this.#options.permissions,
         epoch: this.#epoch,
         setup: this.#setup,
         onWake: () => this.#awake(),
