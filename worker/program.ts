@@ -100,8 +100,8 @@ class Program {
   readonly #replies: Replies;
   readonly #functions = new Map<number, KnownFunction>();
   readonly #inbox: { header: TaskHeader; parcel: Parcel }[] = [];
-  /** Goes once through the event loop; made when it is first needed. */
-  #hop: MessageChannel | undefined;
+  /** Goes once through the event loop. */
+  readonly #hop = new MessageChannel();
   readonly #stopped = (): boolean => this.#desk.stopped;
   readonly #anything = (): boolean => this.#desk.stopped || this.#board.hasTasks() || this.#mailIsComing();
   #environment = EMPTY_ENVIRONMENT;
@@ -127,6 +127,7 @@ class Program {
     this.#replies = new Replies(() => monotonic() - init.epoch);
     this.#port.onmessage = (event) => this.#receive(event.data);
     this.#port.onmessageerror = () => this.#lostPayload();
+    this.#hop.port1.onmessage = () => this.#pump();
     this.#enterThread(init);
   }
 
@@ -210,20 +211,16 @@ class Program {
           return;
         }
       }
-      if (now() - turn >= TURN) {
-        this.#yield();
-        return;
-      }
+      if (now() - turn < TURN) continue;
+      // A worker that was terminated meanwhile never comes back from its event loop to say that it has left.
+      if (this.#desk.stopped) return this.#desk.leave();
+      return this.#yield();
     }
     this.#desk.leave();
   }
 
   /** Goes on after a turn of the event loop. */
   #yield(): void {
-    if (this.#hop === undefined) {
-      this.#hop = new MessageChannel();
-      this.#hop.port1.onmessage = () => this.#pump();
-    }
     this.#hop.port2.postMessage(null);
   }
 
