@@ -78,6 +78,11 @@ export class Future<T = unknown> {
   #watchers: Set<() => void> | undefined;
 
   static {
+    Object.defineProperty(Future.prototype, Symbol.for("Deno.customInspect"), {
+      value(this: Future): string {
+        return this.toString();
+      },
+    });
     refuseInstances(Future.prototype, "Cannot send a future to another thread: send its result");
     futureOf = <U>(work: FutureWork) => {
       const future = new Future<U>();
@@ -426,11 +431,6 @@ export class Future<T = unknown> {
     return `Future(finished, ${outcome.ok ? "returned" : "threw"} ${
       kindOf(outcome.ok ? outcome.value : outcome.error)
     })`;
-  }
-
-  /** The same for `Deno.inspect()` and `console.log()`. */
-  [Symbol.for("Deno.customInspect")](): string {
-    return this.toString();
   }
 }
 

@@ -85,12 +85,17 @@ export function handleIn(kind: string, value: unknown): Handle | undefined {
 }
 
 /** Lets objects of a class travel, and the class itself, by its name. */
-export function travels<T>(
+export function travels<T extends { readonly handle: Handle }>(
   kind: string,
   type: (new (...args: never[]) => T) & { fromHandle(handle: Handle): T },
 ): void {
+  Object.defineProperty(type.prototype, HANDLE, {
+    value(this: T): Handle {
+      return this.handle;
+    },
+  });
   registerShared(kind, (handle) => type.fromHandle(handle));
   registerLibraryFunction(kind, type as unknown as AnyFunction);
 }
 
-export { HANDLE, type Handle };
+export type { Handle };

@@ -21,7 +21,7 @@
 import { BrokenBarrierError, TimeoutError } from "../errors.ts";
 import { checkOptionalFunction, checkOptions, checkSignal, checkTimeout, show } from "../_options.ts";
 import { atomics } from "./_atomics.ts";
-import { Cell, checkHandle, FIRST, HANDLE, type Handle, handleIn, travels } from "./_cell.ts";
+import { Cell, checkHandle, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
 import { GUARD, Guard } from "./_guard.ts";
 import { type AsyncWaitOptions, waitFor, waitForAsync, waitOptions } from "./_wait.ts";
 import { WAIT_SET, WaitSet } from "./_wait_set.ts";
@@ -316,11 +316,6 @@ export class Barrier {
 
   /** What stands for the barrier in a message to a Worker of your own: {@linkcode Barrier.fromHandle} makes it one there. */
   get handle(): Handle {
-    return this.#cell.handle;
-  }
-
-  /** The handle, for the codec of this library. */
-  [HANDLE](): Handle {
     return this.#cell.handle;
   }
 

@@ -20,9 +20,9 @@
 
 import { InvalidStateError } from "../errors.ts";
 import { checkFunction, checkOptions, checkSignal, checkTimeout, show } from "../_options.ts";
-import { reviveShared } from "../codec/shared.ts";
+import { handleOf, reviveShared } from "../codec/shared.ts";
 import { atomics } from "./_atomics.ts";
-import { Cell, checkHandle, FIRST, HANDLE, type Handle, handleIn, travels } from "./_cell.ts";
+import { Cell, checkHandle, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
 import { type AsyncHeld, type Held, hold, holdAsync, type LockCore, lockCores } from "./_held.ts";
 import type { Lock } from "./lock.ts";
 import { SLOTS } from "./_registry.ts";
@@ -345,11 +345,6 @@ export class Condition {
   get handle(): Handle {
     return this.#cell.handle;
   }
-
-  /** The handle, for the codec of this library. */
-  [HANDLE](): Handle {
-    return this.#cell.handle;
-  }
 }
 
 /** Makes the counts of this thread's slot its own: those of a thread that had it before, or before a rename, are void. */
@@ -362,8 +357,8 @@ function enlist(words: Int32Array, member: Member, key: number): void {
 
 /** A lock of another copy of this library becomes one of this copy. */
 function ownLock(lock: Lock | RLock | Handle): RLock {
-  const known = typeof lock === "object" && lock !== null && !lockCores.has(lock) && HANDLE in lock;
-  return (known ? reviveShared((lock as Lock)[HANDLE]()) : lock) as RLock;
+  const handle = typeof lock === "object" && lock !== null && !lockCores.has(lock) ? handleOf(lock) : undefined;
+  return (handle === undefined ? lock : reviveShared(handle)) as RLock;
 }
 
 travels("Condition", Condition);

@@ -17,7 +17,7 @@
 
 import { checkSignal, checkTimeout } from "../_options.ts";
 import { atomics } from "./_atomics.ts";
-import { Cell, checkHandle, FIRST, HANDLE, type Handle, travels } from "./_cell.ts";
+import { Cell, checkHandle, FIRST, type Handle, travels } from "./_cell.ts";
 import { type AsyncWaitOptions, waitFor, waitForAsync, waitOptions } from "./_wait.ts";
 import { WAIT_SET, WaitSet } from "./_wait_set.ts";
 
@@ -140,11 +140,6 @@ export class Event {
 
   /** What stands for the event in a message to a Worker of your own: {@linkcode Event.fromHandle} makes it an event there. */
   get handle(): Handle {
-    return this.#cell.handle;
-  }
-
-  /** The handle, for the codec of this library. */
-  [HANDLE](): Handle {
     return this.#cell.handle;
   }
 

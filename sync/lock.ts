@@ -17,7 +17,7 @@
 
 import { InvalidStateError } from "../errors.ts";
 import { checkOptions, checkSignal } from "../_options.ts";
-import { Cell, checkHandle, FIRST, HANDLE, type Handle, travels } from "./_cell.ts";
+import { Cell, checkHandle, FIRST, type Handle, travels } from "./_cell.ts";
 import { type AsyncHeld, type Held, hold, holdAsync, lockCores } from "./_held.ts";
 import { MUTEX, Mutex } from "./_mutex.ts";
 import { type AcquireOptions, type AsyncAcquireOptions, timeToWait } from "./_wait.ts";
@@ -157,11 +157,6 @@ export class Lock {
 
   /** What stands for the lock in a message to a Worker of your own: {@linkcode Lock.fromHandle} makes it a lock there. */
   get handle(): Handle {
-    return this.#cell.handle;
-  }
-
-  /** The handle, for the codec of this library. */
-  [HANDLE](): Handle {
     return this.#cell.handle;
   }
 

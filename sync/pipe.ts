@@ -18,7 +18,7 @@
 import { ClosedError, InvalidStateError, TimeoutError } from "../errors.ts";
 import { checkOptions, checkSignal, checkTimeout, show } from "../_options.ts";
 import { atomics } from "./_atomics.ts";
-import { Cell, checkHandle, FIRST, HANDLE, type Handle, travels } from "./_cell.ts";
+import { Cell, checkHandle, FIRST, type Handle, travels } from "./_cell.ts";
 import { Items, kept } from "./_items.ts";
 import { SLOTS } from "./_registry.ts";
 import { RING, Ring, ringMemory, type RingRecord } from "./_ring.ts";
@@ -313,11 +313,6 @@ export class Connection {
 
   /** What stands for this end in a message to a Worker of your own; it counts as open until it has come there. */
   get handle(): Handle {
-    return this[HANDLE]();
-  }
-
-  /** The handle, for the codec of this library. */
-  [HANDLE](): Handle {
     if (this.#closed) throw new ClosedError("Cannot send the connection to another thread as it is closed");
     atomics.add(this.#cell.words, this.#at(this.#end, UNDERWAY), 1);
     return this.#cell.handle;

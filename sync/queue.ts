@@ -18,7 +18,7 @@
 import { ClosedError, InvalidStateError, QueueEmptyError, QueueFullError } from "../errors.ts";
 import { checkSignal, checkTimeout, show } from "../_options.ts";
 import { atomics } from "./_atomics.ts";
-import { Cell, checkHandle, FIRST, HANDLE, type Handle, handleIn, travels } from "./_cell.ts";
+import { Cell, checkHandle, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
 import { Items, kept } from "./_items.ts";
 import { RING, Ring, type RingItem, ringMemory, type RingRecord } from "./_ring.ts";
 import {
@@ -309,11 +309,6 @@ export class Queue<T = unknown> {
 
   /** What stands for the queue in a message to a Worker of your own: `fromHandle` makes it a queue there. */
   get handle(): Handle {
-    return this.#cell.handle;
-  }
-
-  /** The handle, for the codec of this library. */
-  [HANDLE](): Handle {
     return this.#cell.handle;
   }
 

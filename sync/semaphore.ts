@@ -17,7 +17,7 @@
 import { InvalidStateError } from "../errors.ts";
 import { checkOptions, checkSignal, show } from "../_options.ts";
 import { atomics } from "./_atomics.ts";
-import { Cell, checkHandle, FIRST, HANDLE, type Handle, handleIn, travels } from "./_cell.ts";
+import { Cell, checkHandle, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
 import { type AsyncHeld, type Held, hold, holdAsync } from "./_held.ts";
 import { type AcquireOptions, type AsyncAcquireOptions, timeToWait, waitFor, waitForAsync } from "./_wait.ts";
 import { WAIT_SET, WaitSet } from "./_wait_set.ts";
@@ -183,11 +183,6 @@ export class Semaphore {
 
   /** What stands for the semaphore in a message to a Worker of your own: `fromHandle` makes it a semaphore there. */
   get handle(): Handle {
-    return this.#cell.handle;
-  }
-
-  /** The handle, for the codec of this library. */
-  [HANDLE](): Handle {
     return this.#cell.handle;
   }
 

@@ -8,7 +8,7 @@
  */
 
 import { show } from "../_options.ts";
-import { Cell, checkHandle, FIRST, HANDLE, type Handle, handleIn, travels } from "./_cell.ts";
+import { Cell, checkHandle, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
 import { GUARD, Guard } from "./_guard.ts";
 import type { Lock } from "./lock.ts";
 import type { RLock } from "./rlock.ts";
@@ -204,11 +204,6 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
 
   /** What stands for the array in a message to a Worker of your own: {@linkcode SharedArray.fromHandle} makes it one there. */
   get handle(): Handle {
-    return this.#cell.handle;
-  }
-
-  /** The handle, for the codec of this library. */
-  [HANDLE](): Handle {
     return this.#cell.handle;
   }
 

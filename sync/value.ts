@@ -9,7 +9,7 @@
 
 import { checkOptions, show } from "../_options.ts";
 import { reviveShared } from "../codec/shared.ts";
-import { Cell, checkHandle, HANDLE, type Handle, handleIn, travels } from "./_cell.ts";
+import { Cell, checkHandle, type Handle, handleIn, travels } from "./_cell.ts";
 import { GUARD, Guard } from "./_guard.ts";
 import { lockCores } from "./_held.ts";
 import type { Lock } from "./lock.ts";
@@ -278,11 +278,6 @@ export class Value<T extends SharedType = SharedType> {
 
   /** What stands for the value in a message to a Worker of your own: {@linkcode Value.fromHandle} makes it one there. */
   get handle(): Handle {
-    return this.#cell.handle;
-  }
-
-  /** The handle, for the codec of this library. */
-  [HANDLE](): Handle {
     return this.#cell.handle;
   }
 

@@ -53,11 +53,11 @@ export class Host {
   /** Its number among all processes and workers. */
   readonly pid: number;
   /** Its shared words and records. */
-  readonly desk = new Desk();
+  readonly desk: Desk = new Desk();
   /** The numbers of the functions it has been seen to know. */
-  readonly known = new Set<number>();
+  readonly known: Set<number> = new Set();
   /** The tasks that were posted to it alone and have not settled. */
-  readonly posted = new Set<Task>();
+  readonly posted: Set<Task> = new Set();
   readonly #worker: Worker;
   readonly #port: MessagePort;
   readonly #onMessage: HostOptions["onMessage"];
