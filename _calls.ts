@@ -8,12 +8,14 @@
 import { type Block, type ResultCallbacks, SettledLater } from "./_async_result.ts";
 import {
   checkArgs,
+  checkBoolean,
   checkCount,
   checkFunction,
+  checkIterator,
   checkLimit,
   checkOptionalFunction,
-  checkOptions,
   checkSignal,
+  readOnce,
   show,
 } from "./_options.ts";
 import { ResultStream } from "./_result_stream.ts";
@@ -50,6 +52,23 @@ export interface StreamWishes extends MapWishes {
   readonly buffersize?: number | undefined;
 }
 
+/** What callers may wish; each is read once. */
+const WISHES = [
+  "signal",
+  "taskTimeout",
+  "chunksize",
+  "buffersize",
+  "onProgress",
+  "returnExceptions",
+  "callback",
+  "errorCallback",
+] as const;
+
+function wishesOf<W extends CallWishes>(wishes: W | undefined): W {
+  if (wishes === undefined) return NO_WISHES as W;
+  return readOnce(wishes as StreamWishes & ResultCallbacks<never>, WISHES) as CallWishes as W;
+}
+
 const NO_ARGS: readonly unknown[] = [];
 const NO_WISHES: CallWishes = {};
 
@@ -82,7 +101,8 @@ export class Calls {
   }
 
   /** One call, as a promise. */
-  apply<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, wishes: CallWishes = NO_WISHES): Promise<R> {
+  apply<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, given?: CallWishes): Promise<R> {
+    const wishes = wishesOf(given);
     const limit = this.#checkCall(fn, args, wishes);
     if (wishes.signal === undefined) {
       const task = new PromisedTask(fn, args, limit);
@@ -104,9 +124,10 @@ export class Calls {
   /** One call, its result for later. */
   applyAsync<R>(
     fn: AnyFunction,
-    args: readonly unknown[] = [],
-    wishes: CallWishes & ResultCallbacks<R> = {},
+    args: readonly unknown[] = NO_ARGS,
+    given?: CallWishes & ResultCallbacks<R>,
   ): SettledLater<R> {
+    const wishes = wishesOf(given);
     const limit = this.#checkCall(fn, args, wishes);
     checkCallbacks(wishes);
     const result = new SettledLater<R>(this.#block, wishes);
@@ -125,7 +146,6 @@ export class Calls {
 
   /** Gives the limit of a call, as tasks have it: whole milliseconds, 0 for none. */
   #checkWishes(wishes: CallWishes): number {
-    checkOptions(wishes);
     checkSignal(wishes.signal);
     const limit = checkLimit("taskTimeout", wishes.taskTimeout, this.#taskTimeout);
     return limit === Infinity ? 0 : Math.ceil(limit);
@@ -157,8 +177,8 @@ export class Calls {
   }
 
   /** A call for each item, as a promise. */
-  map<R>(fn: AnyFunction, mode: TaskMode, items: unknown, wishes: MapWishes = {}): Promise<R[]> {
-    const call = this.#prepareMap(fn, mode, items, wishes);
+  map<R>(fn: AnyFunction, mode: TaskMode, items: unknown, given?: MapWishes): Promise<R[]> {
+    const call = this.#prepareMap(fn, mode, items, wishesOf(given));
     return new Promise((resolve, reject) => {
       call.start(items as Items, (outcome) => {
         if (outcome.ok) resolve(outcome.value as R[]);
@@ -172,8 +192,9 @@ export class Calls {
     fn: AnyFunction,
     mode: TaskMode,
     items: unknown,
-    wishes: MapWishes & ResultCallbacks<R[]> = {},
+    given?: MapWishes & ResultCallbacks<R[]>,
   ): SettledLater<R[]> {
+    const wishes = wishesOf(given);
     const call = this.#prepareMap(fn, mode, items, wishes);
     checkCallbacks(wishes);
     const result = new SettledLater<R[]>((done, deadline) => {
@@ -196,6 +217,7 @@ export class Calls {
     const limit = this.#checkWishes(wishes);
     const chunksize = checkCount("chunksize", wishes.chunksize);
     checkOptionalFunction("onProgress", wishes.onProgress);
+    checkBoolean("returnExceptions", wishes.returnExceptions);
     if (!isIterable(items) && !isAsyncIterable(items)) {
       throw new TypeError(
         `Cannot map as 'items' must be an iterable or async iterable: current value is ${show(items)}`,
@@ -210,8 +232,9 @@ export class Calls {
     mode: TaskMode,
     ordered: boolean,
     items: unknown,
-    wishes: StreamWishes = {},
+    given?: StreamWishes,
   ): ResultStream<R> {
+    const wishes = wishesOf(given);
     const { limit, chunksize = 1 } = this.#checkMap(fn, items, wishes);
     const buffersize = checkCount("buffersize", wishes.buffersize) ?? chunksize * this.#scheduler.size * 32;
     return new ResultStream<R>(this.#scheduler, {
@@ -229,7 +252,8 @@ export class Calls {
   }
 
   /** A call on every worker. The results come in the order of the workers; so does the error, if several fail. */
-  broadcast<R>(fn: AnyFunction, args: readonly unknown[] = [], wishes: CallWishes = {}): Promise<R[]> {
+  broadcast<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, given?: CallWishes): Promise<R[]> {
+    const wishes = wishesOf(given);
     const limit = this.#checkCall(fn, args, wishes);
     const { size } = this.#scheduler;
     const { signal } = wishes;
@@ -302,19 +326,18 @@ class MapCall implements LongCall {
       void this.#read(items);
       return;
     }
-    let list: unknown[];
     try {
-      list = isPlainArray(items) ? items : Array.from(items);
+      this.#submit(isPlainArray(items) ? items : readAll(items));
     } catch (error) {
-      return this.#settle({ ok: false, error });
+      this.#cancel();
+      this.#settle({ ok: false, error });
     }
-    this.#submit(list);
   }
 
   async #read(items: AsyncIterable<unknown>): Promise<void> {
     const list: unknown[] = [];
     try {
-      for await (const item of items) {
+      for await (const item of checkedInput(items)) {
         if (this.#settled) return;
         list.push(item);
       }
@@ -342,7 +365,7 @@ class MapCall implements LongCall {
       this.#tasks.push(
         inPlace
           ? new RangeTask(fn, mode, { numbers: items, start, end }, limit, tell)
-          : new ToldTask(fn, mode, items.slice(start, end), limit, tell),
+          : new ToldTask(fn, mode, part(items, start, end), limit, tell),
       );
     }
     for (const task of this.#tasks) {
@@ -417,9 +440,27 @@ class MapCall implements LongCall {
   }
 }
 
-/** Whether it is read as arrays are, so that its slices give the same. */
+/** Whether it is read as arrays are, so that its parts give the same. */
 function isPlainArray(items: Iterable<unknown>): items is unknown[] {
   return Array.isArray(items) && items[Symbol.iterator] === Array.prototype[Symbol.iterator];
+}
+
+/** A part of an array. Not a slice, which is of a class that the array may choose. */
+function part(items: readonly unknown[], start: number, end: number): unknown[] {
+  const copy = new Array(end - start);
+  for (let i = start; i < end; i++) copy[i - start] = items[i];
+  return copy;
+}
+
+function readAll(items: Iterable<unknown>): unknown[] {
+  const list: unknown[] = [];
+  for (const item of { [Symbol.iterator]: () => checkIterator(items[Symbol.iterator]()) }) list.push(item);
+  return list;
+}
+
+/** The same items, from an iterator that is one. */
+function checkedInput(items: AsyncIterable<unknown>): AsyncIterable<unknown> {
+  return { [Symbol.asyncIterator]: () => checkIterator(items[Symbol.asyncIterator]()) };
 }
 
 function checkCallbacks(wishes: ResultCallbacks<never>): void {

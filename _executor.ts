@@ -6,7 +6,7 @@
 
 import { isAsyncIterable, isIterable } from "./_calls.ts";
 import { cancelledOutcome, type Future, futureOf, type FutureWork, settleFuture } from "./_future.ts";
-import { checkCount, checkFunction, checkOptions, checkSignal, checkTimeout, show } from "./_options.ts";
+import { checkCount, checkFunction, checkIterator, checkSignal, checkTimeout, readOnce, show } from "./_options.ts";
 import { checkStep, ResultStream } from "./_result_stream.ts";
 import { ClosedError } from "./errors.ts";
 import type { AnyFunction } from "./codec/functions.ts";
@@ -80,9 +80,9 @@ export class ExecutorCalls {
     return new BlockingResults(this.#stream<R>(fn, iterables, wishes));
   }
 
-  #stream<R>(fn: AnyFunction, iterables: readonly Items[], wishes: ExecutorMapWishes): ResultStream<R> {
+  #stream<R>(fn: AnyFunction, iterables: readonly Items[], given: ExecutorMapWishes): ResultStream<R> {
     checkFunction("fn", fn);
-    checkOptions(wishes);
+    const wishes = readOnce(given, ["chunksize", "timeout", "buffersize", "signal"]);
     checkSignal(wishes.signal);
     const { signal } = wishes;
     const chunksize = checkCount("chunksize", wishes.chunksize) ?? 1;
@@ -165,7 +165,7 @@ function* zipSync(iterables: readonly Iterable<unknown>[]): Generator<unknown[]>
   const iterators: Iterator<unknown>[] = [];
   const open = new Set<Iterator<unknown>>();
   try {
-    for (const items of iterables) open.add(iterators[iterators.push(items[Symbol.iterator]()) - 1]!);
+    for (const items of iterables) open.add(iterators[iterators.push(checkIterator(items[Symbol.iterator]())) - 1]!);
     while (iterators.length > 0) {
       const tuple: unknown[] = [];
       for (const iterator of iterators) {
@@ -196,7 +196,7 @@ async function* zipAsync(iterables: readonly Items[]): AsyncGenerator<unknown[]>
   const open = new Set<Iterator<unknown> | AsyncIterator<unknown>>();
   try {
     for (const items of iterables) {
-      const iterator = isAsyncIterable(items) ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
+      const iterator = checkIterator(isAsyncIterable(items) ? items[Symbol.asyncIterator]() : items[Symbol.iterator]());
       iterators.push(iterator);
       open.add(iterator);
     }

@@ -32,6 +32,8 @@ export let futureOf: <T>(work: FutureWork) => Future<T>;
 export let settleFuture: (future: Future<unknown>, outcome: Outcome) => void;
 /** Calls `fn` when a future is done, at once if it is: gives what takes the wish back. */
 export let watch: (future: Future<unknown>, fn: () => void) => () => void;
+/** Whether a value is a future, and not only of its class. */
+export let isFuture: (value: unknown) => boolean;
 /** Whether the call of a future has ended with an error. */
 export let hasFailed: (future: Future<unknown>) => boolean;
 
@@ -89,6 +91,7 @@ export class Future<T = unknown> {
       future.#work = work;
       return future;
     };
+    isFuture = (value) => typeof value === "object" && value !== null && #state in value;
     settleFuture = (future, outcome) => future.#settle(outcome);
     hasFailed = (future) => future.#state === "finished" && future.#outcome?.ok === false;
     watch = (future, fn) => {
@@ -445,8 +448,12 @@ function report(error: unknown): void {
 
 function kindOf(value: unknown): string {
   if (typeof value !== "object" || value === null) return value === null ? "null" : typeof value;
-  const { constructor } = Object.getPrototypeOf(value) ?? {};
-  return typeof constructor === "function" && constructor.name !== "" ? constructor.name : "object";
+  try {
+    const { name } = (Object.getPrototypeOf(value) ?? {}).constructor ?? {};
+    return typeof name === "string" && name !== "" ? name : "object";
+  } catch {
+    return "object"; // a proxy, or a getter that throws
+  }
 }
 
 /** How a call ends that was cancelled. */

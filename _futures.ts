@@ -4,9 +4,9 @@
  * @module
  */
 
-import { Future, hasFailed, watch } from "./_future.ts";
+import { type Future, hasFailed, isFuture, watch } from "./_future.ts";
 import { isIterable } from "./_calls.ts";
-import { checkOptions, checkSignal, checkTimeout, show } from "./_options.ts";
+import { checkIterator, checkOptions, checkSignal, checkTimeout, show } from "./_options.ts";
 import { TimeoutError } from "./errors.ts";
 import { Queue } from "./worker/queue.ts";
 
@@ -278,9 +278,10 @@ function checkFutures<F extends Future<unknown>>(futures: Iterable<F>): Set<F> {
   if (!isIterable(futures)) {
     throw new TypeError(`Cannot wait as 'futures' must be an iterable of futures: current value is ${show(futures)}`);
   }
-  const all = new Set<F>(futures);
+  const all = new Set<F>();
+  for (const future of { [Symbol.iterator]: () => checkIterator(futures[Symbol.iterator]()) }) all.add(future);
   for (const future of all) {
-    if (future instanceof Future) continue;
+    if (isFuture(future)) continue;
     throw new TypeError(`Cannot wait for something that is not a future: current value is ${show(future)}`);
   }
   return all;

@@ -54,23 +54,61 @@ export function checkOptionalFunction(name: string, value: unknown): void {
 
 /** An abort signal, if given. */
 export function checkSignal(value: unknown): void {
-  if (value !== undefined && !(value instanceof AbortSignal)) {
+  if (value !== undefined && !isSignal(value)) {
     throw new TypeError(`Cannot use 'signal' as it must be an AbortSignal: current value is ${show(value)}`);
   }
 }
 
+function isSignal(value: unknown): boolean {
+  try {
+    return value instanceof AbortSignal && typeof value.aborted === "boolean"; // which one that only looks like it has not
+  } catch {
+    return false;
+  }
+}
+
+/** A boolean, if given. */
+export function checkBoolean(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== "boolean") {
+    throw new TypeError(`Cannot use '${name}' as it must be a boolean: current value is ${show(value)}`);
+  }
+}
+
+/** What `keys` are in the options at this moment: what is checked is what is used, whatever a getter says later. */
+export function readOnce<T extends object, K extends keyof T>(options: T, keys: readonly K[]): Pick<T, K> {
+  checkOptions(options);
+  const read = {} as Pick<T, K>;
+  for (const key of keys) {
+    const value = options[key];
+    if (value !== undefined) read[key] = value;
+  }
+  return read;
+}
+
 /** An array of arguments. */
 export function checkArgs(name: string, value: unknown): void {
-  if (!Array.isArray(value)) {
+  if (!isArray(value)) {
     throw new TypeError(`Cannot use '${name}' as it must be an array of arguments: current value is ${show(value)}`);
   }
 }
 
 /** An options object. */
 export function checkOptions(value: unknown): void {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+  if (typeof value !== "object" || value === null || isArray(value)) {
     throw new TypeError(`Cannot use the options as they must be an object: current value is ${show(value)}`);
   }
+}
+
+/**
+ * Checks that what an iterable gave is an iterator.
+ *
+ * @throws {TypeError} If it is not.
+ */
+export function checkIterator<I extends Iterator<unknown> | AsyncIterator<unknown>>(iterator: I): I {
+  if ((typeof iterator === "object" || typeof iterator === "function") && iterator !== null) {
+    if (typeof iterator.next === "function") return iterator;
+  }
+  throw new TypeError(`Cannot read the items as their iterator has no method 'next'`);
 }
 
 /** A value in a message, short and never failing. */
@@ -79,12 +117,20 @@ export function show(value: unknown): string {
     case "string":
       return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
     case "object":
-      return value === null ? "null" : Array.isArray(value) ? "an array" : "an object";
+      return value === null ? "null" : isArray(value) ? "an array" : "an object";
     case "function":
       return "a function";
     case "bigint":
       return `${value}n`;
     default:
       return Object.is(value, -0) ? "-0" : String(value);
+  }
+}
+
+function isArray(value: unknown): boolean {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false; // a proxy that was revoked
   }
 }

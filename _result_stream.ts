@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkTimeout, show } from "./_options.ts";
+import { checkIterator, checkTimeout, show } from "./_options.ts";
 import { soon } from "./_platform.ts";
 import { TimeoutError } from "./errors.ts";
 import type { AnyFunction } from "./codec/functions.ts";
@@ -145,8 +145,8 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
     scheduler.begin(this);
     try {
       this.#input = this.#async
-        ? (items as AsyncIterable<unknown>)[Symbol.asyncIterator]()
-        : (items as Iterable<unknown>)[Symbol.iterator]();
+        ? checkIterator((items as AsyncIterable<unknown>)[Symbol.asyncIterator]())
+        : checkIterator((items as Iterable<unknown>)[Symbol.iterator]());
     } catch (error) {
       this.#input = [][Symbol.iterator]();
       this.#inputFailed(error);

@@ -4,7 +4,15 @@
  * @module
  */
 
-import { checkArgs, checkCount, checkLimit, checkOptionalFunction, checkOptions, show } from "./_options.ts";
+import {
+  checkArgs,
+  checkBoolean,
+  checkCount,
+  checkLimit,
+  checkOptionalFunction,
+  checkOptions,
+  show,
+} from "./_options.ts";
 import { type AnyFunction, isIdentifier } from "./codec/functions.ts";
 import type { WorkerPermissions } from "./pool_types.ts";
 import type { WorkerOptions } from "./worker/setup.ts";
@@ -24,12 +32,27 @@ export interface WorkerWishes {
   readonly trace?: boolean | undefined;
 }
 
+/** The options of those who have workers, by name. */
+export const WORKER_WISHES = [
+  "initializer",
+  "initargs",
+  "maxTasksPerChild",
+  "module",
+  "scope",
+  "permissions",
+  "idleTimeout",
+  "taskTimeout",
+  "name",
+  "trace",
+] as const;
+
 /** Checks the wishes for `size` workers, called `name`. */
 export function workerOptions(size: number, name: unknown, wishes: WorkerWishes): WorkerOptions {
   checkOptionalFunction("initializer", wishes.initializer);
   const { initargs = [], scope = {}, trace = false } = wishes;
   checkArgs("initargs", initargs);
   checkScope(scope);
+  checkBoolean("trace", trace);
   return {
     size,
     name: checkName(name),

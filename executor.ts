@@ -18,8 +18,8 @@
 
 import { ExecutorCalls } from "./_executor.ts";
 import type { Future } from "./_future.ts";
-import { checkArgs, checkCount, checkLimit, checkOptionalFunction, checkOptions, show } from "./_options.ts";
-import { workerOptions } from "./_worker_options.ts";
+import { checkArgs, checkCount, checkLimit, checkOptionalFunction, checkOptions, readOnce, show } from "./_options.ts";
+import { WORKER_WISHES, workerOptions } from "./_worker_options.ts";
 import { refuseInstances } from "./codec/encoder.ts";
 import { BrokenProcessPoolError } from "./errors.ts";
 import type { PoolStats, WorkerPermissions } from "./pool_types.ts";
@@ -653,11 +653,14 @@ export class ThreadPoolExecutor implements Executor {
   }
 }
 
+const WISHES = WORKER_WISHES.filter((name) => name !== "trace");
+
 /** The options, whichever of two parameters they came by. */
-function optionsOf<O extends object>(first: number | O | undefined, second: O): O {
-  const options = typeof first === "object" && first !== null ? first : second;
-  checkOptions(options);
-  return options;
+function optionsOf(
+  first: number | ProcessPoolExecutorOptions | undefined,
+  second: ProcessPoolExecutorOptions,
+): ProcessPoolExecutorOptions {
+  return readOnce(typeof first === "object" && first !== null ? first : second, ["maxWorkers", ...WISHES]);
 }
 
 /** The number of workers, whichever of two parameters it came by; if it is of a wrong kind, the check says so. */

@@ -17,7 +17,7 @@
 
 import type { AsyncResult } from "./_async_result.ts";
 import { Calls } from "./_calls.ts";
-import { checkCount, checkLimit, checkOptions } from "./_options.ts";
+import { checkCount, checkLimit, readOnce } from "./_options.ts";
 import type { ResultIterator } from "./_result_stream.ts";
 import { traceJson } from "./_trace.ts";
 import { InvalidStateError } from "./errors.ts";
@@ -31,7 +31,7 @@ import type {
   WorkerPermissions,
 } from "./pool_types.ts";
 import { refuseInstances } from "./codec/encoder.ts";
-import { workerOptions } from "./_worker_options.ts";
+import { WORKER_WISHES, workerOptions } from "./_worker_options.ts";
 import { refuseWhileImporting } from "./worker/user_module.ts";
 import { WorkerScheduler } from "./worker/worker_scheduler.ts";
 
@@ -175,16 +175,13 @@ export class Pool implements AsyncDisposable, Disposable {
    */
   constructor(processes?: number | PoolOptions, options: PoolOptions = {}) {
     refuseWhileImporting("a pool");
-    if (typeof processes === "object" && processes !== null) {
-      options = processes;
-      processes = options.processes;
-    }
-    checkOptions(options);
-    const size = checkCount("processes", processes === undefined ? options.processes : processes) ??
+    const asOptions = typeof processes === "object" && processes !== null;
+    const wishes: PoolOptions = readOnce(asOptions ? processes : options, ["processes", ...WORKER_WISHES]);
+    const size = checkCount("processes", asOptions || processes === undefined ? wishes.processes : processes) ??
       navigator.hardwareConcurrency;
-    const { name = "PoolWorker" } = options;
-    const limit = checkLimit("taskTimeout", options.taskTimeout, Infinity);
-    this.#scheduler = new WorkerScheduler(workerOptions(size, name, options));
+    const { name = "PoolWorker" } = wishes;
+    const limit = checkLimit("taskTimeout", wishes.taskTimeout, Infinity);
+    this.#scheduler = new WorkerScheduler(workerOptions(size, name, wishes));
     this.#name = name;
     this.#calls = new Calls(this.#scheduler, limit);
   }

@@ -19,7 +19,7 @@
  */
 
 import { BrokenProcessPoolError, InvalidStateError } from "./errors.ts";
-import { checkArgs, checkFunction, checkOptions, checkTimeout } from "./_options.ts";
+import { checkArgs, checkFunction, checkTimeout, readOnce } from "./_options.ts";
 import { refuseInstances } from "./codec/encoder.ts";
 import type { AnyFunction } from "./codec/functions.ts";
 import { checkName, checkPermissions, checkScope, moduleUrl } from "./_worker_options.ts";
@@ -123,16 +123,17 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
    * @throws {TypeError} If an option is of the wrong type.
    */
   constructor(options: ProcessOptions<A> = {}) {
-    checkOptions(options);
-    const { target, args, name, module, scope } = options;
+    const given: ProcessOptions<A> = readOnce(options, ["target", "args", "name", "module", "scope", "permissions"]);
+    const { target, args, name, module, scope, permissions } = given;
     if (target !== undefined) checkFunction("target", target);
     if (args !== undefined) checkArgs("args", args);
     if (name !== undefined) checkName(name);
     moduleUrl(module);
+    checkPermissions(permissions);
     if (scope !== undefined) checkScope(scope);
     refuseWhileImporting("a process");
     this.name = name ?? this.nextName();
-    this.#options = { ...options };
+    this.#options = given;
   }
 
   /** The name of one that was given none. */

@@ -6,7 +6,7 @@
 
 import type { AsyncResult } from "./_async_result.ts";
 import { Calls } from "./_calls.ts";
-import { checkArgs, checkCount, checkLimit, checkOptionalFunction, checkOptions } from "./_options.ts";
+import { checkArgs, checkBoolean, checkCount, checkLimit, checkOptionalFunction, readOnce } from "./_options.ts";
 import type { ResultIterator } from "./_result_stream.ts";
 import { traceJson } from "./_trace.ts";
 import { InvalidStateError } from "./errors.ts";
@@ -108,19 +108,24 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * ```
    */
   constructor(processes?: number | ThreadPoolOptions, options: ThreadPoolOptions = {}) {
-    if (typeof processes === "object" && processes !== null) {
-      options = processes;
-      processes = options.processes;
-    }
-    checkOptions(options);
-    const size = checkCount("processes", processes === undefined ? options.processes : processes) ??
+    const asOptions = typeof processes === "object" && processes !== null;
+    const wishes: ThreadPoolOptions = readOnce(asOptions ? processes : options, [
+      "processes",
+      "initializer",
+      "initargs",
+      "taskTimeout",
+      "name",
+      "trace",
+    ]);
+    const size = checkCount("processes", asOptions || processes === undefined ? wishes.processes : processes) ??
       navigator.hardwareConcurrency;
-    checkOptionalFunction("initializer", options.initializer);
-    const { initargs = [], name = "ThreadPool", trace = false } = options;
+    const { initializer, initargs = [], name = "ThreadPool", trace = false } = wishes;
+    checkOptionalFunction("initializer", initializer);
     checkArgs("initargs", initargs);
+    checkBoolean("trace", trace);
     this.#name = checkName(name);
-    this.#scheduler = new LocalScheduler({ size, initializer: options.initializer, initargs, trace });
-    this.#calls = new Calls(this.#scheduler, checkLimit("taskTimeout", options.taskTimeout, Infinity));
+    this.#scheduler = new LocalScheduler({ size, initializer, initargs, trace });
+    this.#calls = new Calls(this.#scheduler, checkLimit("taskTimeout", wishes.taskTimeout, Infinity));
   }
 
   /**

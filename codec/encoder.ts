@@ -21,6 +21,17 @@ const LARGE = 32_768;
 
 const utf8Encoder = new TextEncoder();
 
+const arrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
+
+function getterOf<T>(key: PropertyKey): (this: ArrayBufferView) => T {
+  return Object.getOwnPropertyDescriptor(arrayPrototype, key)!.get as (this: ArrayBufferView) => T;
+}
+
+const arrayTag = getterOf<string | undefined>(Symbol.toStringTag);
+const arrayLength = getterOf<number>("length");
+const arrayOffset = getterOf<number>("byteOffset");
+const arrayBuffer = getterOf<ArrayBufferLike>("buffer");
+
 /** Whether an array holds nothing but numbers. */
 export function isNumbers(items: readonly unknown[]): items is readonly number[] {
   const { length } = items;
@@ -155,7 +166,12 @@ export class Encoder {
    * @throws {SerializationError} As {@linkcode Encoder.encode}.
    */
   encodeCallOfNumbers(value: unknown, numbers: readonly number[], start: number, end: number): Encoded {
-    if (end - start < PACKED_NUMBERS) return this.encodeCall(value, numbers.slice(start, end));
+    if (end - start < PACKED_NUMBERS) {
+      return this.encodeCall(
+        value,
+        Array.from({ length: end - start }, (_, i) => numbers[start + i]),
+      );
+    }
     this.#begin();
     try {
       this.#count(TAG.array, 2);
@@ -369,7 +385,7 @@ export class Encoder {
     if (value instanceof Date) {
       this.#reserve(9);
       this.#bytes[this.#length] = TAG.date;
-      this.#view.setFloat64(this.#length + 1, value.getTime(), true);
+      this.#view.setFloat64(this.#length + 1, Date.prototype.getTime.call(value), true);
       this.#length += 9;
       return;
     }
@@ -489,15 +505,20 @@ export class Encoder {
   }
 
   #viewOf(view: ArrayBufferView): void {
-    const name = Object.prototype.toString.call(view).slice(8, -1);
+    // By the getters of the platform: a class may have others.
+    const name = arrayTag.call(view) ?? "DataView";
     const kind = VIEWS.indexOf(name as typeof VIEWS[number]);
     if (kind < 0) throw new SerializationError(`Cannot send a ${name} to another thread`);
     this.#tag(TAG.view);
     this.#tag(kind);
-    const length = "length" in view ? view.length as number : view.byteLength;
-    this.#number(view.byteOffset);
-    this.#number(length);
-    this.#write(view.buffer);
+    if (name === "DataView") {
+      this.#number((view as DataView).byteOffset);
+      this.#number((view as DataView).byteLength);
+    } else {
+      this.#number(arrayOffset.call(view));
+      this.#number(arrayLength.call(view));
+    }
+    this.#write(name === "DataView" ? view.buffer : arrayBuffer.call(view));
   }
 }
 

@@ -162,10 +162,10 @@ export function compileFunction(spec: FunctionSpec, environment: Environment): A
   }
   const { names, values } = environment;
   const text = expression(spec.source, spec.method);
-  const url = `\n//# sourceURL=task:${encodeURIComponent(spec.name || "anonymous")}`;
+  const url = `\n//# sourceURL=task:${encodeURIComponent(spec.name.toWellFormed() || "anonymous")}`;
   try {
     // A function may call itself by the name it was assigned to, unless that name means something else there.
-    const recursive = IDENTIFIER.test(spec.name) && !names.includes(spec.name) && !(spec.name in globalThis);
+    const recursive = isIdentifier(spec.name) && !names.includes(spec.name) && !(spec.name in globalThis);
     const body = recursive ? `"use strict"; const ${spec.name} = ${text}; return ${spec.name}` : strictReturn(text);
     return new Function(...names, body + url)(...values);
   } catch (error) {

@@ -8,6 +8,7 @@ import { HANDLE, type Handle, registerShared } from "../codec/shared.ts";
 import { registerLibraryFunction } from "../codec/functions.ts";
 import type { AnyFunction } from "../codec/functions.ts";
 import { show } from "../_options.ts";
+import { REGISTRY } from "./_registry.ts";
 import { type Member, memberOf } from "./_thread.ts";
 
 /** The first word of every object's memory: its number. Its own words come after that. */
@@ -28,7 +29,7 @@ export class Cell {
   readonly #place: number;
 
   /**
-   * The cell that `handle` gives, or a new one: of `size` words, and further memory beside it, if any.
+   * The cell that `handle` gives, or a new one: of `size` words, and further memory beside it, if any: `memories` in all.
    *
    * @throws {TypeError} If `handle` is not one of this kind.
    */
@@ -37,9 +38,13 @@ export class Cell {
     handle: Handle | undefined,
     size: number,
     make?: () => { readonly memory?: readonly SharedArrayBuffer[]; readonly data?: unknown },
+    memories = 1,
   ) {
     if (handle !== undefined) {
       this.handle = checkHandle(kind, handle);
+      if (handle.memory[0]!.byteLength < (FIRST + size) * 4 || handle.memory.length < memories) {
+        throw wrongHandle(kind, "a part");
+      }
       this.member = memberOf(handle.registry);
       this.words = new Int32Array(handle.memory[0]!);
     } else {
@@ -71,12 +76,26 @@ export function isHandle(value: unknown): value is Handle {
  */
 export function checkHandle(kind: string, handle: unknown): Handle {
   const right = isHandle(handle) && handle.kind === kind && handle.registry instanceof SharedArrayBuffer &&
-    Array.isArray(handle.memory) && handle.memory[0] instanceof SharedArrayBuffer;
+    handle.registry.byteLength >= REGISTRY && Array.isArray(handle.memory) && handle.memory.length > 0 &&
+    handle.memory.every((memory) => memory instanceof SharedArrayBuffer);
   if (right) return handle;
-  const what = isHandle(handle) ? `that of a ${String(handle.kind)}` : show(handle);
-  throw new TypeError(
+  throw wrongHandle(kind, isHandle(handle) && handle.kind !== kind ? `one of ${show(handle.kind)}` : show(handle));
+}
+
+function wrongHandle(kind: string, what: string): TypeError {
+  return new TypeError(
     `Cannot make a ${kind} from the handle as it must be that of a ${kind}: current value is ${what}`,
   );
+}
+
+/**
+ * What a handle says beside its memory.
+ *
+ * @throws {TypeError} If it says nothing.
+ */
+export function dataOf<D>(kind: string, { data }: Handle): D {
+  if (typeof data === "object" && data !== null) return data as D;
+  throw wrongHandle(kind, "a part");
 }
 
 /** `value` if it is a handle, checked. */

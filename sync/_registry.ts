@@ -50,6 +50,9 @@ export const ID_MASK = 0x3fffffff;
  */
 export const GRACE = 3000;
 
+/** How many bytes a registry takes. */
+export const REGISTRY: number = (TABLE + SLOTS * WORDS) * 4;
+
 /** The threads of a program. */
 export class Registry {
   /** The shared memory itself. */
@@ -59,7 +62,7 @@ export class Registry {
   readonly #words: Int32Array;
 
   constructor(memory?: SharedArrayBuffer) {
-    this.memory = memory ?? new SharedArrayBuffer((TABLE + SLOTS * WORDS) * 4);
+    this.memory = memory ?? new SharedArrayBuffer(REGISTRY);
     this.#words = new Int32Array(this.memory);
     // By way of memory that is not shared, as older runtimes want it.
     if (memory === undefined) this.#words.set(crypto.getRandomValues(new Int32Array(2)), KEY);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkOptions, checkSignal, checkTimeout, show } from "../_options.ts";
+import { checkOptions, checkSignal, checkTimeout, readOnce, show } from "../_options.ts";
 import { atomics } from "./_atomics.ts";
 import type { Member, Waiter, WaitPlace } from "./_thread.ts";
 
@@ -51,9 +51,22 @@ export function timeToWait(options: AcquireOptions | undefined): number {
   return block === false ? 0 : checkTimeout(timeout);
 }
 
+/** The time that `options` give, and the signal, each read once and checked. */
+export function timeAndSignal(options: AsyncAcquireOptions | undefined): {
+  readonly timeout: number;
+  readonly signal: AbortSignal | undefined;
+} {
+  if (options === undefined) return { timeout: Infinity, signal: undefined };
+  const read: AsyncAcquireOptions = readOnce(options, ["block", "timeout", "signal"]);
+  checkSignal(read.signal);
+  return { timeout: timeToWait(read), signal: read.signal };
+}
+
 /** Options of a wait that may also be a bare timeout. */
 export function waitOptions(options: number | AsyncWaitOptions | undefined): AsyncWaitOptions {
-  return typeof options === "object" && options !== null ? options : { timeout: options };
+  return typeof options === "object" && options !== null
+    ? readOnce(options, ["timeout", "signal"])
+    : { timeout: options };
 }
 
 /**

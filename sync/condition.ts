@@ -22,7 +22,7 @@ import { InvalidStateError } from "../errors.ts";
 import { checkFunction, checkOptions, checkSignal, checkTimeout, show } from "../_options.ts";
 import { handleOf, reviveShared } from "../codec/shared.ts";
 import { atomics } from "./_atomics.ts";
-import { Cell, checkHandle, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
+import { Cell, checkHandle, dataOf, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
 import { type AsyncHeld, type Held, hold, holdAsync, type LockCore, lockCores } from "./_held.ts";
 import type { Lock } from "./lock.ts";
 import { SLOTS } from "./_registry.ts";
@@ -94,7 +94,7 @@ export class Condition {
    */
   constructor(lock?: Lock | RLock | Handle) {
     const handle = handleIn("Condition", lock);
-    if (handle !== undefined) this.#lock = reviveShared(handle.data as Handle) as RLock;
+    if (handle !== undefined) this.#lock = reviveShared(dataOf<Handle>("Condition", handle)) as RLock;
     else this.#lock = lock === undefined ? new RLock() : ownLock(lock);
     const core = lockCores.get(this.#lock);
     if (core === undefined) {
@@ -357,8 +357,12 @@ function enlist(words: Int32Array, member: Member, key: number): void {
 
 /** A lock of another copy of this library becomes one of this copy. */
 function ownLock(lock: Lock | RLock | Handle): RLock {
-  const handle = typeof lock === "object" && lock !== null && !lockCores.has(lock) ? handleOf(lock) : undefined;
-  return (handle === undefined ? lock : reviveShared(handle)) as RLock;
+  try {
+    const handle = typeof lock === "object" && lock !== null && !lockCores.has(lock) ? handleOf(lock) : undefined;
+    return (handle === undefined ? lock : reviveShared(handle)) as RLock;
+  } catch {
+    return lock as RLock; // a proxy, which is none, as will be said
+  }
 }
 
 travels("Condition", Condition);

@@ -16,11 +16,11 @@
  */
 
 import { InvalidStateError } from "../errors.ts";
-import { checkOptions, checkSignal } from "../_options.ts";
+import { checkOptions } from "../_options.ts";
 import { Cell, checkHandle, FIRST, type Handle, travels } from "./_cell.ts";
 import { type AsyncHeld, type Held, hold, holdAsync, lockCores } from "./_held.ts";
 import { MUTEX, Mutex } from "./_mutex.ts";
-import { type AcquireOptions, type AsyncAcquireOptions, timeToWait } from "./_wait.ts";
+import { type AcquireOptions, type AsyncAcquireOptions, timeAndSignal, timeToWait } from "./_wait.ts";
 
 /**
  * A lock that one thread at a time can hold, or one of several asynchronous functions of the same thread.
@@ -110,9 +110,8 @@ export class Lock {
    * @throws {TypeError} If an option is of the wrong type.
    */
   acquireAsync(options?: AsyncAcquireOptions): Promise<boolean> {
-    const timeout = timeToWait(options);
-    checkSignal(options?.signal);
-    return this.#mutex.acquireAsync(timeout, options?.signal);
+    const { timeout, signal } = timeAndSignal(options);
+    return this.#mutex.acquireAsync(timeout, signal);
   }
 
   /**

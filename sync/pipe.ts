@@ -103,7 +103,7 @@ export class Connection {
    * @throws {TypeError} If it is not.
    */
   constructor(handle: Handle) {
-    this.#cell = new Cell("Connection", checkHandle("Connection", handle), SIZE);
+    this.#cell = new Cell("Connection", checkHandle("Connection", handle), SIZE, undefined, 3);
     this.#end = handle.data === 1 ? 1 : 0;
     const { words, member } = this.#cell;
     const direction = (index: 0 | 1): Direction => {

@@ -25,6 +25,7 @@ import {
   type AcquireOptions,
   type AsyncAcquireOptions,
   type AsyncWaitOptions,
+  timeAndSignal,
   timeToWait,
   waitFor,
   waitForAsync,
@@ -100,7 +101,7 @@ export class Queue<T = unknown> {
     const { kind } = new.target;
     const handle = handleIn(kind, maxsize);
     const most = handle === undefined ? checkMaxsize(maxsize) : 0;
-    this.#cell = new Cell(kind, handle, SIZE, () => ({ memory: [ringMemory()] }));
+    this.#cell = new Cell(kind, handle, SIZE, () => ({ memory: [ringMemory()] }), 2);
     const { words, member } = this.#cell;
     if (handle === undefined) words[MAXSIZE] = most;
     this.#ring = new Ring(words, RING_AT, this.#cell.handle.memory[1]!, member, this.#cell.place(0));
@@ -163,9 +164,8 @@ export class Queue<T = unknown> {
    * @throws {RangeError} If the item takes more than 1 GiB, or there is no memory for it.
    */
   async putAsync(item: T, options?: AsyncAcquireOptions): Promise<void> {
-    const timeout = timeToWait(options);
-    checkSignal(options?.signal);
-    options?.signal?.throwIfAborted();
+    const { timeout, signal } = timeAndSignal(options);
+    signal?.throwIfAborted();
     this.#refuseIfClosed();
     const packed = this.#items.pack(item);
     let done = false;
@@ -174,7 +174,7 @@ export class Queue<T = unknown> {
       if (!done && timeout > 0) {
         const item = kept(packed);
         const attempt = (): boolean => this.#put(item);
-        done = await waitForAsync(this.#cell.member, this.#putters, attempt, timeout, options?.signal);
+        done = await waitForAsync(this.#cell.member, this.#putters, attempt, timeout, signal);
       }
     } finally {
       if (!done) this.#items.withdraw(packed);
@@ -228,9 +228,7 @@ export class Queue<T = unknown> {
    * @throws {TypeError} If an option is of the wrong type.
    */
   async getAsync(options?: AsyncAcquireOptions): Promise<T> {
-    const timeout = timeToWait(options);
-    const signal = options?.signal;
-    checkSignal(signal);
+    const { timeout, signal } = timeAndSignal(options);
     signal?.throwIfAborted();
     let record: RingRecord | undefined;
     const attempt = (): boolean => (record = this.#take(true)) !== undefined;

@@ -15,12 +15,12 @@
  */
 
 import { InvalidStateError } from "../errors.ts";
-import { checkOptions, checkSignal } from "../_options.ts";
+import { checkOptions } from "../_options.ts";
 import { atomics } from "./_atomics.ts";
 import { Cell, checkHandle, FIRST, type Handle, travels } from "./_cell.ts";
 import { type AsyncHeld, type Held, hold, holdAsync, lockCores } from "./_held.ts";
 import { MUTEX, Mutex } from "./_mutex.ts";
-import { type AcquireOptions, type AsyncAcquireOptions, timeToWait } from "./_wait.ts";
+import { type AcquireOptions, type AsyncAcquireOptions, timeAndSignal, timeToWait } from "./_wait.ts";
 
 const DEPTH = FIRST;
 
@@ -103,10 +103,9 @@ export class RLock {
    * @throws {TypeError} If an option is of the wrong type.
    */
   async acquireAsync(options?: AsyncAcquireOptions): Promise<boolean> {
-    const timeout = timeToWait(options);
-    checkSignal(options?.signal);
+    const { timeout, signal } = timeAndSignal(options);
     if (this.#again()) return true;
-    return this.#first(await this.#mutex.acquireAsync(timeout, options?.signal));
+    return this.#first(await this.#mutex.acquireAsync(timeout, signal));
   }
 
   #again(): boolean {

@@ -15,11 +15,18 @@
  */
 
 import { InvalidStateError } from "../errors.ts";
-import { checkOptions, checkSignal, show } from "../_options.ts";
+import { checkOptions, show } from "../_options.ts";
 import { atomics } from "./_atomics.ts";
 import { Cell, checkHandle, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
 import { type AsyncHeld, type Held, hold, holdAsync } from "./_held.ts";
-import { type AcquireOptions, type AsyncAcquireOptions, timeToWait, waitFor, waitForAsync } from "./_wait.ts";
+import {
+  type AcquireOptions,
+  type AsyncAcquireOptions,
+  timeAndSignal,
+  timeToWait,
+  waitFor,
+  waitForAsync,
+} from "./_wait.ts";
 import { WAIT_SET, WaitSet } from "./_wait_set.ts";
 
 const PERMITS = FIRST;
@@ -114,12 +121,11 @@ export class Semaphore {
    * @throws {TypeError} If an option is of the wrong type.
    */
   async acquireAsync(options?: AsyncAcquireOptions): Promise<boolean> {
-    const timeout = timeToWait(options);
-    checkSignal(options?.signal);
-    options?.signal?.throwIfAborted();
+    const { timeout, signal } = timeAndSignal(options);
+    signal?.throwIfAborted();
     if (this.#attempt()) return true;
     if (!(timeout > 0)) return false;
-    return await waitForAsync(this.#cell.member, this.#waiting, this.#attempt, timeout, options?.signal);
+    return await waitForAsync(this.#cell.member, this.#waiting, this.#attempt, timeout, signal);
   }
 
   readonly #attempt = (): boolean => {

@@ -7,8 +7,8 @@
  * @module
  */
 
-import { show } from "../_options.ts";
-import { Cell, checkHandle, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
+import { checkIterator, show } from "../_options.ts";
+import { Cell, checkHandle, dataOf, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
 import { GUARD, Guard } from "./_guard.ts";
 import type { Lock } from "./lock.ts";
 import type { RLock } from "./rlock.ts";
@@ -68,6 +68,7 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
   readonly #type: NumericType | undefined;
   readonly #view: AnyView | undefined;
   readonly #strings: Strings | undefined;
+  readonly #maxBytes: number;
   readonly #lock: Lock | RLock | undefined;
 
   /**
@@ -81,7 +82,7 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
    */
   constructor(type: T | Handle, sizeOrValues: number | Iterable<ValueOf<T>> = 0, options: SharedValueOptions = {}) {
     const handle = handleIn("SharedArray", type);
-    const name = (handle === undefined ? type : (handle.data as ArrayData).type) as SharedType;
+    const name = (handle === undefined ? type : dataOf<ArrayData>("SharedArray", handle).type) as SharedType;
     this.#name = name;
     this.#type = numericType(name);
     let values: readonly unknown[] | undefined;
@@ -94,6 +95,7 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
     const { length } = this;
     const made = handle === undefined ? describe(name, options) : undefined;
     const maxBytes = made?.maxBytes ?? (handle!.data as ArrayData).maxBytes;
+    this.#maxBytes = maxBytes;
     const bytes = this.#type?.View.BYTES_PER_ELEMENT ?? slotBytes(maxBytes);
     // Checked before the memory is taken.
     for (const value of values ?? []) {
@@ -103,7 +105,7 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
     this.#cell = new Cell("SharedArray", handle, this.#type === undefined ? GUARD : 0, () => ({
       memory: [allocate(length, bytes)],
       data: { type: name, length, maxBytes, lock: made!.lock?.handle },
-    }));
+    }), 2);
     const { words, member } = this.#cell;
     const memory = this.#cell.handle.memory[1]!;
     if (this.#type !== undefined) {
@@ -177,7 +179,11 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
     if (list.length !== this.length) {
       throw new RangeError(`Cannot set ${list.length} values as the array has ${this.length} elements`);
     }
-    if (this.#type !== undefined) { for (const value of list) checkNumber(this.#type, this.#name, value); }
+    // All are checked before the first is set.
+    for (const value of list) {
+      if (this.#type !== undefined) checkNumber(this.#type, this.#name, value);
+      else stringBytes(value, this.#maxBytes);
+    }
     list.forEach((value, i) => this.set(i, value));
   }
 
@@ -231,7 +237,10 @@ function elements(values: unknown): unknown[] {
   if (!iterable) {
     throw new TypeError(`Cannot make a SharedArray as its elements must be iterable: current value is ${show(values)}`);
   }
-  return [...values as Iterable<unknown>];
+  const list: unknown[] = [];
+  const from = values as Iterable<unknown>;
+  for (const value of { [Symbol.iterator]: () => checkIterator(from[Symbol.iterator]()) }) list.push(value);
+  return list;
 }
 
 function allocate(length: number, bytes: number): SharedArrayBuffer {

@@ -9,7 +9,7 @@
 
 import { checkOptions, show } from "../_options.ts";
 import { reviveShared } from "../codec/shared.ts";
-import { Cell, checkHandle, type Handle, handleIn, travels } from "./_cell.ts";
+import { Cell, checkHandle, dataOf, type Handle, handleIn, travels } from "./_cell.ts";
 import { GUARD, Guard } from "./_guard.ts";
 import { lockCores } from "./_held.ts";
 import type { Lock } from "./lock.ts";
@@ -101,12 +101,13 @@ export class Value<T extends SharedType = SharedType> {
   constructor(type: T | Handle, initial?: ValueOf<T>, options: SharedValueOptions = {}) {
     const handle = handleIn("Value", type);
     const made = handle === undefined ? describe(type as T, options) : undefined;
-    this.#name = (handle === undefined ? type : (handle.data as ValueData).type) as SharedType;
+    this.#name = (handle === undefined ? type : dataOf<ValueData>("Value", handle).type) as SharedType;
     this.#type = numericType(this.#name);
     const string = this.#type === undefined;
     const maxBytes = made?.maxBytes ?? (handle!.data as ValueData).maxBytes;
     // Checked before anything is made.
-    const first = initial ?? (string ? "" : typeof this.#type!.least === "bigint" ? 0n : 0);
+    const none = string ? "" : typeof this.#type!.least === "bigint" ? 0n : 0;
+    const first = initial === undefined ? none : initial;
     if (handle === undefined && !string) checkNumber(this.#type!, this.#name, first);
     const size = string ? STRING_AT / 4 + slotBytes(maxBytes) / 4 : 4;
     this.#cell = new Cell("Value", handle, size, () => ({ data: { ...made, lock: made!.lock?.handle } }));

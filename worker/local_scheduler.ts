@@ -171,8 +171,9 @@ export class LocalScheduler implements Scheduler {
   async #chunk(task: Task): Promise<Outcome> {
     const results: unknown[] = [];
     const failures: [number, unknown][] = [];
-    for (const [index, item] of task.args.entries()) {
+    for (let index = 0; index < task.args.length; index++) {
       if (task.settled) break; // terminated meanwhile
+      const item = task.args[index];
       const outcome = await this.#call(task, task.mode === "map" ? [item] : item);
       results.push(outcome.ok ? outcome.value : undefined);
       if (!outcome.ok) failures.push([index, outcome.error]);

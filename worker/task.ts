@@ -164,8 +164,12 @@ export abstract class Task {
   readonly mode: TaskMode;
   /** What that is called in messages; empty for nothing. */
   get name(): string {
-    const { name } = this.fn;
-    return typeof name === "string" ? name : "";
+    try {
+      const { name } = this.fn;
+      return typeof name === "string" ? name : "";
+    } catch {
+      return ""; // a getter of its own, or a proxy
+    }
   }
 
   /** The arguments, the items or the tuples. */
@@ -257,7 +261,7 @@ export class RangeTask extends ToldTask {
     const range = this.range!;
     this.range = undefined;
     if (this.piece >= 0 || this.parcel !== undefined || this.settled) return;
-    this.args = range.numbers.slice(range.start, range.end);
+    this.args = Array.from({ length: this.#calls }, (_, i) => range.numbers[range.start + i]);
   }
 }
 
