@@ -6,7 +6,7 @@
 
 import { type Future, hasFailed, isFuture, watch } from "./_future.ts";
 import { isIterable } from "./_calls.ts";
-import { checkIterator, checkOptions, checkSignal, checkTimeout, show } from "./_options.ts";
+import { checkIterator, checkSignal, checkTimeout, readOnce, show } from "./_options.ts";
 import { TimeoutError } from "./errors.ts";
 import { Queue } from "./worker/queue.ts";
 
@@ -90,9 +90,9 @@ export function asCompleted<F extends Future<unknown>>(
   options: AsCompletedOptions = {},
 ): AsyncIterableIterator<F, undefined> {
   const all = checkFutures(futures);
-  checkOptions(options);
-  checkSignal(options.signal);
-  return new Completed(all, performance.now() + checkTimeout(options.timeout), options.signal);
+  const { timeout, signal }: AsCompletedOptions = readOnce(options, ["timeout", "signal"]);
+  checkSignal(signal);
+  return new Completed(all, performance.now() + checkTimeout(timeout), signal);
 }
 
 interface Waiter<F> {
@@ -228,11 +228,11 @@ export function wait<F extends Future<unknown>>(
   options: WaitForOptions = {},
 ): Promise<Waited<F>> {
   const all = checkFutures(futures);
-  checkOptions(options);
-  const { signal } = options;
+  const wishes: WaitForOptions = readOnce(options, ["timeout", "signal", "returnWhen"]);
+  const { signal } = wishes;
   checkSignal(signal);
-  const time = checkTimeout(options.timeout);
-  const returnWhen = checkReturnWhen(options.returnWhen);
+  const time = checkTimeout(wishes.timeout);
+  const returnWhen = checkReturnWhen(wishes.returnWhen);
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
     const undo: (() => void)[] = [];

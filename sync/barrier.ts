@@ -102,12 +102,13 @@ export class Barrier {
    */
   constructor(parties: number | Handle, options: BarrierOptions = {}) {
     checkOptions(options);
-    checkOptionalFunction("action", options.action);
+    const { action } = options;
+    checkOptionalFunction("action", action);
     const handle = handleIn("Barrier", parties);
     const timeout = handle === undefined ? checkTimeout(options.timeout) : handle.data as number;
     if (handle === undefined) checkParties(parties);
     this.#cell = new Cell("Barrier", handle, SIZE, () => ({ data: timeout }));
-    this.#action = options.action;
+    this.#action = action;
     this.#timeout = timeout;
     const { words, member } = this.#cell;
     if (handle === undefined) words[PARTIES] = parties as number;
