@@ -19,6 +19,7 @@
 import { ExecutorCalls } from "./_executor.ts";
 import type { Future } from "./_future.ts";
 import { checkArgs, checkCount, checkLimit, checkOptionalFunction, checkOptions, show } from "./_options.ts";
+import { refuseToBlockForMessages } from "./_platform.ts";
 import { workerOptions } from "./_worker_options.ts";
 import { refuseInstances } from "./codec/encoder.ts";
 import { BrokenProcessPoolError } from "./errors.ts";
@@ -394,6 +395,7 @@ export class ProcessPoolExecutor implements Executor {
     ...rest: [...iterables: { [K in keyof A]: Iterable<A[K]> }, options: ExecutorMapOptions]
   ): IterableIterator<Awaited<R>>;
   mapSync<R>(fn: (...args: never[]) => R, ...rest: unknown[]): IterableIterator<Awaited<R>> {
+    refuseToBlockForMessages("'map()'");
     return this.#calls.mapSync(fn, rest);
   }
 

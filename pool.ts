@@ -18,6 +18,7 @@
 import type { AsyncResult } from "./_async_result.ts";
 import { Calls } from "./_calls.ts";
 import { checkCount, checkLimit, checkOptions } from "./_options.ts";
+import { refuseToBlockForMessages } from "./_platform.ts";
 import type { ResultIterator } from "./_result_stream.ts";
 import { traceJson } from "./_trace.ts";
 import { InvalidStateError } from "./errors.ts";
@@ -264,6 +265,7 @@ export class Pool implements AsyncDisposable, Disposable {
     fn: (...args: A) => R,
     ...rest: ArgsAndOptions<A, CallOptions>
   ): Awaited<R> {
+    refuseToBlockForMessages("'apply()'");
     return this.#calls.applyAsync<Awaited<R>>(fn, rest[0], rest[1]).getSync();
   }
 
@@ -362,6 +364,7 @@ export class Pool implements AsyncDisposable, Disposable {
     items: Iterable<T>,
     options?: MapOptions,
   ): Awaited<R>[] {
+    refuseToBlockForMessages("'map()'");
     return this.#calls.mapAsync<Awaited<R>>(fn, "map", items, options).getSync();
   }
 
@@ -463,6 +466,7 @@ export class Pool implements AsyncDisposable, Disposable {
     argTuples: Iterable<Readonly<NoInfer<A>>>,
     options?: MapOptions,
   ): Awaited<R>[] {
+    refuseToBlockForMessages("'starmap()'");
     return this.#calls.mapAsync<Awaited<R>>(fn, "starmap", argTuples, options).getSync();
   }
 

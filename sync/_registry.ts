@@ -4,6 +4,7 @@
  * @module
  */
 
+import { refuseWithoutSharedMemory } from "../_platform.ts";
 import { atomics } from "./_atomics.ts";
 
 /*
@@ -59,6 +60,7 @@ export class Registry {
   readonly #words: Int32Array;
 
   constructor(memory?: SharedArrayBuffer) {
+    refuseWithoutSharedMemory();
     this.memory = memory ?? new SharedArrayBuffer((TABLE + SLOTS * WORDS) * 4);
     this.#words = new Int32Array(this.memory);
     // By way of memory that is not shared, as older runtimes want it.

@@ -18,6 +18,7 @@
  * @module
  */
 
+import { refuseToBlock } from "../_platform.ts";
 import { BrokenBarrierError, TimeoutError } from "../errors.ts";
 import { checkOptionalFunction, checkOptions, checkSignal, checkTimeout, show } from "../_options.ts";
 import { atomics } from "./_atomics.ts";
@@ -25,6 +26,9 @@ import { Cell, checkHandle, FIRST, HANDLE, type Handle, handleIn, travels } from
 import { GUARD, Guard } from "./_guard.ts";
 import { type AsyncWaitOptions, waitFor, waitForAsync, waitOptions } from "./_wait.ts";
 import { WAIT_SET, WaitSet } from "./_wait_set.ts";
+
+/** What awaits in place of `wait()`. */
+const INSTEAD = "'waitAsync()'";
 
 const PARTIES = FIRST;
 const ROUND = FIRST + 1;
@@ -137,13 +141,14 @@ export class Barrier {
   wait(timeout?: number): number {
     const time = this.#time(timeout);
     const deadline = atomics.now() + time;
+    refuseToBlock(INSTEAD);
     for (;;) {
       const round = this.#arrive();
       if (typeof round === "number") return round;
       const passed = () => round === undefined ? this.#actionOver() : this.#hasPassed(round);
       let over = false;
       try {
-        over = waitFor(this.#cell.member, this.#waiting, passed, deadline - atomics.now());
+        over = waitFor(this.#cell.member, this.#waiting, passed, deadline - atomics.now(), INSTEAD);
       } finally {
         over ||= this.#leave(round);
       }

@@ -18,6 +18,7 @@
  * @module
  */
 
+import { refuseToBlock } from "../_platform.ts";
 import { InvalidStateError } from "../errors.ts";
 import { checkFunction, checkOptions, checkSignal, checkTimeout, show } from "../_options.ts";
 import { reviveShared } from "../codec/shared.ts";
@@ -36,6 +37,9 @@ import {
   waitForAsync,
   waitOptions,
 } from "./_wait.ts";
+
+/** What awaits in place of `wait()`. */
+const INSTEAD = "'waitAsync()'";
 
 const CURSOR = FIRST;
 const IDS = FIRST + 1;
@@ -200,8 +204,9 @@ export class Condition {
   wait(timeout?: number): boolean {
     const time = checkTimeout(timeout);
     this.#refuseUnlessHeld("wait");
+    refuseToBlock(INSTEAD);
     const depth = this.#begin();
-    let notified = waitFor(this.#cell.member, this.#place, this.#attempt, time);
+    let notified = waitFor(this.#cell.member, this.#place, this.#attempt, time, INSTEAD);
     this.#core.mutex.acquire(Infinity);
     this.#core.restore(depth);
     if (!notified) notified = this.#giveUp();

@@ -118,7 +118,7 @@ export class Event {
     const time = checkTimeout(timeout);
     const hasCome = this.#hasCome();
     if (hasCome()) return true;
-    return time > 0 && waitFor(this.#cell.member, this.#waiting, hasCome, time);
+    return time > 0 && waitFor(this.#cell.member, this.#waiting, hasCome, time, "'waitAsync()'");
   }
 
   /**

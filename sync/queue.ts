@@ -42,6 +42,8 @@ const JOINERS = PUTTERS + RARE_WAIT_SET;
 const SIZE = JOINERS + WAIT_SET - FIRST;
 /** As many items as anyone can count to. */
 const UNLIMITED = 0x7fffffff;
+/** What awaits in place of `get()`. */
+const GET = "'getAsync()'";
 
 /**
  * A queue of values between any threads.
@@ -143,7 +145,7 @@ export class Queue<T = unknown> {
       done = this.#putInTurn(packed);
       if (!done && timeout > 0) {
         const item = kept(packed);
-        done = waitFor(this.#cell.member, this.#putters, () => this.#putInTurn(item), timeout);
+        done = waitFor(this.#cell.member, this.#putters, () => this.#putInTurn(item), timeout, "'putAsync()'");
       }
     } finally {
       if (!done) this.#items.withdraw(packed);
@@ -212,9 +214,9 @@ export class Queue<T = unknown> {
     const timeout = timeToWait(options);
     let record: RingRecord | undefined;
     const attempt = (): boolean => (record = this.#take(false)) !== undefined;
-    if (!attempt() && timeout > 0) waitFor(this.#cell.member, this.#getters, attempt, timeout);
+    if (!attempt() && timeout > 0) waitFor(this.#cell.member, this.#getters, attempt, timeout, GET);
     if (record === undefined) throw new QueueEmptyError("Cannot get an item as the queue is empty");
-    return this.#items.unpack(record) as T;
+    return this.#items.unpack(record, GET) as T;
   }
 
   /**
@@ -240,7 +242,7 @@ export class Queue<T = unknown> {
   }
 
   #take(keep: boolean): RingRecord | undefined {
-    let record = this.#ring.get(keep);
+    let record = this.#items.takeLeft() ?? this.#ring.get(keep);
     if (record === undefined) {
       if (atomics.load(this.#cell.words, CLOSED) === 0) return undefined;
       record = this.#ring.get(keep); // what was put before it was closed; after that nothing is
@@ -298,7 +300,7 @@ export class Queue<T = unknown> {
   /** Blocks until all items were reported done, for {@linkcode JoinableQueue}. */
   protected waitUntilDone(timeout: number): boolean {
     if (this.#allDone()) return true;
-    return timeout > 0 && waitFor(this.#cell.member, this.#joiners, this.#allDone, timeout);
+    return timeout > 0 && waitFor(this.#cell.member, this.#joiners, this.#allDone, timeout, "'joinAsync()'");
   }
 
   /** The same in the event loop. */

@@ -103,7 +103,7 @@ export class Semaphore {
   acquire(options?: AcquireOptions): boolean {
     const timeout = timeToWait(options);
     if (this.#attempt()) return true;
-    return timeout > 0 && waitFor(this.#cell.member, this.#waiting, this.#attempt, timeout);
+    return timeout > 0 && waitFor(this.#cell.member, this.#waiting, this.#attempt, timeout, "'acquireAsync()'");
   }
 
   /**
