@@ -373,6 +373,7 @@ export class ProcessPoolExecutor implements Executor {
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the executor was shut down.
    * @throws {BrokenProcessPoolError} If it is broken.
+   * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
    * @example Without `await`
    * ```ts

@@ -251,6 +251,7 @@ export class Pool implements AsyncDisposable, Disposable {
    * @throws {TypeError} If an argument is of a wrong kind.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
+   * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
    * @example Without `await`
    * ```ts
@@ -349,6 +350,7 @@ export class Pool implements AsyncDisposable, Disposable {
    * @throws {TypeError} If an argument is of a wrong kind.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
+   * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
    * @example Without `await`
    * ```ts
@@ -451,6 +453,7 @@ export class Pool implements AsyncDisposable, Disposable {
    * @throws {TypeError} If an argument is of a wrong kind.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
+   * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
    * @example Without `await`
    * ```ts

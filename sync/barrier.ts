@@ -136,6 +136,7 @@ export class Barrier {
    * @returns A number from 0 to `parties - 1`, another one for each party of a round.
    * @throws {BrokenBarrierError} If the barrier is or gets broken or reset, or `timeout` is over.
    * @throws {TypeError} If `timeout` is not a number.
+   * @throws {InvalidStateError} On the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   wait(timeout?: number): number {

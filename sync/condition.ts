@@ -199,6 +199,7 @@ export class Condition {
    * @returns Whether it was notified: false only after `timeout`. The lock is held in both cases.
    * @throws {InvalidStateError} If this thread does not hold the lock.
    * @throws {TypeError} If `timeout` is not a number.
+   * @throws {InvalidStateError} On the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile; the lock is not held then.
    */
   wait(timeout?: number): boolean {
@@ -254,6 +255,7 @@ export class Condition {
    * @returns What the predicate gave last: falsy only after `timeout`.
    * @throws {InvalidStateError} If this thread does not hold the lock.
    * @throws {TypeError} If `predicate` is not a function or `timeout` not a number.
+   * @throws {InvalidStateError} On the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile; the lock is not held then.
    */
   waitFor<T>(predicate: () => T, timeout?: number): T {

@@ -112,6 +112,7 @@ export class Event {
    * @param timeout How long to wait at most, in milliseconds; 0 and less: not at all.
    * @returns Whether it was set: false only after `timeout`.
    * @throws {TypeError} If `timeout` is not a number.
+   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   wait(timeout?: number): boolean {

@@ -192,6 +192,7 @@ export class Connection {
    * @throws {InvalidStateError} If this end only receives.
    * @throws {SerializationError} If the value cannot be sent.
    * @throws {RangeError} If it takes more than 1 GiB, or there is no memory for it.
+   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   send(value: unknown): void {
@@ -233,6 +234,7 @@ export class Connection {
    * @throws {ClosedError} If this end is closed; or the other one is, and nothing is left.
    * @throws {InvalidStateError} If this end only sends.
    * @throws {SerializationError} If the value cannot be read here; it is gone.
+   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   recv(timeout?: number): unknown {
@@ -279,6 +281,7 @@ export class Connection {
    * @throws {TypeError} If `timeout` is not a number.
    * @throws {ClosedError} If this end is closed.
    * @throws {InvalidStateError} If this end only sends.
+   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   poll(timeout: number = 0): boolean {

@@ -134,6 +134,7 @@ export class Queue<T = unknown> {
    * @throws {SerializationError} If the item cannot be sent.
    * @throws {TypeError} If an option is of the wrong type.
    * @throws {RangeError} If the item takes more than 1 GiB, or there is no memory for it.
+   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   put(item: T, options?: AcquireOptions): void {
@@ -208,6 +209,7 @@ export class Queue<T = unknown> {
    * @throws {ClosedError} If the queue is closed and empty.
    * @throws {SerializationError} If the item cannot be read here; it is gone.
    * @throws {TypeError} If an option is of the wrong type.
+   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   get(options?: AcquireOptions): T {
@@ -368,6 +370,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
    * @param timeout How long to wait at most, in milliseconds; 0 and less: not at all.
    * @returns Whether all are done: false only after `timeout`.
    * @throws {TypeError} If `timeout` is not a number.
+   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   join(timeout?: number): boolean {

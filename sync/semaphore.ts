@@ -98,6 +98,7 @@ export class Semaphore {
    * @param options How long to wait at most.
    * @returns Whether it was taken: false only after `timeout`, or with `block: false`.
    * @throws {TypeError} If an option is of the wrong type.
+   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   acquire(options?: AcquireOptions): boolean {
@@ -159,6 +160,7 @@ export class Semaphore {
    * Takes a permit until the end of the block: `using _ = semaphore.hold()`.
    *
    * @returns What gives it back.
+   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   hold(): Held {
