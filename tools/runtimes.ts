@@ -134,7 +134,8 @@ function startChromium(folder: string): Start {
   const args = ["--headless", "--disable-gpu", "--no-first-run", `--user-data-dir=${folder}/profile`, ...sandbox];
   return (url, from) => {
     const all = [...args, `${url}?from=${from}`];
-    return Promise.resolve(new Deno.Command("chromium", { args: all, stdout: "null", stderr: "piped" }).spawn());
+    const env = { TMPDIR: folder };
+    return Promise.resolve(new Deno.Command("chromium", { args: all, env, stdout: "null", stderr: "piped" }).spawn());
   };
 }
 
