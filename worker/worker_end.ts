@@ -26,6 +26,7 @@ export function watchForEnd(name: string, farewell: (code: number) => void): voi
   const scope = globalThis as unknown as Ending;
   const { Deno } = scope;
   const { error: print } = console; // kept, as a task may put another in its place
+  const { wait } = Atomics;
   const close = scope.close?.bind(scope);
   const process = isDeno() ? undefined : scope.process; // Bun's; that of Deno calls what is replaced here
   const exit = Deno?.exit.bind(Deno) ?? process?.exit.bind(process);
@@ -33,7 +34,8 @@ export function watchForEnd(name: string, farewell: (code: number) => void): voi
     farewell(Number(code ?? Deno?.exitCode ?? 0) | 0);
     exit?.(code);
     close?.();
-    throw new Error("The worker is closed");
+    // In browsers the code would run on, and end its task after all: it stands still until it is terminated.
+    for (;;) wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
   };
   if (Deno !== undefined) Deno.exit = end;
   if (process !== undefined) process.exit = end;

@@ -466,6 +466,12 @@ const CHECKS: Record<string, Check> = {
     thread.start();
     await thread.join();
     equal(thread.exitcode, 0);
+    for (let i = 0; i < 20; i++) {
+      const closing = new Process({ target: () => self.close() });
+      closing.start();
+      await closing.join();
+      equal(closing.exitcode, 0);
+    }
   },
   "Process: terminate": async () => {
     const begun = new Event();
