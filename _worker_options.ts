@@ -4,6 +4,7 @@
  * @module
  */
 
+<<<<<<< HEAD
 import {
   checkArgs,
   checkBoolean,
@@ -13,6 +14,11 @@ import {
   checkOptions,
   show,
 } from "./_options.ts";
+=======
+import { isDeno } from "./_platform.ts";
+import { InvalidStateError } from "./errors.ts";
+import { checkArgs, checkCount, checkLimit, checkOptionalFunction, checkOptions, show } from "./_options.ts";
+>>>>>>> 1caa262710fde8e63eecf71b907f52ecf164a4a1
 import { type AnyFunction, isIdentifier } from "./codec/functions.ts";
 import type { WorkerPermissions } from "./pool_types.ts";
 import type { WorkerOptions } from "./worker/setup.ts";
@@ -73,6 +79,7 @@ const KINDS: readonly string[] = ["env", "ffi", "import", "net", "read", "run", 
 /** What workers may do, checked; undefined for as much as this program. */
 export function checkPermissions(permissions: WorkerPermissions | undefined): Deno.PermissionOptions | undefined {
   if (permissions === undefined || permissions === "inherit") return undefined;
+  if (!isDeno()) throw new InvalidStateError("Cannot use 'permissions' as this runtime has none: only Deno does");
   if (permissions === "none") return permissions;
   if (typeof permissions !== "object" || permissions === null) {
     throw new TypeError(

@@ -18,8 +18,14 @@
 
 import { ExecutorCalls } from "./_executor.ts";
 import type { Future } from "./_future.ts";
+<<<<<<< HEAD
 import { checkArgs, checkCount, checkLimit, checkOptionalFunction, checkOptions, readOnce, show } from "./_options.ts";
 import { WORKER_WISHES, workerOptions } from "./_worker_options.ts";
+=======
+import { checkArgs, checkCount, checkLimit, checkOptionalFunction, checkOptions, show } from "./_options.ts";
+import { refuseToBlockForMessages } from "./_platform.ts";
+import { workerOptions } from "./_worker_options.ts";
+>>>>>>> 1caa262710fde8e63eecf71b907f52ecf164a4a1
 import { refuseInstances } from "./codec/encoder.ts";
 import { BrokenProcessPoolError } from "./errors.ts";
 import type { PoolStats, WorkerPermissions } from "./pool_types.ts";
@@ -372,6 +378,7 @@ export class ProcessPoolExecutor implements Executor {
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the executor was shut down.
    * @throws {BrokenProcessPoolError} If it is broken.
+   * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
    * @example Without `await`
    * ```ts
@@ -394,6 +401,7 @@ export class ProcessPoolExecutor implements Executor {
     ...rest: [...iterables: { [K in keyof A]: Iterable<A[K]> }, options: ExecutorMapOptions]
   ): IterableIterator<Awaited<R>>;
   mapSync<R>(fn: (...args: never[]) => R, ...rest: unknown[]): IterableIterator<Awaited<R>> {
+    refuseToBlockForMessages("'map()'");
     return this.#calls.mapSync(fn, rest);
   }
 

@@ -17,7 +17,12 @@
 
 import type { AsyncResult } from "./_async_result.ts";
 import { Calls } from "./_calls.ts";
+<<<<<<< HEAD
 import { checkCount, checkLimit, readOnce } from "./_options.ts";
+=======
+import { checkCount, checkLimit, checkOptions } from "./_options.ts";
+import { refuseToBlockForMessages } from "./_platform.ts";
+>>>>>>> 1caa262710fde8e63eecf71b907f52ecf164a4a1
 import type { ResultIterator } from "./_result_stream.ts";
 import { traceJson } from "./_trace.ts";
 import { InvalidStateError } from "./errors.ts";
@@ -247,6 +252,7 @@ export class Pool implements AsyncDisposable, Disposable {
    * @throws {TypeError} If an argument is of a wrong kind.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
+   * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
    * @example Without `await`
    * ```ts
@@ -261,6 +267,7 @@ export class Pool implements AsyncDisposable, Disposable {
     fn: (...args: A) => R,
     ...rest: ArgsAndOptions<A, CallOptions>
   ): Awaited<R> {
+    refuseToBlockForMessages("'apply()'");
     return this.#calls.applyAsync<Awaited<R>>(fn, rest[0], rest[1]).getSync();
   }
 
@@ -344,6 +351,7 @@ export class Pool implements AsyncDisposable, Disposable {
    * @throws {TypeError} If an argument is of a wrong kind.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
+   * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
    * @example Without `await`
    * ```ts
@@ -359,6 +367,7 @@ export class Pool implements AsyncDisposable, Disposable {
     items: Iterable<T>,
     options?: MapOptions,
   ): Awaited<R>[] {
+    refuseToBlockForMessages("'map()'");
     return this.#calls.mapAsync<Awaited<R>>(fn, "map", items, options).getSync();
   }
 
@@ -445,6 +454,7 @@ export class Pool implements AsyncDisposable, Disposable {
    * @throws {TypeError} If an argument is of a wrong kind.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
+   * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
    * @example Without `await`
    * ```ts
@@ -460,6 +470,7 @@ export class Pool implements AsyncDisposable, Disposable {
     argTuples: Iterable<Readonly<NoInfer<A>>>,
     options?: MapOptions,
   ): Awaited<R>[] {
+    refuseToBlockForMessages("'starmap()'");
     return this.#calls.mapAsync<Awaited<R>>(fn, "starmap", argTuples, options).getSync();
   }
 

@@ -237,7 +237,7 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
    * Blocks this thread until it has ended.
    *
    * @param timeout How long to wait at most, in milliseconds; 0 and less: not at all.
-   * @throws {InvalidStateError} If it was not started.
+   * @throws {InvalidStateError} If it was not started; or in a browser, where a thread cannot block for its workers.
    * @throws {TypeError} If `timeout` is not a number.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { Decoder } from "../codec/decoder.ts";
+import { refuseToBlockForMessages } from "../_platform.ts";
+import { Decoder, sourceOf } from "../codec/decoder.ts";
 import { Encoder } from "../codec/encoder.ts";
 import type { Member, WaitPlace } from "./_thread.ts";
 import { thisThread } from "./_thread.ts";
@@ -16,6 +17,7 @@ export class Items {
   readonly #member: Member;
   readonly #encoder = new Encoder(Infinity);
   readonly #decoder = new Decoder(() => thisThread().environment(), false);
+  readonly #left: RingRecord[] = [];
   #busy = false;
 
   constructor(member: Member) {
@@ -58,17 +60,38 @@ export class Items {
     if (item.ticket !== 0) thisThread().office.withdraw(item.ticket);
   }
 
-  /** Unpacks a record, blocking until what was left elsewhere has come. */
-  unpack(record: RingRecord): unknown {
+  /**
+   * Unpacks a record, blocking until what was left elsewhere has come; `instead` names what awaits.
+   *
+   * @throws {InvalidStateError} If that cannot come while this thread blocks.
+   */
+  unpack(record: RingRecord, instead: string): unknown {
     let things: readonly unknown[] = [];
     if (record.ticket !== 0) {
       const claim = (): boolean => this.#claim(record.ticket, (found) => things = found);
-      waitFor(this.#member, anywhere(record.ticket), claim, Infinity);
+      if (!claim()) {
+        this.#refuseToBlock(record, instead);
+        waitFor(this.#member, anywhere(record.ticket), claim, Infinity, instead);
+      }
     }
     return this.#decoder.decode(record.source, 0, things);
   }
 
-  /** The same, waiting in the event loop. */
+  #refuseToBlock({ source, ticket }: RingRecord, instead: string): void {
+    try {
+      refuseToBlockForMessages(instead);
+    } catch (error) {
+      this.#left.push({ source: sourceOf(source.bytes.slice()), ticket });
+      throw error;
+    }
+  }
+
+  /** A record that could not be unpacked without the event loop. */
+  takeLeft(): RingRecord | undefined {
+    return this.#left.length === 0 ? undefined : this.#left.shift();
+  }
+
+  /** The same as {@linkcode Items.unpack}, waiting in the event loop. */
   async unpackAsync(record: RingRecord): Promise<unknown> {
     let things: readonly unknown[] = [];
     if (record.ticket !== 0) {

@@ -5,11 +5,12 @@
  * @module
  */
 
+import { canBlock } from "../_platform.ts";
 import { CancelledError } from "../errors.ts";
 import { atomics } from "./_atomics.ts";
 import { ID_MASK } from "./_registry.ts";
 import type { Member } from "./_thread.ts";
-import { waitFor, waitForAsync } from "./_wait.ts";
+import { spinFor, waitFor, waitForAsync } from "./_wait.ts";
 import { WAIT_SET, WaitSet } from "./_wait_set.ts";
 
 /*
@@ -58,7 +59,10 @@ export class Mutex {
   /** Takes it, waiting at most `timeout` milliseconds for it: whether it has. */
   acquire(timeout: number): boolean {
     if (this.tryAcquire()) return true;
-    return timeout > 0 && waitFor(this.#member, this.#waiting, this.#attempt, timeout);
+    if (!(timeout > 0)) return false;
+    // Whose holder must not be overtaken holds it for a short step only.
+    if (!this.#survives && !canBlock()) return spinFor(() => this.tryAcquire(), timeout);
+    return waitFor(this.#member, this.#waiting, this.#attempt, timeout, "'acquireAsync()'");
   }
 
   /** The same, waiting in the event loop. */

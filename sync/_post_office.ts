@@ -4,11 +4,12 @@
  *
  * Each thread has a line to the thread that has started it, so requests go up to the one without such a line, which keeps
  * what was left, and the answers come down again. The lines have no listeners: they are read whenever the thread wakes from
- * a wait of any kind, blocked or not.
+ * a wait of any kind, blocked or not. In browsers, where only a listener reads a port, they have one.
  *
  * @module
  */
 
+import { hasNodeModules } from "../_platform.ts";
 import { SerializationError } from "../errors.ts";
 import type { Member } from "./_thread.ts";
 
@@ -63,13 +64,18 @@ export class PostOffice {
     this.#member = member;
     if (isParent) this.parent = line;
     else this.#children.add(line);
+    if (hasNodeModules()) return;
+    line.port.onmessage = ({ data }: MessageEvent<Sent>) => {
+      this.#take(line, data);
+      member.registry.ring(member.slot); // what has come may be waited for here
+    };
   }
 
   /** The thread at the other end is gone; what it left before counts. */
   disconnect(line: Line): void {
     this.#serveLine(line);
     this.#children.delete(line);
-    line.port.close();
+    if (hasNodeModules()) line.port.close(); // else what it left is still on its way
   }
 
   /**
@@ -128,13 +134,16 @@ export class PostOffice {
 
   #serveLine(line: Line): void {
     for (let got = receiveMessage(line.port); got !== undefined; got = receiveMessage(line.port)) {
-      const letter = got.message as Sent;
-      line.slot = letter.from;
-      if (letter.type === "claim") this.#serveClaim(letter.ticket, line);
-      else if (letter.type === "withdraw") this.withdraw(letter.ticket);
-      else if (letter.type === "answer" || this.isRoot) this.#keep(letter.ticket, letter.things);
-      else this.#post(this.#up(), letter);
+      this.#take(line, got.message as Sent);
     }
+  }
+
+  #take(line: Line, letter: Sent): void {
+    line.slot = letter.from;
+    if (letter.type === "claim") this.#serveClaim(letter.ticket, line);
+    else if (letter.type === "withdraw") this.withdraw(letter.ticket);
+    else if (letter.type === "answer" || this.isRoot) this.#keep(letter.ticket, letter.things);
+    else this.#post(this.#up(), letter);
   }
 
   #serveClaim(ticket: number, line: Line): void {

@@ -4,7 +4,12 @@
  * @module
  */
 
+<<<<<<< HEAD
 import { checkOptions, checkSignal, checkTimeout, readOnce, show } from "../_options.ts";
+=======
+import { checkOptions, checkSignal, checkTimeout, show } from "../_options.ts";
+import { refuseToBlock } from "../_platform.ts";
+>>>>>>> 1caa262710fde8e63eecf71b907f52ecf164a4a1
 import { atomics } from "./_atomics.ts";
 import type { Member, Waiter, WaitPlace } from "./_thread.ts";
 
@@ -70,11 +75,19 @@ export function waitOptions(options: number | AsyncWaitOptions | undefined): Asy
 }
 
 /**
- * Blocks until `attempt` succeeds: whether it did, within `timeout` milliseconds.
+ * Blocks until `attempt` succeeds: whether it did, within `timeout` milliseconds. `instead` names what awaits, for those who
+ * must not block.
  *
  * @throws {CancelledError} If this thread is a worker that was terminated.
+ * @throws {InvalidStateError} If it would have to sleep, and must not.
  */
-export function waitFor(member: Member, place: WaitPlace, attempt: () => boolean, timeout: number): boolean {
+export function waitFor(
+  member: Member,
+  place: WaitPlace,
+  attempt: () => boolean,
+  timeout: number,
+  instead = "'waitAsync()'",
+): boolean {
   const deadline = timeout < Infinity ? atomics.now() + timeout : Infinity;
   // What comes at once is not worth a sleep, which takes much longer to end.
   if (atomics.patience > 0) {
@@ -82,6 +95,7 @@ export function waitFor(member: Member, place: WaitPlace, attempt: () => boolean
       if (attempt()) return true;
     }
   }
+  refuseToBlock(instead);
   try {
     for (;;) {
       const heard = member.hear();
@@ -97,7 +111,13 @@ export function waitFor(member: Member, place: WaitPlace, attempt: () => boolean
   }
 }
 
-/** The same in the event loop. */
+/** The same for a moment, without sleeping: where {@linkcode waitFor} would refuse, and the wait is for a short step. */
+export function spinFor(attempt: () => boolean, timeout: number): boolean {
+  for (const end = atomics.now() + timeout; atomics.now() < end;) if (attempt()) return true;
+  return false;
+}
+
+/** As {@linkcode waitFor}, in the event loop. */
 export function waitForAsync(
   member: Member,
   place: WaitPlace,

@@ -18,6 +18,7 @@
  * @module
  */
 
+import { refuseToBlock } from "../_platform.ts";
 import { BrokenBarrierError, TimeoutError } from "../errors.ts";
 import { checkOptionalFunction, checkOptions, checkSignal, checkTimeout, show } from "../_options.ts";
 import { atomics } from "./_atomics.ts";
@@ -25,6 +26,9 @@ import { Cell, checkHandle, FIRST, type Handle, handleIn, travels } from "./_cel
 import { GUARD, Guard } from "./_guard.ts";
 import { type AsyncWaitOptions, waitFor, waitForAsync, waitOptions } from "./_wait.ts";
 import { WAIT_SET, WaitSet } from "./_wait_set.ts";
+
+/** What awaits in place of `wait()`. */
+const INSTEAD = "'waitAsync()'";
 
 const PARTIES = FIRST;
 const ROUND = FIRST + 1;
@@ -133,18 +137,20 @@ export class Barrier {
    * @returns A number from 0 to `parties - 1`, another one for each party of a round.
    * @throws {BrokenBarrierError} If the barrier is or gets broken or reset, or `timeout` is over.
    * @throws {TypeError} If `timeout` is not a number.
+   * @throws {InvalidStateError} On the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   wait(timeout?: number): number {
     const time = this.#time(timeout);
     const deadline = atomics.now() + time;
+    refuseToBlock(INSTEAD);
     for (;;) {
       const round = this.#arrive();
       if (typeof round === "number") return round;
       const passed = () => round === undefined ? this.#actionOver() : this.#hasPassed(round);
       let over = false;
       try {
-        over = waitFor(this.#cell.member, this.#waiting, passed, deadline - atomics.now());
+        over = waitFor(this.#cell.member, this.#waiting, passed, deadline - atomics.now(), INSTEAD);
       } finally {
         over ||= this.#leave(round);
       }

@@ -18,6 +18,7 @@
  * @module
  */
 
+import { refuseToBlock } from "../_platform.ts";
 import { InvalidStateError } from "../errors.ts";
 import { checkFunction, checkOptions, checkSignal, checkTimeout, show } from "../_options.ts";
 import { handleOf, reviveShared } from "../codec/shared.ts";
@@ -36,6 +37,9 @@ import {
   waitForAsync,
   waitOptions,
 } from "./_wait.ts";
+
+/** What awaits in place of `wait()`. */
+const INSTEAD = "'waitAsync()'";
 
 const CURSOR = FIRST;
 const IDS = FIRST + 1;
@@ -195,13 +199,15 @@ export class Condition {
    * @returns Whether it was notified: false only after `timeout`. The lock is held in both cases.
    * @throws {InvalidStateError} If this thread does not hold the lock.
    * @throws {TypeError} If `timeout` is not a number.
+   * @throws {InvalidStateError} On the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile; the lock is not held then.
    */
   wait(timeout?: number): boolean {
     const time = checkTimeout(timeout);
     this.#refuseUnlessHeld("wait");
+    refuseToBlock(INSTEAD);
     const depth = this.#begin();
-    let notified = waitFor(this.#cell.member, this.#place, this.#attempt, time);
+    let notified = waitFor(this.#cell.member, this.#place, this.#attempt, time, INSTEAD);
     this.#core.mutex.acquire(Infinity);
     this.#core.restore(depth);
     if (!notified) notified = this.#giveUp();
@@ -249,6 +255,7 @@ export class Condition {
    * @returns What the predicate gave last: falsy only after `timeout`.
    * @throws {InvalidStateError} If this thread does not hold the lock.
    * @throws {TypeError} If `predicate` is not a function or `timeout` not a number.
+   * @throws {InvalidStateError} On the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile; the lock is not held then.
    */
   waitFor<T>(predicate: () => T, timeout?: number): T {

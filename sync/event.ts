@@ -112,13 +112,14 @@ export class Event {
    * @param timeout How long to wait at most, in milliseconds; 0 and less: not at all.
    * @returns Whether it was set: false only after `timeout`.
    * @throws {TypeError} If `timeout` is not a number.
+   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   wait(timeout?: number): boolean {
     const time = checkTimeout(timeout);
     const hasCome = this.#hasCome();
     if (hasCome()) return true;
-    return time > 0 && waitFor(this.#cell.member, this.#waiting, hasCome, time);
+    return time > 0 && waitFor(this.#cell.member, this.#waiting, hasCome, time, "'waitAsync()'");
   }
 
   /**

@@ -85,6 +85,7 @@ export class Lock {
    * @param options How long to wait at most.
    * @returns Whether it was acquired: false only after `timeout`, or with `block: false`.
    * @throws {TypeError} If an option is of the wrong type.
+   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    *
    * @example Giving up after a while
@@ -127,6 +128,7 @@ export class Lock {
    * Acquires the lock until the end of the block: `using _ = lock.hold()`.
    *
    * @returns What releases it.
+   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   hold(): Held {

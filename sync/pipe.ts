@@ -37,6 +37,8 @@ const DIRECTION = RING + 2 * RARE_WAIT_SET;
 const SIZE = DIRECTIONS + 2 * DIRECTION - FIRST;
 /** As many values as there is room for. */
 const UNLIMITED = 0x7fffffff;
+/** What awaits in place of `recv()`. */
+const RECV = "'recvAsync()'";
 
 /** Options of {@linkcode Pipe}. */
 export interface PipeOptions {
@@ -190,6 +192,7 @@ export class Connection {
    * @throws {InvalidStateError} If this end only receives.
    * @throws {SerializationError} If the value cannot be sent.
    * @throws {RangeError} If it takes more than 1 GiB, or there is no memory for it.
+   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   send(value: unknown): void {
@@ -207,7 +210,7 @@ export class Connection {
       done = attempt();
       if (!done) {
         item = kept(item);
-        done = waitFor(this.#cell.member, senders, attempt, Infinity);
+        done = waitFor(this.#cell.member, senders, attempt, Infinity, "an answer of the other end");
       }
     } finally {
       if (!done) this.#items.withdraw(item);
@@ -216,7 +219,7 @@ export class Connection {
 
   #take(keep: boolean): RingRecord | undefined {
     const open = this.#otherIsOpen(); // before the look: after it nothing is sent
-    const record = this.#in.ring.get(keep);
+    const record = this.#items.takeLeft() ?? this.#in.ring.get(keep);
     if (record !== undefined) this.#in.senders.wakeOne();
     else if (!open) throw new ClosedError("Cannot receive as the other end of the pipe is closed, and nothing is left");
     return record;
@@ -231,6 +234,7 @@ export class Connection {
    * @throws {ClosedError} If this end is closed; or the other one is, and nothing is left.
    * @throws {InvalidStateError} If this end only sends.
    * @throws {SerializationError} If the value cannot be read here; it is gone.
+   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   recv(timeout?: number): unknown {
@@ -238,9 +242,9 @@ export class Connection {
     this.#refuse("receive");
     let record: RingRecord | undefined;
     const attempt = (): boolean => (record = this.#take(false)) !== undefined;
-    if (!attempt() && time > 0) waitFor(this.#cell.member, this.#in.receivers, attempt, time);
+    if (!attempt() && time > 0) waitFor(this.#cell.member, this.#in.receivers, attempt, time, RECV);
     if (record === undefined) throw new TimeoutError(`Nothing was received within ${time} ms`);
-    return this.#items.unpack(record);
+    return this.#items.unpack(record, RECV);
   }
 
   /**
@@ -277,6 +281,7 @@ export class Connection {
    * @throws {TypeError} If `timeout` is not a number.
    * @throws {ClosedError} If this end is closed.
    * @throws {InvalidStateError} If this end only sends.
+   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   poll(timeout: number = 0): boolean {
@@ -284,7 +289,7 @@ export class Connection {
     this.#refuse("receive");
     const attempt = (): boolean => this.#in.ring.size > 0 || !this.#otherIsOpen();
     if (attempt()) return true;
-    if (!(time > 0) || !waitFor(this.#cell.member, this.#in.receivers, attempt, time)) return false;
+    if (!(time > 0) || !waitFor(this.#cell.member, this.#in.receivers, attempt, time, RECV)) return false;
     this.#in.receivers.wakeOne(); // it has only looked: the value is for whoever receives
     return true;
   }

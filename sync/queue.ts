@@ -43,6 +43,8 @@ const JOINERS = PUTTERS + RARE_WAIT_SET;
 const SIZE = JOINERS + WAIT_SET - FIRST;
 /** As many items as anyone can count to. */
 const UNLIMITED = 0x7fffffff;
+/** What awaits in place of `get()`. */
+const GET = "'getAsync()'";
 
 /**
  * A queue of values between any threads.
@@ -133,6 +135,7 @@ export class Queue<T = unknown> {
    * @throws {SerializationError} If the item cannot be sent.
    * @throws {TypeError} If an option is of the wrong type.
    * @throws {RangeError} If the item takes more than 1 GiB, or there is no memory for it.
+   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   put(item: T, options?: AcquireOptions): void {
@@ -144,7 +147,7 @@ export class Queue<T = unknown> {
       done = this.#putInTurn(packed);
       if (!done && timeout > 0) {
         const item = kept(packed);
-        done = waitFor(this.#cell.member, this.#putters, () => this.#putInTurn(item), timeout);
+        done = waitFor(this.#cell.member, this.#putters, () => this.#putInTurn(item), timeout, "'putAsync()'");
       }
     } finally {
       if (!done) this.#items.withdraw(packed);
@@ -206,15 +209,16 @@ export class Queue<T = unknown> {
    * @throws {ClosedError} If the queue is closed and empty.
    * @throws {SerializationError} If the item cannot be read here; it is gone.
    * @throws {TypeError} If an option is of the wrong type.
+   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   get(options?: AcquireOptions): T {
     const timeout = timeToWait(options);
     let record: RingRecord | undefined;
     const attempt = (): boolean => (record = this.#take(false)) !== undefined;
-    if (!attempt() && timeout > 0) waitFor(this.#cell.member, this.#getters, attempt, timeout);
+    if (!attempt() && timeout > 0) waitFor(this.#cell.member, this.#getters, attempt, timeout, GET);
     if (record === undefined) throw new QueueEmptyError("Cannot get an item as the queue is empty");
-    return this.#items.unpack(record) as T;
+    return this.#items.unpack(record, GET) as T;
   }
 
   /**
@@ -238,7 +242,7 @@ export class Queue<T = unknown> {
   }
 
   #take(keep: boolean): RingRecord | undefined {
-    let record = this.#ring.get(keep);
+    let record = this.#items.takeLeft() ?? this.#ring.get(keep);
     if (record === undefined) {
       if (atomics.load(this.#cell.words, CLOSED) === 0) return undefined;
       record = this.#ring.get(keep); // what was put before it was closed; after that nothing is
@@ -296,7 +300,7 @@ export class Queue<T = unknown> {
   /** Blocks until all items were reported done, for {@linkcode JoinableQueue}. */
   protected waitUntilDone(timeout: number): boolean {
     if (this.#allDone()) return true;
-    return timeout > 0 && waitFor(this.#cell.member, this.#joiners, this.#allDone, timeout);
+    return timeout > 0 && waitFor(this.#cell.member, this.#joiners, this.#allDone, timeout, "'joinAsync()'");
   }
 
   /** The same in the event loop. */
@@ -359,6 +363,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
    * @param timeout How long to wait at most, in milliseconds; 0 and less: not at all.
    * @returns Whether all are done: false only after `timeout`.
    * @throws {TypeError} If `timeout` is not a number.
+   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   join(timeout?: number): boolean {

@@ -88,6 +88,7 @@ export class RLock {
    * @param options How long to wait at most.
    * @returns Whether it was acquired: false only after `timeout`, or with `block: false`.
    * @throws {TypeError} If an option is of the wrong type.
+   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   acquire(options?: AcquireOptions): boolean {
@@ -137,6 +138,7 @@ export class RLock {
    * Acquires the lock until the end of the block: `using _ = lock.hold()`.
    *
    * @returns What releases it.
+   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   hold(): Held {

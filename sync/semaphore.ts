@@ -105,12 +105,13 @@ export class Semaphore {
    * @param options How long to wait at most.
    * @returns Whether it was taken: false only after `timeout`, or with `block: false`.
    * @throws {TypeError} If an option is of the wrong type.
+   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   acquire(options?: AcquireOptions): boolean {
     const timeout = timeToWait(options);
     if (this.#attempt()) return true;
-    return timeout > 0 && waitFor(this.#cell.member, this.#waiting, this.#attempt, timeout);
+    return timeout > 0 && waitFor(this.#cell.member, this.#waiting, this.#attempt, timeout, "'acquireAsync()'");
   }
 
   /**
@@ -165,6 +166,7 @@ export class Semaphore {
    * Takes a permit until the end of the block: `using _ = semaphore.hold()`.
    *
    * @returns What gives it back.
+   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   hold(): Held {

@@ -11,6 +11,7 @@
  */
 
 import { type Source, sourceOf } from "../codec/decoder.ts";
+import { refuseWithoutSharedMemory } from "../_platform.ts";
 import { ARENA } from "./arena.ts";
 
 // Taken before any task runs: a task that patches `Atomics` must not get hold of this memory.
@@ -94,6 +95,7 @@ export interface SlotHeader {
  * from what was used before, and is then filled with zeros all at once.
  */
 function growable(size: number, most: number): SharedArrayBuffer {
+  refuseWithoutSharedMemory();
   return new SharedArrayBuffer(size, { maxByteLength: most });
 }
 

@@ -1,15 +1,17 @@
 /**
  * Noticing calls that have run over their limit, and that their worker could not end by itself: code that loops after
- * an `await`.
+ * an `await`, and in browsers all that loops.
  *
  * @module
  */
 
+import { hasNodeModules } from "../_platform.ts";
+
 /**
  * How long after its limit a call is given up from outside, in milliseconds: long enough for a worker on a busy machine
- * to interrupt it by itself, which costs no worker.
+ * to interrupt it by itself, which costs no worker; in browsers, where it can only give up what awaits, for that.
  */
-const GRACE = 500;
+const GRACE = hasNodeModules() ? 500 : 100;
 
 /** The longest time that a timer can be set to, in milliseconds. */
 const LONGEST = 0x7fffffff;

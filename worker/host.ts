@@ -4,6 +4,7 @@
  * @module
  */
 
+import { hasNodeModules } from "../_platform.ts";
 import { Board, BUSY, Desk } from "./board.ts";
 import { PROGRAM } from "./program_gen.ts";
 import { type Line, receiveMessage } from "../sync/_post_office.ts";
@@ -64,6 +65,8 @@ export class Host {
   readonly #office: Line;
   /** What ends its waits. */
   readonly #waits: (() => void)[] = [];
+  /** Where the port cannot be read without the event loop: what that has handed on. */
+  readonly #inbox: FromWorker[] | undefined = hasNodeModules() ? undefined : [];
   #received = 0;
   #ended = false;
 
@@ -85,6 +88,7 @@ export class Host {
     };
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
+    if (this.#inbox !== undefined) this.#listen(options.onWake);
     const office = new MessageChannel();
     const member = memberOf();
     this.#office = { port: office.port1, slot: member.slot, wake: () => {} };
@@ -126,20 +130,43 @@ export class Host {
     this.wake();
   }
 
+  /** In a browser: takes messages as they come, also what the worker had sent before its end. */
+  #listen(onWake: () => void): void {
+    this.#port.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+      this.#inbox!.push(data);
+      if (this.#ended) this.receive();
+      else onWake();
+    };
+  }
+
   /** Whether there are messages to receive. */
   get hasMessages(): boolean {
-    return this.#received !== this.desk.sent;
+    return this.#inbox === undefined ? this.#received !== this.desk.sent : this.#inbox.length > 0;
+  }
+
+  /** Whether there are records to read. They come after the messages that were sent before them. */
+  get hasRecords(): boolean {
+    return this.desk.hasRecords() && !this.isBehind;
+  }
+
+  /** Whether the event loop has still to hand on a message that was sent: only in browsers. */
+  get isBehind(): boolean {
+    return this.#inbox !== undefined && ((this.desk.sent - this.#received) | 0) > 0;
+  }
+
+  #next(): FromWorker | undefined {
+    if (this.#inbox !== undefined) return this.#inbox.shift();
+    return receiveMessage(this.#port)?.message as FromWorker | undefined;
   }
 
   /** Handles the messages that have come: whether there was one. */
   receive(): boolean {
     let any = false;
     while (this.hasMessages) {
-      const received = receiveMessage(this.#port);
-      if (received === undefined) break; // taken by a call within this one
+      const message = this.#next();
+      if (message === undefined) break; // taken by a call within this one
       any = true;
       this.#received++;
-      const message = received.message as FromWorker;
       if (message.type === "record" || message.type === "broken") this.#onMessage(this, message);
       else this.#note(message);
     }
@@ -155,6 +182,11 @@ export class Host {
       const board = new Board(message.board);
       this.#waits.push(() => board.stopWaiting());
     }
+    if (this.#ended) this.#endWaits();
+  }
+
+  #endWaits(): void {
+    for (const end of this.#waits.splice(0)) end();
   }
 
   /** Ends the worker. Where the runtime cannot stop code that runs, it may be busy for longer. */
@@ -164,16 +196,15 @@ export class Host {
     this.desk.stop();
     // Where it waits from now on, it sees that it is to stop; where it does already, it has said so.
     while (this.hasMessages) {
-      const received = receiveMessage(this.#port);
-      if (received === undefined) break;
+      const message = this.#next();
+      if (message === undefined) break;
       this.#received++;
-      const message = received.message as FromWorker;
       if (message.type === "joined" || message.type === "blocks") this.#note(message);
     }
-    for (const end of this.#waits) end();
+    this.#endWaits();
     this.#worker.terminate();
     thisThread().office.disconnect(this.#office);
-    this.#port.close();
+    if (this.#inbox === undefined) this.#port.close(); // else the last messages are still on their way
   }
 
   /** Whether it sleeps, or its task goes on asynchronously. */

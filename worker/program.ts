@@ -138,6 +138,8 @@ class Program {
     this.#ringParent = () => home.ring(init.parent & (SLOTS - 1));
     thread.parent = init.parent;
     thread.process = { name: init.name, pid: init.pid };
+    // Bun tells a worker its name in another way.
+    if (self.name === undefined) Object.defineProperty(self, "name", { value: init.name, configurable: true });
     thread.stopped = this.#stopped;
     thread.environment = () => this.#environment;
     thread.joined = (member) => {
@@ -555,7 +557,8 @@ class Program {
 
 /** Gives a global, as it is now, later. */
 function whenNeeded<T>(name: string): () => T {
-  const { get, value } = Reflect.getOwnPropertyDescriptor(globalThis, name)!;
+  // In browsers it is not a property of its own.
+  const { get, value } = Reflect.getOwnPropertyDescriptor(globalThis, name) ?? { value: Reflect.get(globalThis, name) };
   return () => get === undefined ? value : get.call(globalThis);
 }
 
@@ -568,8 +571,8 @@ function isOneCall(mode: TaskMode): boolean {
   return mode === "apply" || mode === "run";
 }
 
-/** How the frames of this program are told from others; its address may be very long. */
-const OURS = `(${import.meta.url.slice(0, 60)}`;
+/** How the frames of this program are told from others; its address may be very long, and Bun puts something before it. */
+const OURS = `(${import.meta.url.replace("file:///blob:", "blob:").slice(0, 60)}`;
 
 /** Leaves the frames of this program out of a stack: they say nothing to the user. */
 function trimStack(error: unknown): void {
@@ -580,6 +583,7 @@ function trimStack(error: unknown): void {
 }
 
 declare const self: {
+  readonly name: string | undefined;
   onmessage: ((event: MessageEvent<Init>) => void) | null;
 };
 

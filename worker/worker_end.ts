@@ -4,9 +4,15 @@
  * @module
  */
 
+import { isDeno } from "../_platform.ts";
+
 interface Ending {
   Deno?: { exit(code?: number): never; exitCode?: number };
-  close(): void;
+  process?: {
+    exit(code?: number): never;
+    on(type: "uncaughtException" | "unhandledRejection", listener: (error: unknown) => void): void;
+  };
+  close?: () => void;
   addEventListener(type: "error", listener: (event: ErrorEvent) => void): void;
   addEventListener(type: "unhandledrejection", listener: (event: PromiseRejectionEvent) => void): void;
 }
@@ -20,20 +26,30 @@ export function watchForEnd(name: string, farewell: (code: number) => void): voi
   const scope = globalThis as unknown as Ending;
   const { Deno } = scope;
   const { error: print } = console; // kept, as a task may put another in its place
-  const close = scope.close.bind(scope);
-  const exit = Deno?.exit.bind(Deno);
+  const { wait } = Atomics;
+  const close = scope.close?.bind(scope);
+  const process = isDeno() ? undefined : scope.process; // Bun's; that of Deno calls what is replaced here
+  const exit = Deno?.exit.bind(Deno) ?? process?.exit.bind(process);
   const end = (code?: number): never => {
     farewell(Number(code ?? Deno?.exitCode ?? 0) | 0);
     exit?.(code);
-    close();
-    throw new Error("The worker is closed");
+    close?.();
+    // In browsers the code would run on, and end its task after all: it stands still until it is terminated.
+    for (;;) wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
   };
   if (Deno !== undefined) Deno.exit = end;
+  if (process !== undefined) process.exit = end;
   scope.close = () => end(0);
+  const tell = (error: unknown): void => print(`Uncaught error in ${name}, outside of any task:`, error);
   const report = (event: Event, error: unknown): void => {
     event.preventDefault(); // or it would end the worker, and perhaps the program
-    print(`Uncaught error in ${name}, outside of any task:`, error);
+    tell(error);
   };
+  if (process !== undefined) {
+    // The events below do not keep a worker of Bun alive, and are not sent when these are heard.
+    process.on("uncaughtException", tell);
+    process.on("unhandledRejection", tell);
+  }
   scope.addEventListener("error", (event) => report(event, event.error ?? event.message));
   scope.addEventListener("unhandledrejection", (event) => report(event, event.reason));
 }

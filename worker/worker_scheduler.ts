@@ -22,7 +22,7 @@ import { Flight } from "./flight.ts";
 import { Packer } from "./packer.ts";
 import { postKept } from "./payloads.ts";
 import { refuseIfStopped, thisThread } from "../sync/_thread.ts";
-import { terminateStopsCode, touchLazyGlobals } from "../_platform.ts";
+import { refuseToBlockForMessages, terminateStopsCode, touchLazyGlobals } from "../_platform.ts";
 import { lost, movedAway, overdue, takeTimes } from "./outcomes.ts";
 import { ResponseWatch } from "./response_watch.ts";
 import { Queue } from "./queue.ts";
@@ -338,7 +338,7 @@ export class WorkerScheduler implements Scheduler {
 
   #drainHost(host: Host): boolean {
     let any = host.receive();
-    while (this.#hosts.has(host)) {
+    while (this.#hosts.has(host) && !host.isBehind) {
       const record = host.desk.peek();
       if (record === undefined) break;
       any = true;
@@ -552,7 +552,7 @@ export class WorkerScheduler implements Scheduler {
 
   /** Whether there is something to do for which no worker may wake this thread any more. */
   #hasWork(): boolean {
-    for (const host of this.#hosts) if (host.desk.hasRecords() || host.hasMessages) return true;
+    for (const host of this.#hosts) if (host.hasRecords || host.hasMessages) return true;
     return this.#shouldHandOver();
   }
 
@@ -591,6 +591,7 @@ export class WorkerScheduler implements Scheduler {
       if (!done()) this.#handOver();
       while (!done()) {
         const left = deadline - performance.now();
+        if (left > 0) refuseToBlockForMessages("'get()', 'result()', 'next()' or 'join()'");
         const any = this.#sleep.block(
           look,
           () => Math.min(left, this.#limits.untilNext(), this.#responses.untilNext()),
