@@ -4,7 +4,8 @@
  * @module
  */
 
-<<<<<<< HEAD
+import { isDeno } from "./_platform.ts";
+import { InvalidStateError } from "./errors.ts";
 import {
   checkArgs,
   checkBoolean,
@@ -14,11 +15,6 @@ import {
   checkOptions,
   show,
 } from "./_options.ts";
-=======
-import { isDeno } from "./_platform.ts";
-import { InvalidStateError } from "./errors.ts";
-import { checkArgs, checkCount, checkLimit, checkOptionalFunction, checkOptions, show } from "./_options.ts";
->>>>>>> 1caa262710fde8e63eecf71b907f52ecf164a4a1
 import { type AnyFunction, isIdentifier } from "./codec/functions.ts";
 import type { WorkerPermissions } from "./pool_types.ts";
 import type { WorkerOptions } from "./worker/setup.ts";

@@ -18,14 +18,9 @@
 
 import { ExecutorCalls } from "./_executor.ts";
 import type { Future } from "./_future.ts";
-<<<<<<< HEAD
+import { refuseToBlockForMessages } from "./_platform.ts";
 import { checkArgs, checkCount, checkLimit, checkOptionalFunction, checkOptions, readOnce, show } from "./_options.ts";
 import { WORKER_WISHES, workerOptions } from "./_worker_options.ts";
-=======
-import { checkArgs, checkCount, checkLimit, checkOptionalFunction, checkOptions, show } from "./_options.ts";
-import { refuseToBlockForMessages } from "./_platform.ts";
-import { workerOptions } from "./_worker_options.ts";
->>>>>>> 1caa262710fde8e63eecf71b907f52ecf164a4a1
 import { refuseInstances } from "./codec/encoder.ts";
 import { BrokenProcessPoolError } from "./errors.ts";
 import type { PoolStats, WorkerPermissions } from "./pool_types.ts";

@@ -17,12 +17,8 @@
 
 import type { AsyncResult } from "./_async_result.ts";
 import { Calls } from "./_calls.ts";
-<<<<<<< HEAD
-import { checkCount, checkLimit, readOnce } from "./_options.ts";
-=======
-import { checkCount, checkLimit, checkOptions } from "./_options.ts";
 import { refuseToBlockForMessages } from "./_platform.ts";
->>>>>>> 1caa262710fde8e63eecf71b907f52ecf164a4a1
+import { checkCount, checkLimit, readOnce } from "./_options.ts";
 import type { ResultIterator } from "./_result_stream.ts";
 import { traceJson } from "./_trace.ts";
 import { InvalidStateError } from "./errors.ts";

@@ -63,12 +63,8 @@ export class Registry {
   readonly #words: Int32Array;
 
   constructor(memory?: SharedArrayBuffer) {
-<<<<<<< HEAD
-    this.memory = memory ?? new SharedArrayBuffer(REGISTRY);
-=======
     refuseWithoutSharedMemory();
-    this.memory = memory ?? new SharedArrayBuffer((TABLE + SLOTS * WORDS) * 4);
->>>>>>> 1caa262710fde8e63eecf71b907f52ecf164a4a1
+    this.memory = memory ?? new SharedArrayBuffer(REGISTRY);
     this.#words = new Int32Array(this.memory);
     // By way of memory that is not shared, as older runtimes want it.
     if (memory === undefined) this.#words.set(crypto.getRandomValues(new Int32Array(2)), KEY);

@@ -4,12 +4,8 @@
  * @module
  */
 
-<<<<<<< HEAD
-import { checkOptions, checkSignal, checkTimeout, readOnce, show } from "../_options.ts";
-=======
-import { checkOptions, checkSignal, checkTimeout, show } from "../_options.ts";
 import { refuseToBlock } from "../_platform.ts";
->>>>>>> 1caa262710fde8e63eecf71b907f52ecf164a4a1
+import { checkOptions, checkSignal, checkTimeout, readOnce, show } from "../_options.ts";
 import { atomics } from "./_atomics.ts";
 import type { Member, Waiter, WaitPlace } from "./_thread.ts";
 
