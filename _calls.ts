@@ -267,18 +267,23 @@ export class Calls {
         reject(signal!.reason);
       };
       signal?.addEventListener("abort", abort);
-      this.#scheduler.submitToAll((index) => {
-        const task = new ToldTask(fn, "apply", args, limit, (outcome) => {
-          outcomes[index] = outcome;
-          if (--left > 0) return;
-          signal?.removeEventListener("abort", abort);
-          const failed = outcomes.find((outcome) => !outcome.ok);
-          if (failed !== undefined && !failed.ok) reject(failed.error);
-          else resolve(outcomes.map((outcome) => (outcome as { value: R }).value));
+      try {
+        this.#scheduler.submitToAll((index) => {
+          const task = new ToldTask(fn, "apply", args, limit, (outcome) => {
+            outcomes[index] = outcome;
+            if (--left > 0) return;
+            signal?.removeEventListener("abort", abort);
+            const failed = outcomes.find((outcome) => !outcome.ok);
+            if (failed !== undefined && !failed.ok) reject(failed.error);
+            else resolve(outcomes.map((outcome) => (outcome as { value: R }).value));
+          });
+          tasks.push(task);
+          return task;
         });
-        tasks.push(task);
-        return task;
-      });
+      } catch (error) {
+        signal?.removeEventListener("abort", abort);
+        throw error;
+      }
     });
   }
 }

@@ -381,6 +381,8 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
   }
 
   async return(): Promise<IteratorResult<T, undefined>> {
+    this.#lastError = undefined; // nobody wants it any more
+    while (this.#stopped && this.#ready.shift() !== undefined);
     await this.#stop(undefined);
     return { done: true, value: undefined };
   }

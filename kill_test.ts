@@ -8,7 +8,7 @@ import { deadline } from "@std/async";
 import { BrokenProcessPoolError, Pool, type PoolStats, ProcessPoolExecutor } from "./mod.ts";
 import { rejection, test } from "./tools/test_pool.ts";
 
-const KILLS = Number(Deno.env.get("KILLS") ?? 120);
+const KILLS = Number(Deno.env.get("KILLS") ?? 60);
 const SEED = Number(Deno.env.get("KILL_SEED") ?? 1);
 /** The most deaths of one test, which has to end within the limit of `test`. */
 const PART = 60;

@@ -10,7 +10,7 @@ import { delay } from "@std/async";
 import { CancelledError, Pool, ProcessPoolExecutor, Queue, QueueFullError } from "./mod.ts";
 import { test } from "./tools/test_pool.ts";
 
-const SECONDS = Number(Deno.env.get("OVERLOAD_SECONDS") ?? 2);
+const SECONDS = Number(Deno.env.get("OVERLOAD_SECONDS") ?? 1);
 /** The longest slice, in seconds: it has to end within the limit of `test`. */
 const SLICE = 20;
 /** How much of the first slice warms up, before the memory is measured. */

@@ -32,9 +32,26 @@ function limitedScript(): Script | null {
   return script;
 }
 
-/** Loads what {@linkcode runLimited} needs, so that it is not charged to the first call. */
+/** The globals that the runtime may load when they are first touched, as they are before any task runs. */
+const lazy: (() => unknown)[] = [];
+for (const name of Reflect.ownKeys(globalThis)) {
+  const get = Reflect.getOwnPropertyDescriptor(globalThis, name)?.get;
+  if (get !== undefined) lazy.push(get);
+}
+
+/**
+ * Loads what {@linkcode runLimited} needs, so that it is not charged to the first call; and all globals: on Deno 2.9 an interruption
+ * in the middle of loading one would leave it broken, and the next touch of it would end the whole program.
+ */
 export function prepareLimit(): void {
   limitedScript();
+  for (const get of lazy.splice(0)) {
+    try {
+      get.call(globalThis);
+    } catch {
+      // Not for workers, or not permitted: then it is not loaded either.
+    }
+  }
 }
 
 /**

@@ -671,7 +671,8 @@ export class WorkerScheduler implements Scheduler {
   // Looking.
 
   stats(): SchedulerStats {
-    for (const host of this.#zombies) if (host.desk.left) this.#zombies.delete(host);
+    // One that has come back to its event loop ends there.
+    for (const host of this.#zombies) if (host.waits) this.#zombies.delete(host);
     let running = 0;
     for (const host of this.#hosts) if (this.#flight.get(host.desk.current) !== undefined) running++;
     return {
