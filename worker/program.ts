@@ -46,10 +46,10 @@ import {
   type ToWorker,
   VALUE,
 } from "./task.ts";
+import { importModule } from "./import_module.ts";
 import { lockDown } from "./lockdown.ts";
 import { Replies } from "./replies.ts";
 import { prepareLimit, runLimited } from "./time_limit.ts";
-import { importModule } from "./user_module.ts";
 import { isIterable, isThenable } from "./values.ts";
 import { watchForEnd } from "./worker_end.ts";
 

@@ -1,27 +1,13 @@
 /**
- * Importing the user's module in a worker, and noticing a main program that would start workers without end.
+ * Noticing a main program that would start workers without end, as its own workers import it.
  *
  * @module
  */
 
 import { InvalidStateError } from "../errors.ts";
 
-const IMPORTING = Symbol.for("@manycore/parallel/importing");
-
-/**
- * Imports the module whose exports are the tasks. While its top level runs, {@linkcode refuseWhileImporting} throws.
- *
- * @throws {Error} If it cannot be imported.
- */
-export async function importModule(url: string): Promise<Readonly<Record<string, unknown>>> {
-  const flags = globalThis as unknown as Record<symbol, boolean>;
-  flags[IMPORTING] = true;
-  try {
-    return await import(url);
-  } finally {
-    delete flags[IMPORTING];
-  }
-}
+/** Set on the global object while a worker imports the module of the user. */
+export const IMPORTING: unique symbol = Symbol.for("@manycore/parallel/importing") as never;
 
 /**
  * To be called before workers are made: the main program imported by its own worker must not make more of them.
