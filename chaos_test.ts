@@ -5,16 +5,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { BrokenProcessPoolError, CancelledError, ClosedError, Pool, SerializationError, TimeoutError } from "./mod.ts";
+import { random } from "./tools/random.ts";
 import { test } from "./tools/test_pool.ts";
-
-function random(seed: number): (below: number) => number {
-  return (below) => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return Math.floor(((t ^ (t >>> 14)) >>> 0) / 2 ** 32 * below);
-  };
-}
 
 type Kind = "fast" | "slow" | "async" | "throws" | "large" | "dies" | "loops" | "stalls" | "unsendable" | "texts";
 

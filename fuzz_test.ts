@@ -44,20 +44,12 @@ import {
   Value,
   wait,
 } from "./mod.ts";
+import { random } from "./tools/random.ts";
 import { test } from "./tools/test_pool.ts";
 
 /** How long a call may take, in milliseconds. */
 const LIMIT = 10_000;
 const STEPS = 80;
-
-function random(seed: number): (below: number) => number {
-  return (below) => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return Math.floor(((t ^ (t >>> 14)) >>> 0) / 2 ** 32 * below);
-  };
-}
 
 /** What differs from `structuredClone` on purpose, and is left out: see "Limits" in the README. */
 const LEFT_OUT = ["swapped", "tracking"];

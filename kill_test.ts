@@ -6,6 +6,7 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
 import { deadline } from "@std/async";
 import { BrokenProcessPoolError, Pool, type PoolStats, ProcessPoolExecutor } from "./mod.ts";
+import { random } from "./tools/random.ts";
 import { rejection, test } from "./tools/test_pool.ts";
 
 const KILLS = Number(Deno.env.get("KILLS") ?? 60);
@@ -96,15 +97,6 @@ const add = (n: number, words: Int32Array): number => n + words.length;
 const fill = (n: number): Uint8Array => new Uint8Array(20_000).fill(n & 255);
 const sum = (bytes: Uint8Array): number => bytes.reduce((a, b) => a + b, 0);
 const one = (): number => 1;
-
-function random(seed: number): (below: number) => number {
-  return (below) => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return Math.floor(((t ^ (t >>> 14)) >>> 0) / 2 ** 32 * below);
-  };
-}
 
 /** Checks one outcome; whatever is wrong says when it was. */
 async function expect(when: string, promise: Promise<unknown>, expected: unknown): Promise<void> {

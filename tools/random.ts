@@ -1,0 +1,15 @@
+/**
+ * Random numbers from a seed, so that a failure can be replayed.
+ *
+ * @module
+ */
+
+/** Gives whole numbers from 0 to below what it is asked for, the same ones for the same seed. */
+export function random(seed: number): (below: number) => number {
+  return (below) => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return Math.floor(((t ^ (t >>> 14)) >>> 0) / 2 ** 32 * below);
+  };
+}
