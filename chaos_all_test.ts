@@ -34,6 +34,7 @@ import {
   Value,
   wait,
 } from "./mod.ts";
+import { random } from "./tools/random.ts";
 import { test } from "./tools/test_pool.ts";
 
 /** The most tasks of one part, which has to end within the limit of `test`. */
@@ -41,19 +42,7 @@ const PART = 500;
 /** How long all may take to settle after the last call, in milliseconds. */
 const SETTLING = 15_000;
 
-/** Whether troubles take part that are known to fail, marked as such below: `CHAOS_KNOWN=1`. */
-const KNOWN = Deno.env.get("CHAOS_KNOWN") === "1";
-
 type Draw = (below: number) => number;
-
-function random(seed: number): Draw {
-  return (below) => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return Math.floor(((t ^ (t >>> 14)) >>> 0) / 2 ** 32 * below);
-  };
-}
 
 // What the tasks share.
 
@@ -489,17 +478,12 @@ function makeBox(number: number, pick: Draw): Box {
   const quiet = pick(4) === 0;
   const after = pick(3);
   const fails = pick(2) === 0;
-  const initializer = (known: boolean, box: number, after: number, fails: boolean, local: boolean): void => {
-    // KNOWN: on Deno 2.9 an interruption that comes while a global is loaded breaks that global in its worker: the task
-    // fails with "execution terminated", and whoever touches the global next ends the whole program by a panic.
-    if (!local && !known) {
-      [setTimeout, clearTimeout, reportError, DOMException, AbortSignal, Reflect.get(self, "process")];
-    }
+  const initializer = (box: number, after: number, fails: boolean, local: boolean): void => {
     if (Atomics.add(things.starts, box, 1) < after) return;
     if (fails || local) throw new RangeError("cursed");
     Deno.exit(9);
   };
-  const initargs = [KNOWN, number, cursed ? after : Infinity, fails, local];
+  const initargs = [number, cursed ? after : Infinity, fails, local];
   const options = {
     initializer,
     initargs,
@@ -1188,9 +1172,6 @@ class Chaos {
       const end = await settled(results.return!());
       const after = await settled(results.next());
       if (end.status === "rejected" && !call.inputFails) this.#fault(call, `return() threw ${inspect(end.reason)}`);
-      // KNOWN: after an abort that nobody has read, return() leaves its reason, and the next one gets it.
-      const stale = !KNOWN && after.status === "rejected" && isLast(call, after.reason, 0);
-      if (stale) return;
       if (after.status === "rejected" || !after.value.done) this.#fault(call, `gave ${inspect(after)} after return()`);
     });
   }
@@ -1235,17 +1216,13 @@ class Chaos {
       const { name, pool, process } = box;
       if (box.local) continue; // its lanes stay, and stalled tasks run on
       const stats = (): PoolStats => (pool ?? process)!.stats();
-      // KNOWN: a worker that is ended before its code is at its end may be counted as a zombie for ever; so can be one that
-      // has just replied when its pool has nothing more to do.
-      for (let i = 0; KNOWN && i < 300 && stats().zombies > 0; i++) await delay(10);
+      for (let i = 0; i < 300 && stats().zombies > 0; i++) await delay(10); // what they run comes to its end
       const { workers, queued, running, zombies } = stats();
-      if (workers + queued + running + (KNOWN ? zombies : 0) > 0) {
+      if (workers + queued + running + zombies > 0) {
         this.#faults.push(`${name} has left ${inspect(stats())}`);
       }
     }
     for (const [call, listeners] of this.#listeners) {
-      // KNOWN: a broadcast that the pool refuses leaves its listener at the signal.
-      if (!KNOWN && call.how === "broadcast") continue;
       if (listeners.size > 0 && !call.signal?.aborted) this.#fault(call, `${listeners.size} listeners are left`);
     }
     for (let n = 0; n < this.#n; n++) {

@@ -309,7 +309,7 @@ export class Board {
 /*
  * Desk, in 32-bit words, then the ring:
  *
- *   0 SLEEP     STARTING | BUSY | AWAITING | PARKED (on this word) | IDLE (in its event loop) | LEFT
+ *   0 SLEEP     TURNING | STARTING | BUSY | AWAITING | PARKED (on this word) | IDLE (in its event loop) | LEFT
  *   1 STOP      1 when it is to stop
  *   2 WORK      seq (30 bits) << 2 | NOTHING | HELD | RUNNING | REVOKED
  *   3 DEADLINE  when the running call must be over, in milliseconds since the pool was made, modulo 2 ** 32; 0: never
@@ -339,6 +339,8 @@ const SKIP = -1;
 /** The largest payload of a record, in bytes; what is larger goes by message. */
 export const LARGEST_RECORD: number = RING / 4;
 
+/** It goes once through its event loop, with a task or before the next look. */
+const TURNING = -1;
 /** The worker has not begun to look for tasks. */
 export const STARTING = 0;
 /** It runs something, or is about to look for tasks. */
@@ -413,14 +415,14 @@ export class Desk {
     return "notified";
   }
 
+  /** Caller: whether no code of it runs: told to stop, it has ended or will run none. */
+  get rests(): boolean {
+    return load(this.#words, SLEEP) !== BUSY;
+  }
+
   /** Caller: the sleep word. */
   get sleep(): number {
     return load(this.#words, SLEEP);
-  }
-
-  /** Caller: whether it came to its end by itself after {@linkcode stop}. */
-  get left(): boolean {
-    return load(this.#words, SLEEP) === LEFT;
   }
 
   /** Caller: the number of the task it holds or runs; -1 for none. */
@@ -519,6 +521,11 @@ export class Desk {
   /** Worker: it runs, and looks for tasks before it sleeps. */
   setBusy(): void {
     store(this.#words, SLEEP, BUSY);
+  }
+
+  /** Worker: it goes once through its event loop. */
+  setTurning(): void {
+    store(this.#words, SLEEP, TURNING);
   }
 
   /** Worker: begins to look for tasks. */

@@ -162,6 +162,7 @@ class Program {
     watchForEnd(this.#name, (code) => {
       this.#retired = true;
       this.#say(BYE, 0, code, NOTHING_ENCODED);
+      this.#desk.leave();
     });
     try {
       const { module, functions, values, initializer, initargs, maxTasks, trace } = this.#unpack(setup) as Setup;
@@ -223,6 +224,7 @@ class Program {
 
   /** Goes on after a turn of the event loop. */
   #yield(): void {
+    this.#desk.setTurning();
     this.#hop.port2.postMessage(null);
   }
 
@@ -240,6 +242,7 @@ class Program {
       if (header === undefined || header.seq !== message.seq) return;
       this.#fetching = undefined;
       this.#free = true;
+      this.#desk.setBusy();
       if (!this.#begin(header, message.parcel)) return;
     } else if (message?.type === "drop") {
       if (this.#fetching?.seq !== message.seq) return;
@@ -331,6 +334,7 @@ class Program {
     this.#fetchedArgs = args;
     this.#free = false;
     this.#say(FETCH, header.seq, lacks, NOTHING_ENCODED);
+    this.#desk.setTurning();
     return false;
   }
 

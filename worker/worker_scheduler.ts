@@ -272,6 +272,7 @@ export class WorkerScheduler implements Scheduler {
 
   /** Sees to it that enough workers look at the board: wakes those that sleep, starts those that are missing. */
   #wakeWorkers(): void {
+    if (this.state === "terminated" || this.state === "broken") return; // what is on the board is nobody's any more
     let needed = this.#board.unclaimed();
     for (const host of this.#hosts) {
       if (needed <= 0) break;
@@ -672,7 +673,7 @@ export class WorkerScheduler implements Scheduler {
 
   stats(): SchedulerStats {
     // One that has come back to its event loop ends there.
-    for (const host of this.#zombies) if (host.waits) this.#zombies.delete(host);
+    for (const host of this.#zombies) if (host.desk.rests) this.#zombies.delete(host);
     let running = 0;
     for (const host of this.#hosts) if (this.#flight.get(host.desk.current) !== undefined) running++;
     return {
