@@ -111,6 +111,8 @@ class Program {
   #mail = 0;
   /** Ready for tasks, and not running one. */
   #free = false;
+  /** Has begun to look for tasks. */
+  #started = false;
   /** Takes no more tasks. */
   #retired = false;
   /** A task that waits for its payload. */
@@ -162,7 +164,7 @@ class Program {
     watchForEnd(this.#name, (code) => {
       this.#retired = true;
       this.#say(BYE, 0, code, NOTHING_ENCODED);
-      this.#desk.leave();
+      if (this.#started) this.#desk.leave();
     });
     try {
       const { module, functions, values, initializer, initargs, maxTasks, trace } = this.#unpack(setup) as Setup;
@@ -186,6 +188,7 @@ class Program {
       return;
     }
     this.#free = true;
+    this.#started = true;
     this.#pump();
   }
 
