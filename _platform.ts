@@ -21,9 +21,9 @@ export function waitAsyncWakes(): boolean {
   return !isDeno() || !denoBefore(2, 8);
 }
 
-/** Whether `Worker.terminate()` stops code that runs: not on Deno 2.8 and later (denoland/deno#35657). */
+/** Whether `Worker.terminate()` stops code that runs: not on Deno 2.7.6 and later (denoland/deno#35657). */
 export function terminateStopsCode(): boolean {
-  return !isDeno() || denoBefore(2, 8);
+  return !isDeno() || denoBefore(2, 7, 6);
 }
 
 /** Whether this is Deno. */
@@ -95,10 +95,15 @@ export function refuseWithoutSharedMemory(): void {
   );
 }
 
-function denoBefore(major: number, minor: number): boolean {
+function denoBefore(major: number, minor: number, patch = 0): boolean {
   const { Deno } = globalThis as Runtime;
-  const [a, b] = (Deno?.version?.deno ?? "999.0.0").split(".").map(Number) as [number, number];
-  return a < major || (a === major && b < minor);
+  const [a, b, c] = (Deno?.version?.deno ?? "999.0.0").split(".").map((part) => parseInt(part)) as [
+    number,
+    number,
+    number,
+  ];
+  if (a !== major) return a < major;
+  return b === minor ? c < patch : b < minor;
 }
 
 /**

@@ -428,7 +428,7 @@ export class ProcessPoolExecutor implements Executor {
 
   /**
    * Ends the workers at once: calls under way fail with {@linkcode BrokenProcessPoolError}, those that have not begun are
-   * cancelled, later ones throw. Where the runtime cannot stop code that runs (Deno 2.8 and later), it may run on.
+   * cancelled, later ones throw. Where the runtime cannot stop code that runs (Deno 2.7.6 and later), it may run on.
    *
    * Source: `ProcessPoolExecutor.terminate_workers` of Python 3.14.
    *

@@ -697,7 +697,7 @@ export class Pool implements AsyncDisposable, Disposable {
   /**
    * Ends the workers at once. What is pending fails with `CancelledError`. Can be repeated.
    *
-   * A worker in the middle of synchronous code that has no `taskTimeout` cannot be stopped on Deno 2.8 and later; see
+   * A worker in the middle of synchronous code that has no `taskTimeout` cannot be stopped on Deno 2.7.6 and later; see
    * {@linkcode PoolStats.zombies}.
    *
    * @example Giving up

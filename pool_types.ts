@@ -100,7 +100,7 @@ export interface PoolStats {
   /** Tasks that have ended since the pool was made, well or not. */
   readonly finished: number;
   /**
-   * Workers that were ended in the middle of code which the runtime cannot stop (Deno 2.8 and later,
+   * Workers that were ended in the middle of code which the runtime cannot stop (Deno 2.7.6 and later,
    * denoland/deno#35657), as far as can be seen: they occupy a core until that code ends. A `taskTimeout` avoids them,
    * but for code that loops after an `await`. If one is left when the program should end, `Deno.exit()` ends it.
    */

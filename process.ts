@@ -255,7 +255,7 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
 
   /**
    * Ends it at once, with the exit code -15; one that has ended stays as it is. Code that runs may run on, where the
-   * runtime cannot stop it (Deno 2.8 and later); what waits, ends.
+   * runtime cannot stop it (Deno 2.7.6 and later); what waits, ends.
    *
    * @throws {InvalidStateError} If it was not started.
    */

@@ -2,7 +2,7 @@
  * Ending code that does not end.
  *
  * `node:vm` can interrupt the synchronous code of this very thread after a time: loops, waits and runaway regular
- * expressions alike; the thread is usable afterwards. It is the only way there is: on Deno 2.8 to 2.9 a worker's
+ * expressions alike; the thread is usable afterwards. It is the only way there is: on Deno 2.7.6 to 2.9 a worker's
  * `terminate()` does not stop running code. Browsers have no `node:vm`: there the calling side ends the worker (`call_limits.ts`).
  *
  * @module
