@@ -34,7 +34,7 @@ async function open() {
 
 const pool = await open();
 for (let i = 0; i < 500; i++) await pool.call(i);
-figures.burst = await median(3, async () => {
+figures.burst = await median(5, async () => {
   const results = [];
   for (let i = 0; i < BURST; i++) results.push(pool.call(i));
   await Promise.all(results);

@@ -20,14 +20,14 @@ async function median(runs: number, run: () => unknown): Promise<number> {
   await using pool = new Pool(2);
   await pool.map(inc, Array(1000).fill(0));
   const million = Array.from({ length: 1_000_000 }, (_, i) => i);
-  figures.million = await median(9, () => pool.map(inc, million));
+  figures.million = await median(21, () => pool.map(inc, million));
 }
 
 {
   const BURST = 20_000;
   await using executor = new ProcessPoolExecutor(2);
   await Array.fromAsync(executor.map(inc, Array(1000).fill(0)));
-  figures.burstSubmit = await median(9, async () => {
+  figures.burstSubmit = await median(21, async () => {
     const results: Promise<number>[] = [];
     for (let i = 0; i < BURST; i++) results.push(executor.submit(inc, i).result());
     await Promise.all(results);
@@ -43,7 +43,7 @@ async function median(runs: number, run: () => unknown): Promise<number> {
     for (let i = 0; i < BURST; i++) results.push(call(i));
     await Promise.all(results);
   };
-  figures.burst = await median(9, () => burst((n) => pool.apply(inc, [n]))) * 1000 / BURST;
+  figures.burst = await median(21, () => burst((n) => pool.apply(inc, [n]))) * 1000 / BURST;
 
   figures.single = await median(5, async () => {
     for (let i = 0; i < 2000; i++) await pool.apply(inc, [i]);
@@ -52,7 +52,7 @@ async function median(runs: number, run: () => unknown): Promise<number> {
     for (let i = 0; i < 2000; i++) pool.applySync(inc, [i]);
   }) / 2;
   const items = Array.from({ length: 20_000 }, (_, i) => i);
-  figures.imap = await median(9, async () => {
+  figures.imap = await median(21, async () => {
     let n = 0;
     for await (const _ of pool.imap(inc, items)) n++;
     if (n !== 20_000) throw new Error("lost");
