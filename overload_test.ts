@@ -16,7 +16,7 @@ const SLICE = 20;
 /** How much of the first slice warms up, before the memory is measured. */
 const WARM = 0.4;
 /** By how many bytes the memory may grow after that. What runs away takes as much in a second. */
-const GROWTH = 256 * 2 ** 20;
+const GROWTH = 160 * 2 ** 20;
 const MIB = 2 ** 20;
 /** When a queue without `maxsize` is full, in bytes. */
 const FULL = 64 * MIB;

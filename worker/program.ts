@@ -20,7 +20,7 @@ import { afterInterruption, thisThread } from "../sync/_thread.ts";
 import { AWAKE, Board, Desk, LARGEST_RECORD, LISTENING, type SlotHeader } from "./board.ts";
 import { Decoder, sourceOf } from "../codec/decoder.ts";
 import { type Encoded, NOTHING_ENCODED } from "../codec/encoder.ts";
-import { isError, messageOf, readText } from "../codec/error_fields.ts";
+import { messageOf } from "../codec/error_fields.ts";
 import {
   buildEnvironment,
   compileFunction,
@@ -49,6 +49,7 @@ import {
 import { importModule } from "./import_module.ts";
 import { lockDown } from "./lockdown.ts";
 import { Replies } from "./replies.ts";
+import { trimStack } from "./stack.ts";
 import { prepareLimit, runLimited } from "./time_limit.ts";
 import { isIterable, isThenable } from "./values.ts";
 import { watchForEnd } from "./worker_end.ts";
@@ -576,17 +577,6 @@ function timedOut(run: Run): TimeoutError {
 
 function isOneCall(mode: TaskMode): boolean {
   return mode === "apply" || mode === "run";
-}
-
-/** How the frames of this program are told from others; its address may be very long, and Bun puts something before it. */
-const OURS = `(${import.meta.url.replace("file:///blob:", "blob:").slice(0, 60)}`;
-
-/** Leaves the frames of this program out of a stack: they say nothing to the user. */
-function trimStack(error: unknown): void {
-  if (!isError(error)) return;
-  const lines = readText(error, "stack").split("\n");
-  const ours = lines.findIndex((line) => line.includes(OURS));
-  if (ours > 0) Reflect.defineProperty(error, "stack", { value: lines.slice(0, ours).join("\n"), configurable: true });
 }
 
 declare const self: {
