@@ -628,6 +628,8 @@ function isFitting(call: Call, index: number, error: unknown): boolean {
   if (error instanceof RangeError && error.message === "input") return call.inputFails;
   if (kind === "throws") return isThrown(n, size, error);
   if (kind === "meet") return error instanceof BrokenBarrierError;
+  // Another was ended in the middle of its arrival there, so that nobody knows who has come.
+  if (kind === "blockedBarrier") return error instanceof BrokenBarrierError && things.lonely.broken;
   return kind === "get" && box.local && error instanceof QueueEmptyError;
 }
 

@@ -11,6 +11,7 @@ import {
   Pool,
   SerializationError,
   TimeoutError,
+  Value,
 } from "./mod.ts";
 import { arriveAndBlock, reaches, rejection, release, test, words } from "./tools/test_pool.ts";
 
@@ -370,6 +371,20 @@ test("code that loops after an await is left behind at its limit, and the pool g
   while (pool.stats().zombies > 0) await new Promise((resolve) => setTimeout(resolve, 10));
 });
 
+test("a closed pool ends though its last call had to be left behind, before that comes to its end", async () => {
+  const over = new Value("i");
+  const pool = new Pool(1, { taskTimeout: 30, scope: { over } });
+  const result = rejection(pool.apply(async () => {
+    await Promise.resolve();
+    for (const end = performance.now() + 4000; performance.now() < end;);
+    over.value = 1;
+  }));
+  pool.close();
+  assertInstanceOf(await result, TimeoutError);
+  await pool.join();
+  assertEquals(over.value, 0);
+});
+
 test("a worker that a forgotten timer has taken is left behind, and its pool goes on", async () => {
   await using pool = new Pool(1);
   await pool.apply(() => {
@@ -552,7 +567,7 @@ test("values that change while they are read fail their own call", async () => {
 });
 
 test("a limit next to the length of the call gives a value or a TimeoutError, nothing else", async () => {
-  await using pool = new Pool(1);
+  await using pool = new Pool(1, { name: "Edge" });
   const edge = (ms: number): number => {
     for (const end = performance.now() + ms; performance.now() < end;);
     return ms;
@@ -562,6 +577,9 @@ test("a limit next to the length of the call gives a value or a TimeoutError, no
     const result = await pool.apply(edge, [ms], { taskTimeout: 3 }).catch((error) => error);
     assert(result === ms || result instanceof TimeoutError, String(result));
   }
+  // An interruption that comes after the call's end would have cost its worker.
+  assertEquals(pool.stats().zombies, 0);
+  assertEquals(await pool.apply(() => self.name), "Edge-1");
 });
 
 test("a limit may be as long as a timer can be", async () => {

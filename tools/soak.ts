@@ -160,10 +160,10 @@ for (let rounds = 0, told = 0;; rounds++) {
   if (now - told > 10_000 || now - started > SECONDS * 1000) {
     told = now;
     const { at, threads, round } = samples.at(-1)!;
+    const { heapTotal, external } = Deno.memoryUsage();
     console.log(
-      `${at.toFixed(0)} s: ${rounds + 1} rounds, ${memory.toFixed(0)} MB, ${threads} threads, ${
-        round.toFixed(0)
-      } ms a round`,
+      `${at.toFixed(0)} s: ${rounds + 1} rounds, ${memory.toFixed(0)} MB (heap ${(heapTotal / 2 ** 20).toFixed(0)}, ` +
+        `external ${(external / 2 ** 20).toFixed(0)}), ${threads} threads, ${round.toFixed(0)} ms a round`,
     );
   }
   if (now - started > SECONDS * 1000) break;

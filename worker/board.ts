@@ -318,6 +318,7 @@ export class Board {
  *   6 WRITTEN   bytes ever written to the ring; by the worker alone
  *   7 READ      bytes ever read from the ring; by the caller alone
  *   8 LOOKS     how often the worker has begun to look for tasks
+ *   9 ARRIVED   1 when the worker has read the message that this memory came with
  *   16 …        RING bytes of records: size, kind, seq, detail (32 bits each), payload; 8-byte aligned
  */
 const SLEEP = 0;
@@ -329,6 +330,7 @@ const SENT = 5;
 const WRITTEN = 6;
 const READ = 7;
 const LOOKS = 8;
+const ARRIVED = 9;
 const RING_AT = 64;
 const RING = 2 ** 22;
 /** So much of it is used as long as the caller keeps up: the runtime gives no memory to what was never used. */
@@ -457,6 +459,11 @@ export class Desk {
     this.wake();
   }
 
+  /** Caller: blocks until the worker has this memory, at most `timeout` milliseconds. */
+  awaitArrival(timeout: number): void {
+    wait(this.#words, ARRIVED, 0, timeout);
+  }
+
   /** Caller: takes back the task it holds unless it has begun: gives its number, or -1. */
   revoke(): number {
     const work = load(this.#words, WORK);
@@ -502,6 +509,12 @@ export class Desk {
   }
 
   // The worker's side.
+
+  /** Worker: it has this memory. */
+  arrive(): void {
+    store(this.#words, ARRIVED, 1);
+    notify(this.#words, ARRIVED);
+  }
 
   /** Worker: whether it is to stop. */
   get stopped(): boolean {

@@ -4,13 +4,16 @@
  * @module
  */
 
-import { hasNodeModules } from "../_platform.ts";
+import { hasNodeModules, isDeno } from "../_platform.ts";
 import { Board, BUSY, Desk } from "./board.ts";
 import { PROGRAM } from "./program_gen.ts";
 import { type Line, receiveMessage } from "../sync/_post_office.ts";
 import { Registry } from "../sync/_registry.ts";
 import { memberOf, thisThread } from "../sync/_thread.ts";
 import type { FromWorker, Init, Parcel, Task, ToWorker, WorkerNote, WorkerRecord } from "./task.ts";
+
+/** How long the end of a worker waits for it to have started, in milliseconds: mostly it takes 5. */
+const ARRIVAL = 200;
 
 let programUrl: string | undefined;
 
@@ -69,6 +72,8 @@ export class Host {
   readonly #inbox: FromWorker[] | undefined = hasNodeModules() ? undefined : [];
   #received = 0;
   #ended = false;
+  /** It has ended by itself, perhaps before it began. */
+  #failed = false;
 
   constructor(options: HostOptions) {
     this.number = options.number;
@@ -83,6 +88,7 @@ export class Host {
     this.#worker.onmessage = () => options.onWake();
     this.#worker.onerror = (event) => {
       event.preventDefault();
+      this.#failed = true;
       // It can overtake messages sent before it: let those come first.
       setTimeout(() => options.onError(this, event.message), 0);
     };
@@ -202,6 +208,8 @@ export class Host {
       if (message.type === "joined" || message.type === "blocks") this.#note(message);
     }
     this.#endWaits();
+    // Deno keeps shared memory for ever that is in a message which nobody has read.
+    if (isDeno() && !this.#failed) this.desk.awaitArrival(ARRIVAL);
     this.#worker.terminate();
     thisThread().office.disconnect(this.#office);
     if (this.#inbox === undefined) this.#port.close(); // else the last messages are still on their way

@@ -123,6 +123,7 @@ class Program {
   constructor(init: Init) {
     this.#board = new Board(init.board);
     this.#desk = new Desk(init.desk);
+    this.#desk.arrive();
     this.#port = init.port;
     this.#number = init.number;
     this.#name = init.name;

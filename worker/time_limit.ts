@@ -19,6 +19,19 @@ interface ProcessLike {
 }
 
 const KEY = "@manycore/parallel/limited";
+/**
+ * How close to its limit a call may end, in milliseconds, or half of a shorter limit: an interruption that hits this
+ * thread outside of the script ends what runs there without a trace, this worker's own loop with it. So a call that
+ * ends later than that waits for the interruption inside.
+ */
+const MARGIN = 4;
+/** How long after the limit the interruption is still waited for, in milliseconds. */
+const LATE = 250;
+
+// Kept, as a task may put others in their place.
+const { performance } = globalThis;
+const { wait } = Atomics;
+const cell = new Int32Array(new SharedArrayBuffer(4));
 
 let script: Script | null | undefined;
 
@@ -66,12 +79,16 @@ export function runLimited(run: () => void, limit: number): boolean {
     return true;
   }
   let ended = false;
+  const end = performance.now() + limit;
+  const late = end - Math.min(MARGIN, limit / 2);
   Object.defineProperty(globalThis, KEY, {
     configurable: true,
     value: () => {
       Reflect.deleteProperty(globalThis, KEY);
       run();
       ended = true;
+      if (performance.now() < late) return;
+      while (performance.now() < end + LATE) wait(cell, 0, 0, 1);
     },
   });
   try {

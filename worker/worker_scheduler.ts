@@ -464,6 +464,7 @@ export class WorkerScheduler implements Scheduler {
     this.#handOver();
     // Last, as whoever is told may block here for one of the others.
     if (running !== undefined) this.#settle(running, lost(host.name, how, running, exitCode));
+    this.#afterWork();
   }
 
   /** Gives the tasks that a worker, told to stop, had claimed but not begun. */
@@ -538,13 +539,14 @@ export class WorkerScheduler implements Scheduler {
     }
     this.#handOver();
     for (const task of ended) this.#settle(task, overdue(task));
+    this.#afterWork();
   }
 
   // Sleeping and waking.
 
   /** Before this thread goes back to its event loop: hears of the next record, and lets go of what is not needed. */
   #afterWork(): void {
-    const pending = this.#flight.size > 0 || !this.#queue.empty || this.#encoding.length > 0;
+    const pending = this.#flight.size > 0 || this.#queue.size > this.#cancelled || this.#encoding.length > 0;
     if (this.#life.complete && !pending) this.#endAll();
     if (this.#hosts.size === 0) return;
     this.#idle.set(!pending);
