@@ -74,5 +74,20 @@ export interface LockCore {
   restore(depth: number): void;
 }
 
-/** The inside of each lock, for conditions. */
-export const lockCores: WeakMap<object, LockCore> = new WeakMap();
+type CoreReader = (lock: object) => LockCore | undefined;
+
+const coreReaders: CoreReader[] = [];
+
+/** A class of locks says how to get at their inside. A WeakMap would keep each lock, and its memory, through minor collections. */
+export function readsCores(reader: CoreReader): void {
+  coreReaders.push(reader);
+}
+
+/** The inside of a lock, for conditions; undefined for what is none. */
+export function coreOf(lock: object): LockCore | undefined {
+  for (const read of coreReaders) {
+    const core = read(lock);
+    if (core !== undefined) return core;
+  }
+  return undefined;
+}

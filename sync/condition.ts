@@ -24,7 +24,7 @@ import { checkFunction, checkOptions, checkSignal, checkTimeout, show } from "..
 import { handleOf, reviveShared } from "../codec/shared.ts";
 import { atomics } from "./_atomics.ts";
 import { Cell, checkHandle, dataOf, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
-import { type AsyncHeld, type Held, hold, holdAsync, type LockCore, lockCores } from "./_held.ts";
+import { type AsyncHeld, coreOf, type Held, hold, holdAsync, type LockCore } from "./_held.ts";
 import type { Lock } from "./lock.ts";
 import { SLOTS } from "./_registry.ts";
 import { RLock } from "./rlock.ts";
@@ -100,7 +100,7 @@ export class Condition {
     const handle = handleIn("Condition", lock);
     if (handle !== undefined) this.#lock = reviveShared(dataOf<Handle>("Condition", handle)) as RLock;
     else this.#lock = lock === undefined ? new RLock() : ownLock(lock);
-    const core = lockCores.get(this.#lock);
+    const core = coreOf(this.#lock);
     if (core === undefined) {
       throw new TypeError(`Cannot make a Condition as 'lock' must be a Lock or RLock: current value is ${show(lock)}`);
     }
@@ -365,7 +365,7 @@ function enlist(words: Int32Array, member: Member, key: number): void {
 /** A lock of another copy of this library becomes one of this copy. */
 function ownLock(lock: Lock | RLock | Handle): RLock {
   try {
-    const handle = typeof lock === "object" && lock !== null && !lockCores.has(lock) ? handleOf(lock) : undefined;
+    const handle = typeof lock === "object" && lock !== null && coreOf(lock) === undefined ? handleOf(lock) : undefined;
     return (handle === undefined ? lock : reviveShared(handle)) as RLock;
   } catch {
     return lock as RLock; // a proxy, which is none, as will be said

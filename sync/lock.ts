@@ -18,7 +18,7 @@
 import { InvalidStateError } from "../errors.ts";
 import { checkOptions } from "../_options.ts";
 import { Cell, checkHandle, FIRST, type Handle, travels } from "./_cell.ts";
-import { type AsyncHeld, type Held, hold, holdAsync, lockCores } from "./_held.ts";
+import { type AsyncHeld, type Held, hold, holdAsync, type LockCore, readsCores } from "./_held.ts";
 import { MUTEX, Mutex } from "./_mutex.ts";
 import { type AcquireOptions, type AsyncAcquireOptions, timeAndSignal, timeToWait } from "./_wait.ts";
 
@@ -66,8 +66,16 @@ export class Lock {
    */
   constructor(handle?: Handle) {
     this.#cell = new Cell("Lock", handle, MUTEX);
-    const mutex = this.#mutex = new Mutex(this.#cell.words, FIRST, this.#cell.member, this.#cell.place(0));
-    lockCores.set(this, { mutex, releaseAll: () => Number(mutex.release()), restore: () => {} });
+    this.#mutex = new Mutex(this.#cell.words, FIRST, this.#cell.member, this.#cell.place(0));
+  }
+
+  static {
+    readsCores((lock) => #mutex in lock ? lock.#core() : undefined);
+  }
+
+  #core(): LockCore {
+    const mutex = this.#mutex;
+    return { mutex, releaseAll: () => Number(mutex.release()), restore: () => {} };
   }
 
   /**

@@ -18,7 +18,7 @@ import { InvalidStateError } from "../errors.ts";
 import { checkOptions } from "../_options.ts";
 import { atomics } from "./_atomics.ts";
 import { Cell, checkHandle, FIRST, type Handle, travels } from "./_cell.ts";
-import { type AsyncHeld, type Held, hold, holdAsync, lockCores } from "./_held.ts";
+import { type AsyncHeld, type Held, hold, holdAsync, type LockCore, readsCores } from "./_held.ts";
 import { MUTEX, Mutex } from "./_mutex.ts";
 import { type AcquireOptions, type AsyncAcquireOptions, timeAndSignal, timeToWait } from "./_wait.ts";
 
@@ -61,8 +61,17 @@ export class RLock {
   constructor(handle?: Handle) {
     this.#cell = new Cell("RLock", handle, 1 + MUTEX);
     const { words, member } = this.#cell;
-    const mutex = this.#mutex = new Mutex(words, DEPTH + 1, member, this.#cell.place(0));
-    lockCores.set(this, {
+    this.#mutex = new Mutex(words, DEPTH + 1, member, this.#cell.place(0));
+  }
+
+  static {
+    readsCores((lock) => #mutex in lock ? lock.#core() : undefined);
+  }
+
+  #core(): LockCore {
+    const mutex = this.#mutex;
+    const { words } = this.#cell;
+    return {
       mutex,
       releaseAll: () => {
         const depth = atomics.load(words, DEPTH);
@@ -70,7 +79,7 @@ export class RLock {
         return depth;
       },
       restore: (depth) => void atomics.store(words, DEPTH, depth),
-    });
+    };
   }
 
   /**

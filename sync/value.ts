@@ -11,7 +11,7 @@ import { checkOptions, show } from "../_options.ts";
 import { reviveShared } from "../codec/shared.ts";
 import { Cell, checkHandle, dataOf, type Handle, handleIn, travels } from "./_cell.ts";
 import { GUARD, Guard } from "./_guard.ts";
-import { lockCores } from "./_held.ts";
+import { coreOf } from "./_held.ts";
 import type { Lock } from "./lock.ts";
 import { RLock } from "./rlock.ts";
 import { slotBytes, Strings } from "./_strings.ts";
@@ -301,7 +301,7 @@ export function describe(
 function makeLock(lock: SharedValueOptions["lock"]): Lock | RLock | undefined {
   if (lock === undefined || lock === true) return new RLock();
   if (lock === false) return undefined;
-  if (typeof lock !== "object" || lock === null || !lockCores.has(lock)) {
+  if (typeof lock !== "object" || lock === null || coreOf(lock) === undefined) {
     throw new TypeError(
       `Cannot use 'lock' as it must be a Lock, an RLock or a boolean: current value is ${show(lock)}`,
     );
