@@ -28,6 +28,7 @@ import {
   Value,
 } from "../../mod.ts";
 import { InvalidStateError } from "../../errors.ts";
+import { blocking, check, collect, equal, failure, range, refused, show } from "./expect.ts";
 
 /** Where outcomes go, and at which check to begin. */
 interface Wishes {
@@ -508,51 +509,6 @@ export async function nested(): Promise<number[]> {
 export function nestedSync(): number[] {
   using pool = new Pool(1);
   return pool.mapSync((n: number) => n * n, [1, 2, 3]);
-}
-
-/** Runs what blocks this thread: where that is refused, the refusal must say what to use instead. */
-function blocking(run: () => void): string | void {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof InvalidStateError) return refused(error);
-    throw error;
-  }
-}
-
-function refused(error: Error): string {
-  check(/await/.test(error.message), `the refusal does not say what to use instead: ${error.message}`);
-  return `refused: ${error.message}`;
-}
-
-function range(length: number): number[] {
-  return Array.from({ length }, (_, i) => i);
-}
-
-async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const item of items) all.push(item);
-  return all;
-}
-
-function failure(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    (value) => Promise.reject(new Error(`It did not fail, but gave ${show(value)}`)),
-    (error) => error,
-  );
-}
-
-function check(holds: boolean, message: string): asserts holds {
-  if (!holds) throw new Error(message);
-}
-
-function show(value: unknown): string {
-  if (value instanceof Error) return `${value.name}: ${value.message.slice(0, 300)}`;
-  return JSON.stringify(value, (_, part) => typeof part === "bigint" ? `${part}n` : part) ?? String(value);
-}
-
-function equal(actual: unknown, expected: unknown): void {
-  check(show(actual) === show(expected), `${show(actual)} instead of ${show(expected)}`);
 }
 
 async function run({ url, from }: Wishes): Promise<void> {
