@@ -397,6 +397,24 @@ test("a worker that a forgotten timer has taken is left behind, and its pool goe
   assertEquals((await pool.broadcast(() => 1)).length, 1);
 });
 
+test("a worker that a timer takes between two tasks is left behind, and its pool goes on", async () => {
+  const over = new Value("i");
+  await using pool = new Pool(1, { scope: { over } });
+  const slow = (n: number): number => {
+    if (n === 0) {
+      setTimeout(() => {
+        for (const end = performance.now() + 5000; performance.now() < end;);
+        over.value = 1;
+      });
+    }
+    for (const end = performance.now() + 1; performance.now() < end;);
+    return n;
+  };
+  const numbers = Array.from({ length: 50 }, (_, i) => i); // longer than a worker goes on without its event loop
+  assertEquals(await pool.map(slow, numbers, { chunksize: 1 }), numbers);
+  assertEquals(over.value, 0);
+});
+
 test("revoked proxies, frozen errors and a patched console cost no task", async () => {
   await using pool = new Pool(1);
   const revoked = (): unknown => {

@@ -1,7 +1,7 @@
 /** What a hostile task, and hostile data, can and cannot do. `SECURITY.md` says it in words. */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { Pool, Queue } from "./mod.ts";
+import { BrokenProcessPoolError, Pool, Queue } from "./mod.ts";
 import { run } from "./tools/run_program.ts";
 import { test } from "./tools/test_pool.ts";
 
@@ -88,6 +88,49 @@ test("a task that replaces what the worker program uses does not get hold of its
     return `${caught.length > 100} ${kinds}`;
   });
   assertEquals(found, "true ");
+});
+
+/** What a task may break: of the worker's program, of the runtime, or of neither. */
+const BREAKABLE: [holder: string, key: string][] = [
+  ["Object", "assign"],
+  ["Array.prototype", "findIndex"],
+  ["ArrayBuffer", "isView"],
+  ["Atomics", "wait"],
+  ["console", "warn"],
+  ["Object.getPrototypeOf(Uint8Array.prototype)", "subarray"],
+  ["Performance.prototype", "now"],
+  ["Performance.prototype", "timeOrigin"],
+  ["Promise.prototype", "then"],
+  ["Map.prototype", "get"],
+  ["globalThis", "Math"],
+  ["globalThis", "setTimeout"],
+  ["globalThis", "Error"],
+];
+
+test("a task that breaks what its worker runs on can cost its worker, but no task hangs", async () => {
+  await using pool = new Pool(1);
+  const damage = (holder: string, key: string): void => {
+    const get = (): never => {
+      throw new Error("broken on purpose");
+    };
+    Reflect.defineProperty((0, eval)(holder) as object, key, { configurable: true, get });
+  };
+  const limited = { taskTimeout: 5000 };
+  for (const [holder, key] of BREAKABLE) {
+    const calls = [
+      pool.apply(damage, [holder, key]),
+      pool.apply((value: unknown) => value, [{ list: [1, "x"], map: new Map([[1, 2]]) }]),
+      pool.apply((n: number) => n, [1], limited),
+      pool.apply(async (n: number) => await n, [1], limited),
+      pool.map((text: string) => text.length, ["x".repeat(200_000), "y"]),
+      pool.apply(() => {
+        throw new RangeError("on purpose");
+      }),
+    ];
+    await Promise.allSettled(calls);
+    await assertRejects(() => pool.apply(() => Deno.exit(1)), BrokenProcessPoolError); // the next has a worker of its own
+    assertEquals(await pool.apply((n: number) => n + 1, [1], limited), 2, `${holder}.${key}`);
+  }
 });
 
 test("a function that came as a result is not run by being received", async () => {

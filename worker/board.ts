@@ -16,6 +16,7 @@ import { ARENA } from "./arena.ts";
 
 // Taken before any task runs: a task that patches `Atomics` must not get hold of this memory.
 const now = performance.now.bind(performance);
+const { ceil, max, min } = Math;
 const { add, compareExchange, load, notify, store, wait } = Atomics;
 
 /** How long a worker looks for the next task before it parks, in milliseconds: less than to park and be woken takes. */
@@ -101,7 +102,7 @@ function growable(size: number, most: number): SharedArrayBuffer {
 
 /** Sees to it that the memory reaches up to `end` at least. */
 function growTo(memory: SharedArrayBuffer, end: number): void {
-  memory.grow(Math.min(memory.maxByteLength, Math.ceil(end / GROWTH) * GROWTH));
+  memory.grow(min(memory.maxByteLength, ceil(end / GROWTH) * GROWTH));
 }
 
 /** In steps of so many bytes. */
@@ -342,7 +343,7 @@ const SKIP = -1;
 export const LARGEST_RECORD: number = RING / 4;
 
 /** It goes once through its event loop, with a task or before the next look. */
-const TURNING = -1;
+export const TURNING = -1;
 /** The worker has not begun to look for tasks. */
 export const STARTING = 0;
 /** It runs something, or is about to look for tasks. */
@@ -610,7 +611,7 @@ export class Desk {
     const skipped = back || size > toEnd ? toEnd : 0;
     if (used + skipped + size > RING) return false;
     const at = skipped > 0 ? 0 : place;
-    const end = RING_AT + Math.max(at + size, skipped > 0 ? place + RECORD : 0);
+    const end = RING_AT + max(at + size, skipped > 0 ? place + RECORD : 0);
     if (end > this.memory.byteLength) growTo(this.memory, end);
     this.#include(end);
     words = this.#words;

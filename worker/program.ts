@@ -14,6 +14,7 @@
 import { SerializationError, TimeoutError } from "../errors.ts";
 import { waitAsyncWakes } from "../_platform.ts";
 import "./current_process.ts"; // so that it can be called here by its name
+import { atomics } from "../sync/_atomics.ts";
 import "../sync/mod.ts"; // so that its objects can be made here from their handles
 import { Registry, SLOTS } from "../sync/_registry.ts";
 import { afterInterruption, thisThread } from "../sync/_thread.ts";
@@ -62,7 +63,7 @@ const TURN = 8;
 const FUNCTIONS = 1000;
 
 // Kept, as a task may put others in their place.
-const { MessageChannel, performance } = globalThis;
+const { MessageChannel } = globalThis;
 // Deno 2.9 takes 3 ms to load the timers when they are first touched.
 const timers = {
   set: whenNeeded<typeof setTimeout>("setTimeout"),
@@ -70,7 +71,7 @@ const timers = {
 };
 const wake = (self as unknown as { postMessage(message: null): void }).postMessage.bind(self);
 const { now } = Date;
-const monotonic = (): number => performance.timeOrigin + performance.now();
+const { clock } = atomics;
 
 interface KnownFunction {
   readonly spec: FunctionSpec;
@@ -106,6 +107,8 @@ class Program {
   readonly #stopped = (): boolean => this.#desk.stopped;
   readonly #anything = (): boolean => this.#desk.stopped || this.#board.hasTasks() || this.#mailIsComing();
   #environment = EMPTY_ENVIRONMENT;
+  /** Ends this worker by an error of its own. */
+  #crash: (error: unknown) => void = () => {};
   #maxTasks = 0;
   #trace = false;
   #tasks = 0;
@@ -128,10 +131,10 @@ class Program {
     this.#number = init.number;
     this.#name = init.name;
     this.#epoch = init.epoch;
-    this.#replies = new Replies(() => monotonic() - init.epoch);
-    this.#port.onmessage = (event) => this.#receive(event.data);
-    this.#port.onmessageerror = () => this.#lostPayload();
-    this.#hop.port1.onmessage = () => this.#pump();
+    this.#replies = new Replies(() => clock() - init.epoch);
+    this.#port.onmessage = (event) => this.#enter(() => this.#receive(event.data));
+    this.#port.onmessageerror = () => this.#enter(() => this.#lostPayload());
+    this.#hop.port1.onmessage = () => this.#enter(() => this.#pump());
     this.#enterThread(init);
   }
 
@@ -163,7 +166,7 @@ class Program {
   };
 
   async start(setup: Parcel): Promise<void> {
-    watchForEnd(this.#name, (code) => {
+    this.#crash = watchForEnd(this.#name, (code) => {
       this.#retired = true;
       this.#say(BYE, 0, code, NOTHING_ENCODED);
       if (this.#started) this.#desk.leave();
@@ -191,7 +194,19 @@ class Program {
     }
     this.#free = true;
     this.#started = true;
-    this.#pump();
+    this.#enter(() => this.#pump());
+  }
+
+  /**
+   * From the event loop into this program. It throws only when a task has put something in the place of what it, or the runtime, is
+   * made of: then it cannot go on, and the worker ends.
+   */
+  #enter(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#crash(error);
+    }
   }
 
   // Getting tasks.
@@ -320,7 +335,7 @@ class Program {
       args: given,
       results: new Array(isOneCall(mode) ? 1 : given.length),
       failures: [],
-      started: this.#trace ? monotonic() - this.#epoch : 0,
+      started: this.#trace ? clock() - this.#epoch : 0,
       index: 0,
     });
   }
@@ -418,7 +433,7 @@ class Program {
       call();
     } else {
       prepareLimit();
-      const start = monotonic();
+      const start = clock();
       this.#desk.setDeadline(Math.ceil(start - this.#epoch + limit));
       const ended = runLimited(call, limit);
       if (!ended) {
@@ -428,7 +443,7 @@ class Program {
         return true;
       }
       if (!failed && isThenable(result)) {
-        this.#await(run, result, limit - (monotonic() - start));
+        this.#await(run, result, limit - (clock() - start));
         return false;
       }
     }
@@ -468,7 +483,9 @@ class Program {
     const limited = run.header.limit !== 0;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const done = (record: () => void): void => {
-      if (run.index !== index) return; // it was given up before
+      if (run.index === index) this.#enter(() => goOn(record)); // else it was given up before
+    };
+    const goOn = (record: () => void): void => {
       this.#desk.setBusy();
       if (timer !== undefined) timers.clear()(timer);
       record();

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { BUSY } from "./board.ts";
+import { BUSY, TURNING } from "./board.ts";
 import type { Host } from "./host.ts";
 
 /** How long a free worker may take to look for a task, in milliseconds. */
@@ -52,7 +52,8 @@ export class ResponseWatch {
     for (const [host, looks] of before) {
       const { sleep, current } = host.desk;
       const called = this.#unclaimed() || host.posted.size > 0;
-      if (called && sleep === BUSY && current < 0 && host.desk.looks === looks) this.#lose(host);
+      const coming = sleep === BUSY || sleep === TURNING;
+      if (called && coming && current < 0 && host.desk.looks === looks) this.#lose(host);
     }
     this.watch();
   }

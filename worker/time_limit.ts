@@ -29,8 +29,9 @@ const MARGIN = 4;
 const LATE = 250;
 
 // Kept, as a task may put others in their place.
-const { performance } = globalThis;
+const now = performance.now.bind(performance);
 const { wait } = Atomics;
+const { min } = Math;
 const cell = new Int32Array(new SharedArrayBuffer(4));
 
 let script: Script | null | undefined;
@@ -79,16 +80,16 @@ export function runLimited(run: () => void, limit: number): boolean {
     return true;
   }
   let ended = false;
-  const end = performance.now() + limit;
-  const late = end - Math.min(MARGIN, limit / 2);
+  const end = now() + limit;
+  const late = end - min(MARGIN, limit / 2);
   Object.defineProperty(globalThis, KEY, {
     configurable: true,
     value: () => {
       Reflect.deleteProperty(globalThis, KEY);
       run();
       ended = true;
-      if (performance.now() < late) return;
-      while (performance.now() < end + LATE) wait(cell, 0, 0, 1);
+      if (now() < late) return;
+      while (now() < end + LATE) wait(cell, 0, 0, 1);
     },
   });
   try {

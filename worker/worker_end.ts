@@ -21,8 +21,10 @@ interface Ending {
  * Makes every way in which code can end this worker tell `farewell` the exit code first: `close()`, `Deno.exit()`, and
  * `process.exit()`, which calls that. And keeps the worker alive through errors outside of any task, which it reports as
  * those of `name`.
+ *
+ * @returns What ends the worker by an error of its own, with code 70.
  */
-export function watchForEnd(name: string, farewell: (code: number) => void): void {
+export function watchForEnd(name: string, farewell: (code: number) => void): (error: unknown) => void {
   const scope = globalThis as unknown as Ending;
   const { Deno } = scope;
   const { error: print } = console; // kept, as a task may put another in its place
@@ -31,9 +33,12 @@ export function watchForEnd(name: string, farewell: (code: number) => void): voi
   const process = isDeno() ? undefined : scope.process; // Bun's; that of Deno calls what is replaced here
   const exit = Deno?.exit.bind(Deno) ?? process?.exit.bind(process);
   const end = (code?: number): never => {
-    farewell(Number(code ?? Deno?.exitCode ?? 0) | 0);
-    exit?.(code);
-    close?.();
+    try {
+      farewell(Number(code ?? Deno?.exitCode ?? 0) | 0);
+    } finally {
+      exit?.(code);
+      close?.();
+    }
     // In browsers the code would run on, and end its task after all: it stands still until it is terminated.
     for (;;) wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
   };
@@ -52,4 +57,11 @@ export function watchForEnd(name: string, farewell: (code: number) => void): voi
   }
   scope.addEventListener("error", (event) => report(event, event.error ?? event.message));
   scope.addEventListener("unhandledrejection", (event) => report(event, event.reason));
+  return (error) => {
+    try {
+      tell(error);
+    } finally {
+      end(70);
+    }
+  };
 }
