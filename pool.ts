@@ -697,8 +697,8 @@ export class Pool implements AsyncDisposable, Disposable {
   /**
    * Ends the workers at once. What is pending fails with `CancelledError`. Can be repeated.
    *
-   * A worker that has only just been started is waited for, some 5 ms, as Deno would never give back its memory. One in the middle of synchronous code that has no `taskTimeout` cannot be stopped on Deno 2.7.6 and later; see
-   * {@linkcode PoolStats.zombies}.
+   * A worker in the middle of synchronous code that has no `taskTimeout` cannot be stopped on Deno 2.7.6 and later; see
+   * {@linkcode PoolStats.zombies}. One that is just starting is waited for, some 5 ms: its memory would never be given back.
    *
    * @example Giving up
    * ```ts
