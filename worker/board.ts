@@ -454,10 +454,15 @@ export class Desk {
     add(this.#words, MAIL, 1);
   }
 
-  /** Caller: tells the worker to stop and wakes it if it is parked. */
+  /** Caller: tells the worker to stop and wakes it if it is parked. If it sleeps, nothing of it is going to run. */
   stop(): void {
-    store(this.#words, STOP, 1);
-    this.wake();
+    const words = this.#words;
+    store(words, STOP, 1);
+    for (let state = load(words, SLEEP); state === PARKED || state === IDLE; state = load(words, SLEEP)) {
+      if (compareExchange(words, SLEEP, state, LEFT) !== state) continue; // it went from PARKED to IDLE
+      if (state === PARKED) notify(words, SLEEP);
+      return;
+    }
   }
 
   /** Caller: blocks until the worker has this memory, at most `timeout` milliseconds. */

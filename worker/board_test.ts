@@ -146,6 +146,21 @@ Deno.test("Desk: a worker that parks is woken by what came just before, and by s
   assert(desk.stopped);
 });
 
+Deno.test("Desk: a worker that sleeps when it is told to stop rests from then on", () => {
+  const desk = new Desk();
+  desk.setBusy();
+  assert(!desk.rests);
+  assertEquals(desk.park(1, () => false), false); // now it is in its event loop
+  desk.stop();
+  assert(desk.rests);
+  assertEquals(desk.wake(), "awake");
+  desk.setBusy();
+  desk.stop(); // it runs: it says by itself when it is done
+  assert(!desk.rests);
+  desk.leave();
+  assert(desk.rests);
+});
+
 Deno.test("Board's payloads do not touch each other", () => {
   const board = new Board();
   for (let seq = 0; seq < SLOTS; seq++) {
