@@ -59,6 +59,8 @@ import { watchForEnd } from "./worker_end.ts";
 const LINGER = 2;
 /** How long a worker runs tasks before its event loop gets a turn, in milliseconds. */
 const TURN = 8;
+/** How long after its limit a call must have been ended, in milliseconds. */
+const LATE = 10;
 /** How many functions a worker keeps; the oldest is asked for again. */
 const FUNCTIONS = 1000;
 
@@ -107,8 +109,15 @@ class Program {
   readonly #stopped = (): boolean => this.#desk.stopped;
   readonly #anything = (): boolean => this.#desk.stopped || this.#board.hasTasks() || this.#mailIsComing();
   #environment = EMPTY_ENVIRONMENT;
-  /** Ends this worker by an error of its own. */
-  #crash: (error: unknown) => void = () => {};
+  /** Ends this worker by an error of its own, or for none. */
+  #crash: (error?: unknown) => void = () => {};
+  /** The task under way. */
+  #run: Run | undefined;
+  /** Whether code of this program runs. */
+  #inside = false;
+  /** Set while calls with a limit are made. */
+  #guard: ReturnType<typeof setTimeout> | undefined;
+  #guardDue = Infinity;
   #maxTasks = 0;
   #trace = false;
   #tasks = 0;
@@ -202,11 +211,42 @@ class Program {
    * made of: then it cannot go on, and the worker ends.
    */
   #enter(run: () => void): void {
+    this.#inside = true;
     try {
       run();
     } catch (error) {
       this.#crash(error);
     }
+    this.#inside = false;
+  }
+
+  /**
+   * An interruption may come too late (see `time_limit.ts`) and cut off this program itself, without an error. A timer notices: when
+   * it has its turn, nothing else runs here.
+   */
+  #guardFor(limit: number): void {
+    const due = clock() + limit + LATE;
+    if (this.#guardDue <= due) return;
+    if (this.#guard !== undefined) timers.clear()(this.#guard);
+    this.#guardDue = due;
+    this.#guard = timers.set()(() => {
+      this.#guard = undefined;
+      this.#guardDue = Infinity;
+      if (this.#inside) this.#enter(() => this.#recover());
+    }, limit + LATE);
+  }
+
+  /** Ends the task that was cut off, and takes no other: the ports may hear nothing any more. */
+  #recover(): void {
+    const run = this.#run;
+    this.#retired = true;
+    afterInterruption();
+    if (run === undefined) return this.#crash();
+    if (run.index < countOf(run)) {
+      this.#fail(run, timedOut(run));
+      run.index++;
+    }
+    if (this.#step(run)) this.#desk.leave();
   }
 
   // Getting tasks.
@@ -328,7 +368,7 @@ class Program {
       return true;
     }
     const mode = MODES[header.mode & ~REMOTE]!;
-    return this.#step({
+    this.#run = {
       header,
       fn,
       mode,
@@ -337,7 +377,8 @@ class Program {
       failures: [],
       started: this.#trace ? clock() - this.#epoch : 0,
       index: 0,
-    });
+    };
+    return this.#step(this.#run);
   }
 
   #learn(number: number, spec: FunctionSpec): void {
@@ -380,7 +421,7 @@ class Program {
 
   /** Makes the calls of a task one after the other. True when it has ended, false when it goes on asynchronously. */
   #step(run: Run): boolean {
-    const count = isOneCall(run.mode) ? 1 : run.args.length;
+    const count = countOf(run);
     while (run.index < count) {
       if (run.header.limit === 0 && run.mode === "map" ? this.#mapOn(run) : this.#call(run)) continue;
       this.#free = false;
@@ -435,6 +476,7 @@ class Program {
       prepareLimit();
       const start = clock();
       this.#desk.setDeadline(Math.ceil(start - this.#epoch + limit));
+      this.#guardFor(limit);
       const ended = runLimited(call, limit);
       if (!ended) {
         afterInterruption();
@@ -540,6 +582,7 @@ class Program {
       else this.#reply(seq, FAILURE, this.#replies.error(failure, run), detail);
     }
     this.#desk.finish();
+    this.#run = undefined;
   }
 
   #reply(seq: number, kind: number, encoded: Encoded, detail: number): void {
@@ -591,6 +634,10 @@ function whenNeeded<T>(name: string): () => T {
 function timedOut(run: Run): TimeoutError {
   const name = run.fn.spec.name === "" ? "The task" : `The task '${run.fn.spec.name}'`;
   return new TimeoutError(`${name} was ended as it ran longer than its limit of ${run.header.limit} ms`);
+}
+
+function countOf({ mode, args }: Run): number {
+  return isOneCall(mode) ? 1 : args.length;
 }
 
 function isOneCall(mode: TaskMode): boolean {

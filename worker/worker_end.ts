@@ -22,9 +22,9 @@ interface Ending {
  * `process.exit()`, which calls that. And keeps the worker alive through errors outside of any task, which it reports as
  * those of `name`.
  *
- * @returns What ends the worker by an error of its own, with code 70.
+ * @returns What ends the worker: by an error of its own, with code 70, or for none, with 0.
  */
-export function watchForEnd(name: string, farewell: (code: number) => void): (error: unknown) => void {
+export function watchForEnd(name: string, farewell: (code: number) => void): (error?: unknown) => void {
   const scope = globalThis as unknown as Ending;
   const { Deno } = scope;
   const { error: print } = console; // kept, as a task may put another in its place
@@ -59,9 +59,9 @@ export function watchForEnd(name: string, farewell: (code: number) => void): (er
   scope.addEventListener("unhandledrejection", (event) => report(event, event.reason));
   return (error) => {
     try {
-      tell(error);
+      if (error !== undefined) tell(error);
     } finally {
-      end(70);
+      end(error === undefined ? 0 : 70);
     }
   };
 }
