@@ -84,7 +84,8 @@ export function readsCores(reader: CoreReader): void {
 }
 
 /** The inside of a lock, for conditions; undefined for what is none. */
-export function coreOf(lock: object): LockCore | undefined {
+export function coreOf(lock: unknown): LockCore | undefined {
+  if (typeof lock !== "object" || lock === null) return undefined;
   for (const read of coreReaders) {
     const core = read(lock);
     if (core !== undefined) return core;

@@ -301,7 +301,7 @@ export function describe(
 function makeLock(lock: SharedValueOptions["lock"]): Lock | RLock | undefined {
   if (lock === undefined || lock === true) return new RLock();
   if (lock === false) return undefined;
-  if (typeof lock !== "object" || lock === null || coreOf(lock) === undefined) {
+  if (coreOf(lock) === undefined) {
     throw new TypeError(
       `Cannot use 'lock' as it must be a Lock, an RLock or a boolean: current value is ${show(lock)}`,
     );
