@@ -13,8 +13,8 @@ import { test } from "./tools/test_pool.ts";
 const SECONDS = Number(Deno.env.get("OVERLOAD_SECONDS") ?? 1);
 /** The longest slice, in seconds: it has to end within the limit of `test`. */
 const SLICE = 20;
-/** How much of the first slice warms up, before the memory is measured: it takes the garbage 10 to 20 s to reach its height. */
-const WARM = SECONDS > SLICE ? 0.95 : 0.4;
+/** How much of the first slice warms up, before the memory is measured. */
+const WARM = 0.4;
 /** By how many bytes the memory may grow after that. What runs away takes as much in a second. */
 const GROWTH = 160 * 2 ** 20;
 const MIB = 2 ** 20;
