@@ -1,279 +1,33 @@
 /**
- * Producers that are faster than those who take what they make: how far they get ahead is bounded, and so is the memory.
+ * Overload, each kind in a process of its own: `tools/overload.ts` says what there is, and what it measures.
  *
- * `OVERLOAD_SECONDS=60 deno test -A overload_test.ts` overloads each for a minute, in slices of up to 20 s, which share
- * one measure of the memory.
+ * `OVERLOAD_SECONDS=60 deno test -A overload_test.ts` overloads each for a minute.
  */
 
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { delay } from "@std/async";
-import { CancelledError, Pool, ProcessPoolExecutor, Queue, QueueFullError } from "./mod.ts";
+import { CancelledError, Pool, Queue } from "./mod.ts";
+import { kinds } from "./tools/overload.ts";
 import { test } from "./tools/test_pool.ts";
 
 const SECONDS = Number(Deno.env.get("OVERLOAD_SECONDS") ?? 1);
-/** The longest slice, in seconds: it has to end within the limit of `test`. */
-const SLICE = 20;
-/** How much of the first slice warms up, before the memory is measured. */
-const WARM = 0.4;
-/** By how many bytes the memory may grow after that. What runs away takes as much in a second. */
-const GROWTH = 160 * 2 ** 20;
+/** How many seconds one may take on top of that: a bound on hanging, far above what any needs. */
+const LIMIT = 30;
 const MIB = 2 ** 20;
-/** When a queue without `maxsize` is full, in bytes. */
-const FULL = 64 * MIB;
-/** How many items are read ahead by default, for each worker: a chunk of each. */
-const AHEAD = 32;
-const SIZE = 2;
 
-/** What the memory was when each was warm. */
-const warmed = new Map<string, number>();
-
-/** Watches the memory while something is overloaded. */
-class Watch {
-  readonly #name: string;
-  readonly #start = performance.now();
-  readonly #end: number;
-  readonly #warmUp: number;
-  #next = 0;
-  #most = 0;
-
-  constructor(name: string, seconds: number) {
-    this.#name = name;
-    this.#end = this.#start + seconds * 1000;
-    this.#warmUp = this.#start + seconds * 1000 * WARM;
-  }
-
-  /** Whether it goes on. Looks at the memory now and then. */
-  goesOn(): boolean {
-    const now = performance.now();
-    if (now >= this.#next) {
-      this.#next = now + 20;
-      this.#look(now);
-    }
-    return now < this.#end;
-  }
-
-  #look(now: number): void {
-    const { rss } = Deno.memoryUsage();
-    const base = warmed.get(this.#name);
-    if (base === undefined) {
-      this.#most = Math.max(this.#most, rss);
-      if (now >= this.#warmUp) warmed.set(this.#name, this.#most);
-      return;
-    }
-    const after = Math.round(now - this.#start);
-    const show = (bytes: number): string => `${Math.round(bytes / MIB)} MiB`;
-    assert(rss - base < GROWTH, `${this.#name}: ${show(rss)} after ${after} ms, ${show(base)} when it was warm`);
-  }
-}
-
-/** One test for each slice. */
-function overload(name: string, run: (watch: Watch) => Promise<void>): void {
-  const slices = Math.ceil(SECONDS / SLICE);
-  for (let i = 1; i <= slices; i++) {
-    const part = slices === 1 ? "" : `, slice ${i} of ${slices}`;
-    test(`${name}: ${SECONDS} s${part}`, () => run(new Watch(name, SECONDS / slices)));
-  }
-}
-
-/** Items without end, and how many were read. */
-class Source {
-  read = 0;
-  closed = false;
-  readonly #bytes: number;
-
-  constructor(bytes: number) {
-    this.#bytes = bytes;
-  }
-
-  *items(): Generator<Uint8Array> {
-    try {
-      for (;;) yield this.#next();
-    } finally {
-      this.closed = true;
-    }
-  }
-
-  async *later(): AsyncGenerator<Uint8Array> {
-    try {
-      for (;;) {
-        await Promise.resolve();
-        yield this.#next();
-      }
-    } finally {
-      this.closed = true;
-    }
-  }
-
-  *tuples(): Generator<[Uint8Array, number]> {
-    for (const item of this.items()) yield [item, this.read];
-  }
-
-  #next(): Uint8Array {
-    return new Uint8Array(this.#bytes).fill(++this.read & 255);
-  }
-}
-
-const first = (bytes: Uint8Array): number => bytes[0]!;
-/** Takes longer than to make its argument, and gives as much back. */
-const slow = (bytes: Uint8Array): Uint8Array => {
-  for (const end = performance.now() + 1; performance.now() < end;);
-  return bytes;
-};
-
-/** Reads results for as long as `watch` goes on: in order, and the input is never read more than `most` ahead. */
-async function drain(
-  watch: Watch,
-  source: Source,
-  results: AsyncIterator<number | Uint8Array>,
-  { most, pause, ordered = true }: { most: number; pause: number; ordered?: boolean },
-): Promise<void> {
-  let given = 0;
-  try {
-    while (watch.goesOn()) {
-      const { value, done } = await results.next();
-      assert(!done, `the stream ended after ${given} items`);
-      given++;
-      const byte = typeof value === "number" ? value : value[0];
-      if (ordered) assertEquals(byte, given & 255, `item ${given}`);
-      assert(source.read - given <= most, `${source.read} items were read when ${given} were given`);
-      if (pause > 0) await delay(pause);
-    }
-    assert(given > 0);
-  } finally {
-    await results.return!(); // also when it fails, or nothing would ever end the input
-  }
-  assert(source.closed);
-  const { read } = source;
-  await delay(5);
-  assertEquals(source.read, read);
-}
-
-overload("imap() over an endless input, with a slow reader", async (watch) => {
-  await using pool = new Pool(SIZE);
-  const source = new Source(100_000);
-  await drain(watch, source, pool.imap(first, source.items()), { most: SIZE * AHEAD, pause: 1 });
-});
-
-overload("imap() over an endless input, with slow workers", async (watch) => {
-  await using pool = new Pool(SIZE);
-  const source = new Source(100_000);
-  await drain(watch, source, pool.imap(slow, source.items()), { most: SIZE * AHEAD, pause: 0 });
-});
-
-overload("imap() in chunks over an endless async input", async (watch) => {
-  await using pool = new Pool(SIZE);
-  const source = new Source(20_000);
-  const results = pool.imap(slow, source.later(), { chunksize: 4 });
-  await drain(watch, source, results, { most: 4 * SIZE * AHEAD, pause: 0 });
-});
-
-overload("imapUnordered() with a buffersize, on workers that are replaced", async (watch) => {
-  await using pool = new Pool(SIZE, { maxTasksPerChild: 100 });
-  const source = new Source(100_000);
-  const results = pool.imapUnordered(first, source.items(), { buffersize: 5 });
-  await drain(watch, source, results, { most: 5, pause: 1, ordered: false });
-});
-
-overload("istarmap() with a reader who looks away for long", async (watch) => {
-  await using pool = new Pool(SIZE);
-  const source = new Source(100_000);
-  const run = (bytes: Uint8Array, _n: number): number => bytes[0]!;
-  await drain(watch, source, pool.istarmap(run, source.tuples()), { most: SIZE * AHEAD, pause: 20 });
-});
-
-overload("an executor's map() with a buffersize, with slow workers", async (watch) => {
-  await using executor = new ProcessPoolExecutor(SIZE);
-  const source = new Source(100_000);
-  const results = executor.map(slow, source.items(), { buffersize: 3, chunksize: 2 });
-  await drain(watch, source, results, { most: 6, pause: 0 });
-});
-
-/** Takes items until there is a null: how many they were, and whether each was the next one. */
-const consume = (queue: Queue<Uint8Array | null>, pause: number): [count: number, wrong: number] => {
-  let count = 0;
-  let wrong = 0;
-  for (let item = queue.get(); item !== null; item = queue.get()) {
-    if (item[0] !== (++count & 255)) wrong++;
-    for (const end = performance.now() + pause; performance.now() < end;);
-  }
-  return [count, wrong];
-};
-
-overload("putAsync() into a queue with a maxsize, and a slow consumer", async (watch) => {
-  const queue = new Queue<Uint8Array | null>(10);
-  using pool = new Pool(1);
-  const consumed = pool.apply(consume, [queue, 1]);
-  let put = 0;
-  while (watch.goesOn()) {
-    await queue.putAsync(new Uint8Array(100_000).fill(++put & 255));
-    assert(queue.qsize() <= 10, `${queue.qsize()} items`);
-  }
-  await queue.putAsync(null);
-  assertEquals(await consumed, [put, 0]);
-});
-
-overload("put() of a worker into a queue with a maxsize, and a slow consumer here", async (watch) => {
-  const queue = new Queue<Uint8Array>(10);
-  const scope = { queue };
-  await using pool = new Pool(1, { scope });
-  const put = pool.apply(() => {
-    for (let put = 1;; put++) {
-      try {
-        queue.put(new Uint8Array(100_000).fill(put & 255));
-      } catch {
-        return put - 1; // it is closed
-      }
-    }
+for (const kind of kinds.keys()) {
+  Deno.test(`${kind}: ${SECONDS} s`, async () => {
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-check", "--quiet", "--v8-flags=--expose-gc", "tools/overload.ts", `${SECONDS}`, kind],
+      cwd: import.meta.dirname!,
+      env: { NO_COLOR: "1" },
+      signal: AbortSignal.timeout((SECONDS + LIMIT) * 1000),
+    }).output();
+    const decoder = new TextDecoder();
+    assertEquals([decoder.decode(stderr), code], ["", 0]);
+    console.log(decoder.decode(stdout).trim());
   });
-  let got = 0;
-  while (watch.goesOn()) {
-    assertEquals((await queue.getAsync())[0], ++got & 255);
-    assert(queue.qsize() <= 10, `${queue.qsize()} items`);
-    await delay(1);
-  }
-  queue.close();
-  while (!queue.empty()) assertEquals(queue.get()[0], ++got & 255);
-  assertEquals(await put, got);
-});
-
-overload("putAsync() into a queue without a maxsize, and a slow consumer", async (watch) => {
-  const queue = new Queue<Uint8Array | null>();
-  using pool = new Pool(1);
-  const consumed = pool.apply(consume, [queue, 1]);
-  const bytes = 250_000;
-  let put = 0;
-  while (watch.goesOn()) {
-    await queue.putAsync(new Uint8Array(bytes).fill(++put & 255));
-    // One that begins below the limit goes in.
-    assert(queue.qsize() * bytes < FULL + bytes, `${queue.qsize()} items`);
-  }
-  await queue.putAsync(null);
-  assertEquals(await consumed, [put, 0]);
-});
-
-overload("a queue without a maxsize that nobody empties: full at 64 MiB, again and again", async (watch) => {
-  const queue = new Queue<Uint8Array>();
-  let rounds = 0;
-  while (watch.goesOn()) {
-    // A record is its bytes and some more, so that 64 of them are beyond the limit.
-    for (let i = 0; i < 64; i++) queue.put(new Uint8Array(MIB).fill(i), { block: false });
-    assert(queue.full());
-    assertThrows(() => queue.put(new Uint8Array(1), { block: false }), QueueFullError);
-    assertThrows(() => queue.put(new Uint8Array(1), { timeout: 2 }), QueueFullError);
-    await assertRejects(() => queue.putAsync(new Uint8Array(1), { timeout: 2 }), QueueFullError);
-    const signal = AbortSignal.timeout(2);
-    await assertRejects(() => queue.putAsync(new Uint8Array(1), { signal }), DOMException);
-    const waiting = queue.putAsync(new Uint8Array(MIB).fill(64));
-    for (let i = 0; i < 65; i++) {
-      const item = await queue.getAsync();
-      assertEquals([item.length, item[0], item[MIB - 1]], [MIB, i, i]);
-    }
-    await waiting;
-    assert(queue.empty());
-    rounds++;
-  }
-  assert(rounds > 0);
-});
+}
 
 test("put() into a full queue blocks a worker, which can be terminated then", async () => {
   const queue = new Queue<Uint8Array>();
