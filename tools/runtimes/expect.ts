@@ -6,6 +6,9 @@
 
 import { InvalidStateError } from "../../errors.ts";
 
+/** A check: throws what is wrong; a string says what holds instead, by design. */
+export type Check = () => Promise<string | void> | string | void;
+
 /** Runs what blocks this thread, which may be refused. */
 export function blocking(run: () => void): string | void {
   try {
