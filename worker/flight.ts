@@ -8,6 +8,7 @@ import { type Encoded, NOTHING_ENCODED } from "../codec/encoder.ts";
 import { Arena } from "./arena.ts";
 import { type Board, PAYLOAD, SEQ_MASK } from "./board.ts";
 import type { CallLimits } from "./call_limits.ts";
+import type { Host } from "./host.ts";
 import type { KeptParcel } from "./payloads.ts";
 import { MODE_NUMBERS, REMOTE, type Task } from "./task.ts";
 
@@ -88,8 +89,8 @@ export class Flight {
     task.piece = -1;
   }
 
-  /** The payload of a task that has a piece of the arena, so that it can go elsewhere. */
-  parcelOf(task: Task): KeptParcel | undefined {
+  /** The payload of a task, taken out of its piece of the arena if it has one. */
+  #parcelOf(task: Task): KeptParcel | undefined {
     if (task.piece < 0) return task.parcel;
     return { bytes: this.#board.payloadOf(task.slot), refs: [], moves: [] };
   }
@@ -137,13 +138,23 @@ export class Flight {
     return task.slot >= 0 && this.#slots[task.slot] === task;
   }
 
-  /** Takes back what a worker, told to stop, had claimed and not begun. */
-  repossess(worker: number): Task[] {
-    const tasks: Task[] = [];
-    for (const slot of this.#board.repossess(worker)) {
+  /** Takes back what a worker, told to stop, had claimed or held, and not begun; not what was posted to it alone. */
+  takeBack({ number, desk, posted }: Host): Task[] {
+    const tasks = new Set<Task>();
+    for (const slot of this.#board.repossess(number)) {
       const task = this.#slots[slot];
-      if (task !== undefined && !task.settled) tasks.push(task);
+      if (task !== undefined && !task.settled) tasks.add(task);
     }
-    return tasks;
+    const held = this.get(desk.revoke());
+    if (held !== undefined && !posted.has(held)) tasks.add(held);
+    return [...tasks];
+  }
+
+  /** A task goes back to the queue, with its payload as far as that is still here. */
+  recall(task: Task): void {
+    const parcel = this.#parcelOf(task);
+    this.leave(task);
+    task.parcel = parcel;
+    task.slot = -1;
   }
 }

@@ -11,7 +11,7 @@
  * @module
  */
 
-import { SerializationError, TimeoutError } from "../errors.ts";
+import { SerializationError } from "../errors.ts";
 import { waitAsyncWakes } from "../_platform.ts";
 import "./current_process.ts"; // so that it can be called here by its name
 import { atomics } from "../sync/_atomics.ts";
@@ -38,21 +38,20 @@ import {
   LACKS_ARGUMENTS,
   LACKS_FUNCTION,
   LAST,
-  MODES,
   type Parcel,
   REMOTE,
   type Setup,
   type TaskHeader,
-  type TaskMode,
   type ToWorker,
   VALUE,
 } from "./task.ts";
 import { importModule } from "./import_module.ts";
 import { lockDown } from "./lockdown.ts";
 import { Replies } from "./replies.ts";
+import { type KnownFunction, Run } from "./run.ts";
 import { trimStack } from "./stack.ts";
 import { prepareLimit, runLimited } from "./time_limit.ts";
-import { isIterable, isThenable } from "./values.ts";
+import { isThenable } from "./values.ts";
 import { watchForEnd } from "./worker_end.ts";
 
 /** How long an idle worker stays parked, in milliseconds: while tasks follow closely, each finds it there. */
@@ -74,24 +73,6 @@ const timers = {
 const wake = (self as unknown as { postMessage(message: null): void }).postMessage.bind(self);
 const { now } = Date;
 const { clock } = atomics;
-
-interface KnownFunction {
-  readonly spec: FunctionSpec;
-  readonly call: (...args: unknown[]) => unknown;
-}
-
-/** A task under way. */
-interface Run {
-  readonly header: TaskHeader;
-  readonly fn: KnownFunction;
-  readonly mode: TaskMode;
-  readonly args: readonly unknown[];
-  readonly results: unknown[];
-  readonly failures: [number, unknown][];
-  readonly started: number;
-  /** The call that is under way. */
-  index: number;
-}
 
 class Program {
   readonly #board: Board;
@@ -242,8 +223,8 @@ class Program {
     this.#retired = true;
     afterInterruption();
     if (run === undefined) return this.#crash();
-    if (run.index < countOf(run)) {
-      this.#fail(run, timedOut(run));
+    if (run.index < run.count) {
+      run.failAtLimit();
       run.index++;
     }
     if (this.#step(run)) this.#desk.leave();
@@ -367,17 +348,7 @@ class Program {
       this.#desk.finish();
       return true;
     }
-    const mode = MODES[header.mode & ~REMOTE]!;
-    this.#run = {
-      header,
-      fn,
-      mode,
-      args: given,
-      results: new Array(isOneCall(mode) ? 1 : given.length),
-      failures: [],
-      started: this.#trace ? clock() - this.#epoch : 0,
-      index: 0,
-    };
+    this.#run = new Run(header, fn, given, this.#trace ? clock() - this.#epoch : 0);
     return this.#step(this.#run);
   }
 
@@ -421,8 +392,7 @@ class Program {
 
   /** Makes the calls of a task one after the other. True when it has ended, false when it goes on asynchronously. */
   #step(run: Run): boolean {
-    const count = countOf(run);
-    while (run.index < count) {
+    while (run.index < run.count) {
       if (run.header.limit === 0 && run.mode === "map" ? this.#mapOn(run) : this.#call(run)) continue;
       this.#free = false;
       this.#desk.setAwaiting();
@@ -435,8 +405,7 @@ class Program {
   /** Makes calls without a limit, up to one that throws or gives a promise. False when a result is still to come. */
   #mapOn(run: Run): boolean {
     const { call } = run.fn;
-    const { args, results } = run;
-    const count = args.length;
+    const { args, results, count } = run;
     let { index } = run;
     try {
       for (; index < count; index++) {
@@ -451,7 +420,7 @@ class Program {
       run.index = count;
     } catch (error) {
       run.index = index;
-      this.#fail(run, error);
+      run.fail(error);
       run.index++;
     }
     return true;
@@ -464,7 +433,7 @@ class Program {
     let failed = false;
     const call = (): void => {
       try {
-        result = this.#invoke(run);
+        result = run.call();
       } catch (error) {
         failed = true;
         result = error;
@@ -480,7 +449,7 @@ class Program {
       const ended = runLimited(call, limit);
       if (!ended) {
         afterInterruption();
-        this.#fail(run, timedOut(run));
+        run.failAtLimit();
         run.index++;
         return true;
       }
@@ -490,7 +459,7 @@ class Program {
       }
     }
     if (failed) {
-      this.#fail(run, result);
+      run.fail(result);
     } else if (isThenable(result)) {
       this.#await(run, result, 0);
       return false;
@@ -499,24 +468,6 @@ class Program {
     }
     run.index++;
     return true;
-  }
-
-  #invoke(run: Run): unknown {
-    const { call } = run.fn;
-    switch (run.mode) {
-      case "apply":
-      case "run":
-        return call(...run.args);
-      case "map":
-        return call(run.args[run.index]);
-      case "starmap": {
-        const tuple = run.args[run.index];
-        if (!isIterable(tuple)) {
-          throw new TypeError(`Cannot spread the arguments of a call: item ${run.index} of the chunk is not iterable`);
-        }
-        return call(...tuple);
-      }
-    }
   }
 
   /** Waits for the promise of a call, at most `rest` milliseconds unless the task has no limit. */
@@ -542,20 +493,13 @@ class Program {
         done(() => {
           // What the task has started goes on here, so this worker must end.
           this.#retired = true;
-          this.#fail(run, timedOut(run));
+          run.failAtLimit();
         }), Math.max(0, rest));
     }
     Promise.resolve(promise).then(
       (value) => done(() => run.results[index] = value),
-      (error) => done(() => this.#fail(run, error)),
+      (error) => done(() => run.fail(error)),
     );
-  }
-
-  #fail(run: Run, error: unknown): void {
-    explainReferenceError(error, run.fn.spec);
-    trimStack(error);
-    run.results[run.index] = undefined;
-    run.failures.push([run.index, error]);
   }
 
   // Replying.
@@ -566,7 +510,7 @@ class Program {
     const { seq } = run.header;
     const detail = this.#retired ? LAST : 0;
     if (run.mode === "run") run.results[0] = undefined;
-    if (!isOneCall(run.mode)) {
+    if (!run.isOneCall) {
       this.#reply(seq, ...this.#replies.chunk(run), detail);
     } else if (run.failures.length > 0) {
       this.#reply(seq, FAILURE, this.#replies.error(run.failures[0]![1], run), detail);
@@ -629,19 +573,6 @@ function whenNeeded<T>(name: string): () => T {
   // In browsers it is not a property of its own.
   const { get, value } = Reflect.getOwnPropertyDescriptor(globalThis, name) ?? { value: Reflect.get(globalThis, name) };
   return () => get === undefined ? value : get.call(globalThis);
-}
-
-function timedOut(run: Run): TimeoutError {
-  const name = run.fn.spec.name === "" ? "The task" : `The task '${run.fn.spec.name}'`;
-  return new TimeoutError(`${name} was ended as it ran longer than its limit of ${run.header.limit} ms`);
-}
-
-function countOf({ mode, args }: Run): number {
-  return isOneCall(mode) ? 1 : args.length;
-}
-
-function isOneCall(mode: TaskMode): boolean {
-  return mode === "apply" || mode === "run";
 }
 
 declare const self: {

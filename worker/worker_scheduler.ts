@@ -12,9 +12,8 @@ import { BrokenProcessPoolError, SerializationError } from "../errors.ts";
 import { Board, type DeskRecord, SLOTS, STARTING } from "./board.ts";
 import { CallerSleep } from "./caller_sleep.ts";
 import { CallLimits } from "./call_limits.ts";
-import { Decoder, type Source, sourceOf } from "../codec/decoder.ts";
+import { Crew } from "./crew.ts";
 import type { Encoded } from "../codec/encoder.ts";
-import { EMPTY_ENVIRONMENT } from "../codec/functions.ts";
 import { Host } from "./host.ts";
 import { IdleTimer } from "./idle_timer.ts";
 import { Lifecycle, type LongCall } from "./lifecycle.ts";
@@ -22,17 +21,14 @@ import { Flight } from "./flight.ts";
 import { Packer } from "./packer.ts";
 import { postKept } from "./payloads.ts";
 import { refuseIfStopped, thisThread } from "../sync/_thread.ts";
-import { refuseToBlockForMessages, terminateStopsCode, touchLazyGlobals } from "../_platform.ts";
+import { refuseToBlockForMessages, touchLazyGlobals } from "../_platform.ts";
 import { lost, movedAway, overdue, takeTimes } from "./outcomes.ts";
-import { ResponseWatch } from "./response_watch.ts";
+import { ReplyReader } from "./reply_reader.ts";
 import { Queue } from "./queue.ts";
 import { packSetup, type WorkerOptions } from "./setup.ts";
-import { Starts } from "./starts.ts";
 import { Sweep } from "./sweep.ts";
 import {
-  AT_TARGET,
   BYE,
-  FAILURE,
   FETCH,
   LACKS_ARGUMENTS,
   LACKS_FUNCTION,
@@ -44,7 +40,6 @@ import {
   type SchedulerStats,
   type Task,
   type TraceEvent,
-  VALUE,
   type WorkerRecord,
 } from "./task.ts";
 
@@ -57,44 +52,29 @@ export class WorkerScheduler implements Scheduler {
   readonly #board = new Board();
   readonly #epoch = performance.timeOrigin + performance.now();
   readonly #packer = new Packer();
-  readonly #decoder = new Decoder(() => EMPTY_ENVIRONMENT, false);
+  readonly #replies = new ReplyReader();
   readonly #life = new Lifecycle();
   readonly #queue = new Queue<Task>();
-  readonly #hosts = new Set<Host>();
-  readonly #zombies = new Set<Host>();
   readonly #events: TraceEvent[] = [];
   readonly #thread = thisThread();
   #blocked = false;
   /** Whether this thread is blocked in {@linkcode WorkerScheduler.block} now. */
   #blocking = false;
-  readonly #starts = new Starts(
-    () => this.size - this.#hosts.size - this.#starting,
-    () => this.#hosts.size + this.#starting > 0,
-    () => this.#lacking(),
-    () => this.#startWorker(),
-  );
   readonly #sleep = new CallerSleep(this.#board, () => this.#hasWork(), () => this.#awake());
   readonly #idle: IdleTimer;
   readonly #limits = new CallLimits(
     () => this.#now(),
-    () => Array.from(this.#hosts, (host) => host.desk),
+    () => Array.from(this.#crew.hosts, (host) => host.desk),
     () => this.#endOverdue(),
   );
   readonly #flight = new Flight(this.#board, this.#limits);
   /** Tasks on their way from the queue to the board. */
   readonly #encoding: Task[] = [];
   readonly #sweep = new Sweep();
-  #hostNumber = 0;
-  /** Workers whose start is under way in a call further up. */
-  #starting = 0;
   #finished = 0;
   /** Tasks in the queue that were cancelled there. */
   #cancelled = 0;
-  readonly #responses = new ResponseWatch(
-    () => this.#hosts,
-    () => this.#board.unclaimed() > 0,
-    (host) => this.#lose(host, "as it did not come to its next task", true),
-  );
+  readonly #crew: Crew;
 
   /**
    * Starts no worker yet.
@@ -107,6 +87,14 @@ export class WorkerScheduler implements Scheduler {
     this.#options = options;
     this.#idle = new IdleTimer(options.idleTimeout, () => this.#endWorkers());
     this.#setup = packSetup(options);
+    this.#crew = new Crew({
+      size: options.size,
+      board: this.#board,
+      flight: this.#flight,
+      make: (number) => this.#makeHost(number),
+      failed: (error) => this.#break(error),
+      lose: (host) => this.#lose(host, "as it did not come to its next task", true),
+    });
   }
 
   get state(): Scheduler["state"] {
@@ -139,11 +127,11 @@ export class WorkerScheduler implements Scheduler {
 
   submitToAll(make: (index: number) => Task): void {
     this.#life.refuseUnlessOpen();
-    while (this.#hosts.size + this.#starting < this.size && this.#startWorker());
+    while (this.#crew.room > 0 && this.#crew.start());
     this.#life.refuseUnlessOpen();
     let index = 0;
-    for (const host of [...this.#hosts]) this.#post(host, make(index++));
-    this.#responses.watch();
+    for (const host of [...this.#crew.hosts]) this.#post(host, make(index++));
+    this.#crew.responses.watch();
     this.#afterWork();
   }
 
@@ -228,7 +216,7 @@ export class WorkerScheduler implements Scheduler {
   /** Undefined, and the task settled, when it cannot be sent. */
   #pack(task: Task): Encoded | undefined {
     try {
-      return this.#packer.pack(task, this.#hosts);
+      return this.#packer.pack(task, this.#crew.hosts);
     } catch (error) {
       this.#settle(task, { ok: false, error });
       return undefined;
@@ -270,61 +258,33 @@ export class WorkerScheduler implements Scheduler {
     if (!sent) host.posted.delete(task);
   }
 
-  /** Sees to it that enough workers look at the board: wakes those that sleep, starts those that are missing. */
   #wakeWorkers(): void {
     if (this.state === "terminated" || this.state === "broken") return; // what is on the board is nobody's any more
-    let needed = this.#board.unclaimed();
-    for (const host of this.#hosts) {
-      if (needed <= 0) break;
-      // One that starts, or is done and has not looked again yet, will claim a task without being told.
-      const coming = host.desk.sleep === STARTING || (!host.waits && this.#flight.get(host.desk.current) === undefined);
-      if (coming || host.wake()) needed--;
-    }
-    if (needed > 0) this.#starts.start(needed, this.#blocking);
-    if (this.#board.unclaimed() > 0) this.#responses.watch();
-  }
-
-  /** How many tasks nobody comes for. */
-  #lacking(): number {
-    let lacking = this.#board.unclaimed();
-    for (const host of this.#hosts) if (host.desk.sleep === STARTING) lacking--;
-    return lacking;
+    this.#crew.call(this.#blocking);
   }
 
   /** The number of the first worker among all processes and workers, if there is one. */
   get firstPid(): number | null {
-    for (const host of this.#hosts) return host.pid;
-    return null;
+    return this.#crew.firstPid;
   }
 
-  /** Starts one more worker: whether that was possible. If not, the scheduler is broken. */
-  #startWorker(): boolean {
-    const number = ++this.#hostNumber;
-    this.#starting++;
-    let host: Host;
-    try {
-      host = new Host({
-        board: this.#board,
-        number,
-        name: this.#options.exactName ? this.#options.name : `${this.#options.name}-${number}`,
-        permissions: this.#options.permissions,
-        epoch: this.#epoch,
-        setup: this.#setup,
-        onWake: () => this.#awake(),
-        onMessage: (host, message) => this.#receive(host, message),
-        onError: (host, message) => {
-          if (this.#hosts.has(host)) this.#lose(host, `by an error: ${message}`);
-        },
-      });
-    } catch (error) {
-      this.#break(error);
-      return false;
-    } finally {
-      this.#starting--;
-    }
-    this.#hosts.add(host);
+  #makeHost(number: number): Host {
+    const { name, exactName, permissions } = this.#options;
+    const host = new Host({
+      board: this.#board,
+      number,
+      name: exactName ? name : `${name}-${number}`,
+      permissions,
+      epoch: this.#epoch,
+      setup: this.#setup,
+      onWake: () => this.#awake(),
+      onMessage: (host, message) => this.#receive(host, message),
+      onError: (host, message) => {
+        if (this.#crew.hosts.has(host)) this.#lose(host, `by an error: ${message}`);
+      },
+    });
     this.#thread.services.add(this.#serve);
-    return true;
+    return host;
   }
 
   // Taking replies.
@@ -332,14 +292,14 @@ export class WorkerScheduler implements Scheduler {
   /** Reads every record and message there is: whether there was one. */
   #drain(): boolean {
     let any = false;
-    for (const host of this.#hosts) any = this.#drainHost(host) || any;
+    for (const host of this.#crew.hosts) any = this.#drainHost(host) || any;
     this.#thread.office.serve();
     return any;
   }
 
   #drainHost(host: Host): boolean {
     let any = host.receive();
-    while (this.#hosts.has(host) && !host.isBehind) {
+    while (this.#crew.hosts.has(host) && !host.isBehind) {
       const record = host.desk.peek();
       if (record === undefined) break;
       any = true;
@@ -355,37 +315,17 @@ export class WorkerScheduler implements Scheduler {
       return this.#handle(host, kind, seq, detail, undefined);
     }
     // Decoded and given back before anyone is told: whoever is told may block in here again.
-    const reply = this.#decodeReply(seq, kind, host.desk.source, at, NO_REFS);
+    const task = this.#flight.get(seq);
+    const reply = task && this.#replies.read(task, kind, host.desk.source, at);
     host.desk.advance();
     this.#handle(host, kind, seq, detail, reply);
   }
 
   #receive(host: Host, message: WorkerRecord): void {
-    if (message.type === "broken") {
-      const { bytes, refs } = message.parcel;
-      try {
-        return this.#break(this.#decoder.decode(sourceOf(new Uint8Array(bytes)), 0, refs));
-      } catch (error) {
-        return this.#break(error);
-      }
-    }
+    if (message.type === "broken") return this.#break(this.#replies.readError(message.parcel));
     const { kind, seq, detail, parcel } = message;
-    const reply = this.#decodeReply(seq, kind, sourceOf(new Uint8Array(parcel.bytes)), 0, parcel.refs);
-    this.#handle(host, kind, seq, detail, reply);
-  }
-
-  #decodeReply(seq: number, kind: number, source: Source, at: number, refs: readonly unknown[]): Outcome | undefined {
     const task = this.#flight.get(seq);
-    if (task === undefined) return undefined;
-    try {
-      if (kind === VALUE && task.target !== undefined && this.#decoder.decodeNumbersTo(source, at, task.target)) {
-        return AT_TARGET_OUTCOME;
-      }
-      const value = this.#decoder.decode(source, at, refs);
-      return kind === FAILURE ? { ok: false, error: value } : { ok: true, value };
-    } catch (error) {
-      return { ok: false, error };
-    }
+    this.#handle(host, kind, seq, detail, task && this.#replies.readParcel(task, kind, parcel));
   }
 
   #handle(host: Host, kind: number, seq: number, detail: number, reply: Outcome | undefined): void {
@@ -401,7 +341,7 @@ export class WorkerScheduler implements Scheduler {
 
   /** Workers that ask for arguments get them while more tasks are handed over; whatever else they say is for later. */
   #answerWaiting(): void {
-    for (const host of this.#hosts) {
+    for (const host of this.#crew.hosts) {
       const record = host.desk.peek();
       if (record === undefined || record.kind !== FETCH) continue;
       host.desk.advance();
@@ -440,7 +380,7 @@ export class WorkerScheduler implements Scheduler {
   /** The worker has said that it takes no more tasks. */
   #retire(host: Host, last: Task | undefined): void {
     this.#drainHost(host); // what it sent before, by message
-    if (!this.#hosts.delete(host)) return;
+    if (!this.#crew.remove(host)) return;
     host.end();
     if (last !== undefined) host.posted.delete(last);
     this.#repost(host.posted);
@@ -449,10 +389,10 @@ export class WorkerScheduler implements Scheduler {
   /** The worker is gone: fails the task it ran, and takes back what it had not begun. */
   #lose(host: Host, how: string, runsOn = false, exitCode?: number): void {
     this.#drainHost(host); // replies that it sent before
-    if (!this.#hosts.delete(host)) return;
+    if (!this.#crew.remove(host)) return;
     const starting = host.desk.sleep === STARTING;
-    this.#end(host, runsOn);
-    const unbegun = this.#takeBack(host);
+    this.#crew.end(host, runsOn);
+    const unbegun = this.#flight.takeBack(host);
     const running = this.#flight.get(host.desk.current);
     if (starting) {
       const message = `Worker '${host.name}' ended ${how} while it started`;
@@ -467,25 +407,11 @@ export class WorkerScheduler implements Scheduler {
     this.#afterWork();
   }
 
-  /** Gives the tasks that a worker, told to stop, had claimed but not begun. */
-  #takeBack(host: Host): Task[] {
-    const unbegun = new Set(this.#flight.repossess(host.number));
-    const held = this.#flight.get(host.desk.revoke());
-    if (held !== undefined && !host.posted.has(held)) unbegun.add(held);
-    return [...unbegun];
-  }
-
   #requeue(tasks: readonly Task[]): void {
     for (const task of [...tasks].sort((a, b) => b.seq - a.seq)) {
-      const parcel = this.#flight.parcelOf(task);
-      if (task.moved && parcel === undefined) {
-        this.#settle(task, movedAway());
-        continue;
-      }
-      this.#flight.leave(task);
-      task.parcel = parcel;
-      task.slot = -1;
-      this.#queue.unshift(task);
+      this.#flight.recall(task);
+      if (task.moved && task.parcel === undefined) this.#settle(task, movedAway());
+      else this.#queue.unshift(task);
     }
   }
 
@@ -498,17 +424,11 @@ export class WorkerScheduler implements Scheduler {
         continue;
       }
       this.#flight.leave(task);
-      if (this.#hosts.size + this.#starting < this.size) this.#startWorker();
-      const host = [...this.#hosts].at(-1);
+      if (this.#crew.room > 0) this.#crew.start();
+      const host = [...this.#crew.hosts].at(-1);
       if (host !== undefined) this.#post(host, task);
       else this.#settle(task, this.#life.refusal()); // no worker could be started
     }
-  }
-
-  /** Ends a worker; one that runs code may not stop at once. */
-  #end(host: Host, runsCode = host.runsCode): void {
-    if (runsCode && !terminateStopsCode()) this.#zombies.add(host);
-    host.end();
   }
 
   // Time limits.
@@ -521,17 +441,17 @@ export class WorkerScheduler implements Scheduler {
   #endOverdue(): void {
     this.#drain();
     const ended: Task[] = [];
-    for (const host of [...this.#hosts]) {
+    for (const host of [...this.#crew.hosts]) {
       if (!this.#limits.isOverdue(host.desk)) continue;
       const running = this.#flight.get(host.desk.current);
       this.#drainHost(host); // perhaps it has ended just now
       const still = this.#limits.isOverdue(host.desk) && running !== undefined && !running.settled;
-      if (!still || host.desk.current !== running.seq || !this.#hosts.has(host)) continue;
+      if (!still || host.desk.current !== running.seq || !this.#crew.hosts.has(host)) continue;
       host.desk.stop();
       this.#drainHost(host); // or while it was told to stop
-      this.#hosts.delete(host);
-      this.#end(host, true); // its event loop would have ended the call, had it had a turn
-      const unbegun = this.#takeBack(host);
+      this.#crew.remove(host);
+      this.#crew.end(host, true); // its event loop would have ended the call, had it had a turn
+      const unbegun = this.#flight.takeBack(host);
       host.posted.delete(running);
       this.#requeue(unbegun);
       this.#repost(host.posted);
@@ -548,14 +468,14 @@ export class WorkerScheduler implements Scheduler {
   #afterWork(): void {
     const pending = this.#flight.size > 0 || this.#queue.size > this.#cancelled || this.#encoding.length > 0;
     if (this.#life.complete && !pending) this.#endAll();
-    if (this.#hosts.size === 0) return;
+    if (this.#crew.hosts.size === 0) return;
     this.#idle.set(!pending);
     this.#sleep.listen(this.#flight.size > 0);
   }
 
   /** Whether there is something to do for which no worker may wake this thread any more. */
   #hasWork(): boolean {
-    for (const host of this.#hosts) if (host.hasRecords || host.hasMessages) return true;
+    for (const host of this.#crew.hosts) if (host.hasRecords || host.hasMessages) return true;
     return this.#shouldHandOver();
   }
 
@@ -575,8 +495,8 @@ export class WorkerScheduler implements Scheduler {
 
   /** This thread is blocked by something else than this scheduler. */
   readonly #serve = (): void => {
-    this.#starts.hurry();
-    do this.#awake(); while (this.#hosts.size > 0 && !this.#sleep.settle());
+    this.#crew.starts.hurry();
+    do this.#awake(); while (this.#crew.hosts.size > 0 && !this.#sleep.settle());
   };
 
   block(done: () => boolean, deadline: number): boolean {
@@ -590,19 +510,19 @@ export class WorkerScheduler implements Scheduler {
     const outer = this.#blocking;
     this.#blocking = true;
     try {
-      this.#starts.stop(); // there may be no turn of the event loop for long: all are started now
+      this.#crew.starts.stop(); // there may be no turn of the event loop for long: all are started now
       if (!done()) this.#handOver();
       while (!done()) {
         const left = deadline - performance.now();
         if (left > 0) refuseToBlockForMessages("'get()', 'result()', 'next()' or 'join()'");
         const any = this.#sleep.block(
           look,
-          () => Math.min(left, this.#limits.untilNext(), this.#responses.untilNext()),
+          () => Math.min(left, this.#limits.untilNext(), this.#crew.responses.untilNext()),
         );
         if (any) this.#handOver();
         else if (left <= 0) break;
         if (this.#limits.untilNext() <= 0) this.#endOverdue();
-        if (this.#responses.untilNext() <= 0) this.#responses.check();
+        if (this.#crew.responses.untilNext() <= 0) this.#crew.responses.check();
       }
     } finally {
       this.#blocking = outer;
@@ -615,12 +535,8 @@ export class WorkerScheduler implements Scheduler {
 
   #endWorkers(): void {
     this.#limits.stop();
-    this.#responses.stop();
     this.#idle.stop();
-    this.#starts.stop();
-    for (const host of this.#hosts) this.#end(host);
-    this.#board.raiseEpoch(); // or one of them might still claim the next task
-    this.#hosts.clear();
+    this.#crew.endAll();
     this.#thread.services.delete(this.#serve);
     this.#sleep.stop();
   }
@@ -674,16 +590,13 @@ export class WorkerScheduler implements Scheduler {
   // Looking.
 
   stats(): SchedulerStats {
-    // One that has come back to its event loop ends there.
-    for (const host of this.#zombies) if (host.desk.rests) this.#zombies.delete(host);
-    let running = 0;
-    for (const host of this.#hosts) if (this.#flight.get(host.desk.current) !== undefined) running++;
+    const { hosts, running, zombies } = this.#crew;
     return {
-      workers: this.#hosts.size,
+      workers: hosts.size,
       queued: this.#queue.size - this.#cancelled + this.#flight.size - running,
       running,
       finished: this.#finished,
-      zombies: this.#zombies.size,
+      zombies,
     };
   }
 
@@ -692,7 +605,5 @@ export class WorkerScheduler implements Scheduler {
   }
 }
 
-const NO_REFS: readonly unknown[] = [];
-const AT_TARGET_OUTCOME: Outcome = { ok: true, value: AT_TARGET };
 /** How many tasks on the board are plenty. */
 const PLENTY = SLOTS - 64;

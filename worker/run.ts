@@ -1,0 +1,82 @@
+/**
+ * A task under way in its worker.
+ *
+ * @module
+ */
+
+import { TimeoutError } from "../errors.ts";
+import { explainReferenceError, type FunctionSpec } from "../codec/functions.ts";
+import type { Answer } from "./replies.ts";
+import { trimStack } from "./stack.ts";
+import { MODES, REMOTE, type TaskHeader, type TaskMode } from "./task.ts";
+import { isIterable } from "./values.ts";
+
+/** A function that a worker has. */
+export interface KnownFunction {
+  readonly spec: FunctionSpec;
+  readonly call: (...args: unknown[]) => unknown;
+}
+
+/** The calls of a task, and what has come of them so far. */
+export class Run implements Answer {
+  readonly header: TaskHeader;
+  readonly fn: KnownFunction;
+  readonly mode: TaskMode;
+  readonly args: readonly unknown[];
+  /** Whether all arguments are for one call; else each is for one of its own. */
+  readonly isOneCall: boolean;
+  /** How many calls there are. */
+  readonly count: number;
+  readonly results: unknown[];
+  readonly failures: [number, unknown][] = [];
+  readonly started: number;
+  /** The call that is under way. */
+  index = 0;
+
+  /** None of the calls is made yet. */
+  constructor(header: TaskHeader, fn: KnownFunction, args: readonly unknown[], started: number) {
+    this.header = header;
+    this.fn = fn;
+    this.mode = MODES[header.mode & ~REMOTE]!;
+    this.args = args;
+    this.isOneCall = this.mode === "apply" || this.mode === "run";
+    this.count = this.isOneCall ? 1 : args.length;
+    this.results = new Array(this.count);
+    this.started = started;
+  }
+
+  /** Makes the call that is under way, whatever it throws. */
+  call(): unknown {
+    const { call } = this.fn;
+    switch (this.mode) {
+      case "apply":
+      case "run":
+        return call(...this.args);
+      case "map":
+        return call(this.args[this.index]);
+      case "starmap": {
+        const tuple = this.args[this.index];
+        if (!isIterable(tuple)) {
+          const what = `item ${this.index} of the chunk`;
+          throw new TypeError(`Cannot spread the arguments of a call: ${what} is not iterable`);
+        }
+        return call(...tuple);
+      }
+    }
+  }
+
+  /** The call that is under way has failed. */
+  fail(error: unknown): void {
+    explainReferenceError(error, this.fn.spec);
+    trimStack(error);
+    this.results[this.index] = undefined;
+    this.failures.push([this.index, error]);
+  }
+
+  /** It has failed as it took longer than the task's limit. */
+  failAtLimit(): void {
+    const { name } = this.fn.spec;
+    const what = name === "" ? "The task" : `The task '${name}'`;
+    this.fail(new TimeoutError(`${what} was ended as it ran longer than its limit of ${this.header.limit} ms`));
+  }
+}
