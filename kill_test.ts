@@ -13,8 +13,6 @@ const KILLS = Number(Deno.env.get("KILLS") ?? 60);
 const SEED = Number(Deno.env.get("KILL_SEED") ?? 1);
 /** The most deaths of one test, which has to end within the limit of `test`. */
 const PART = 60;
-/** Whether the tests are as strict as they should be where the library is known to fail: `CHAOS_KNOWN=1`. */
-const KNOWN = Deno.env.get("CHAOS_KNOWN") === "1";
 const SIZE = 3;
 /** How long all may take to settle, in milliseconds. */
 const SETTLING = 12_000;
@@ -309,9 +307,7 @@ for (
           if (!what.startsWith("exits") && what !== "closes") assertInstanceOf(error.cause, RangeError);
         }
         const started = starts() - first;
-        // KNOWN: a pool that breaks starts workers for what is still on its board, and ends them at once.
-        const most = KNOWN ? size : size + 5;
-        assert(started >= 1 && started <= most, `${started} workers`);
+        assert(started >= 1 && started <= size, `${started} workers`);
         for (let i = 0; i < 20; i++) await assertRejects(() => pool.apply(square, [i]), BrokenProcessPoolError);
         await pool.join();
         assertEquals(starts() - first, started);
@@ -322,7 +318,7 @@ for (
         const futures = Array.from({ length: 50 }, (_, index) => executor.submit(square, index));
         for (const future of futures) assertInstanceOf(await future.exception(), BrokenProcessPoolError);
         await executor.shutdown();
-        assert(starts() - first <= started + most, `${starts() - first} workers`);
+        assert(starts() - first <= started + size, `${starts() - first} workers`);
       }
     });
   });
@@ -342,7 +338,7 @@ test("an initializer that fails only in a later worker breaks the pool, with wha
     const broken = calls.filter((value) => value instanceof BrokenProcessPoolError).length;
     assertEquals(right + broken, 100);
     assert(right >= 3 && right <= 12, `${right} calls on 4 workers of 3 tasks each`);
-    assert(starts() <= (KNOWN ? 6 : 8), `${starts()} workers`);
+    assert(starts() <= 6, `${starts()} workers`);
     await pool.join();
   });
 });
