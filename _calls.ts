@@ -322,17 +322,14 @@ class MapCall implements LongCall {
 
   start(items: Items, tell: Settle): void {
     this.#tell = tell;
-    const { signal } = this.#options.wishes;
     this.#scheduler.begin(this);
-    if (signal?.aborted) return this.#settle({ ok: false, error: signal.reason });
-    signal?.addEventListener("abort", this.#abort);
-    if (!isIterable(items)) {
+    try {
+      const { signal } = this.#options.wishes;
+      if (signal?.aborted) return this.#settle({ ok: false, error: signal.reason });
+      signal?.addEventListener("abort", this.#abort);
+      if (isIterable(items)) return this.#submit(isPlainArray(items) ? items : readAll(items));
       this.reading = true;
       void this.#read(items);
-      return;
-    }
-    try {
-      this.#submit(isPlainArray(items) ? items : readAll(items));
     } catch (error) {
       this.#cancel();
       this.#settle({ ok: false, error });

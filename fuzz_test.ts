@@ -97,6 +97,7 @@ const ROOT = new URL(".", import.meta.url).href;
 /** What the engine says of the user's own objects, wherever it meets them. */
 const OF_ENGINE =
   /proxy that has been revoked|incompatible receiver|called on null or undefined|this is not a typed array|on a detached |Cannot convert a BigInt value|^'\w+' on proxy:|Iterator result .* is not an object|terator method is not an object|cannot be invoked without 'new'/;
+const UNCONVERTIBLE = "Cannot convert object to primitive value";
 const LEAKED =
   /undefined is not (?!an object)|Cannot read prop|Cannot set prop|is not a function|^(?!Cannot spread).*is not iterable|is not a constructor|private member|Maximum call stack|Illegal invocation|Invalid atomic|Invalid value used|Cannot convert a Symbol|Cannot mix BigInt|Cannot destructure/;
 const sources = new Map<string, string[]>();
@@ -131,6 +132,8 @@ function faultOf(error: unknown): string | undefined {
   if (carriesOwn(error)) return undefined;
   if (!(error instanceof Error)) return "throws what is no error";
   if (OF_ENGINE.test(error.message)) return undefined;
+  // The native function among the tasks makes numbers of what it gets.
+  if (error.message === UNCONVERTIBLE && error.stack?.includes(`${UNCONVERTIBLE}\n    at Math.max (`)) return undefined;
   if (error.message === "") return "throws an error without a message";
   if (LEAKED.test(error.message) && !isOfTheValue(error)) return "lets an error of its inside out";
   if (DOCUMENTED.some((type) => error instanceof type)) return undefined;

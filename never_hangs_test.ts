@@ -385,6 +385,40 @@ test("a closed pool ends though its last call had to be left behind, before that
   assertEquals(over.value, 0);
 });
 
+test("a closed pool ends whenever an input begins to throw, at the first look at it or at a later one", async () => {
+  /** An array that throws from the look of this number on. */
+  const tiring = (looks: number): number[] =>
+    new Proxy([1, 2, 3], {
+      get(target, key, receiver) {
+        if (looks-- <= 0) throw new RangeError("tired");
+        return Reflect.get(target, key, receiver);
+      },
+    });
+  const calls: ((pool: Pool, items: number[]) => unknown)[] = [
+    (pool, items) => pool.map(square, items),
+    (pool, items) => pool.mapAsync(square, items).get(),
+    (pool, items) => pool.mapSync(square, items),
+    (pool, items) => pool.starmap(square, items.map((n): [number] => [n])),
+    (pool, items) => pool.imap(square, items).next(),
+    (pool, items) => pool.imapUnordered(square, items, { chunksize: 2 }).next(),
+  ];
+  for (const call of calls) {
+    const pool = new Pool(1);
+    let failures = 0;
+    for (let looks = 0; looks <= 12; looks++) {
+      try {
+        await call(pool, tiring(looks));
+      } catch (error) {
+        assertInstanceOf(error, RangeError);
+        failures++;
+      }
+    }
+    assert(failures >= 4, `${failures} failures`);
+    pool.close();
+    await pool.join();
+  }
+});
+
 test("a worker that a forgotten timer has taken is left behind, and its pool goes on", async () => {
   await using pool = new Pool(1);
   await pool.apply(() => {
