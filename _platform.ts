@@ -114,6 +114,34 @@ export function touchLazyGlobals(): unknown[] {
   return [setTimeout, clearTimeout, performance, MessageChannel, Worker];
 }
 
+interface Referable {
+  ref?: () => void;
+  unref?: () => void;
+}
+
+/**
+ * What says of a worker whether it keeps the program from ending, if the runtime has such a thing; a new worker does. Deno has it
+ * for its own `node:worker_threads`, under a symbol without a name; Bun and Node have `ref()` and `unref()`.
+ */
+export function referenceOf(worker: Worker): ((keeps: boolean) => void) | undefined {
+  const { ref, unref } = worker as Worker & Referable;
+  if (ref !== undefined && unref !== undefined) return (keeps) => keeps ? ref.call(worker) : unref.call(worker);
+  if (!isDeno()) return undefined;
+  for (const key of Object.getOwnPropertySymbols(Worker.prototype)) {
+    if (key.description !== "" && key.description !== undefined) continue;
+    const method = Reflect.get(worker, key) as unknown;
+    if (typeof method === "function" && method.length === 1) return (keeps) => Reflect.apply(method, worker, [keeps]);
+  }
+  return undefined;
+}
+
+/** Lets the program end though a timer is set. */
+export function unrefTimer(timer: ReturnType<typeof setTimeout>): void {
+  const { Deno } = globalThis as { Deno?: { unrefTimer?: (timer: number) => void } };
+  if (typeof timer === "number") Deno?.unrefTimer?.(timer);
+  else (timer as Referable).unref?.();
+}
+
 interface Immediates {
   setImmediate?: (run: () => void) => unknown;
   clearImmediate?: (handle: unknown) => void;

@@ -27,6 +27,7 @@ export interface WorkerWishes {
   readonly initializer?: AnyFunction | undefined;
   readonly initargs?: readonly unknown[] | undefined;
   readonly maxTasksPerChild?: number | undefined;
+  readonly taskTimeout?: number | undefined;
   readonly module?: string | URL | undefined;
   readonly scope?: Readonly<Record<string, unknown>> | undefined;
   readonly permissions?: WorkerPermissions | undefined;
@@ -55,6 +56,7 @@ export function workerOptions(size: number, name: unknown, wishes: WorkerWishes)
   checkArgs("initargs", initargs);
   checkScope(scope);
   checkBoolean("trace", trace);
+  const limit = checkLimit("taskTimeout", wishes.taskTimeout, Infinity);
   return {
     size,
     name: checkName(name),
@@ -65,6 +67,7 @@ export function workerOptions(size: number, name: unknown, wishes: WorkerWishes)
     initargs,
     maxTasks: checkCount("maxTasksPerChild", wishes.maxTasksPerChild) ?? 0,
     idleTimeout: checkLimit("idleTimeout", wishes.idleTimeout, IDLE_TIMEOUT),
+    limit: limit === Infinity ? 0 : Math.ceil(limit),
     trace,
   };
 }

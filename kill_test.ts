@@ -145,7 +145,7 @@ async function countingStarts(run: (starts: () => number) => Promise<void>): Pro
 function checkStats(stats: PoolStats, finished: number, when: string): void {
   const { workers, ...counts } = stats;
   assert(workers <= SIZE, `${when}: ${workers} workers`);
-  assertEquals(counts, { queued: 0, running: 0, finished, zombies: 0 }, when);
+  assertEquals(counts, { queued: 0, running: 0, finished, zombies: 0, startFailures: 0 }, when);
 }
 
 async function killInPool(kills: number, seed: number): Promise<void> {

@@ -5,8 +5,10 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   type AsyncResult,
+  Barrier,
   BrokenProcessPoolError,
   CancelledError,
+  Event,
   InvalidStateError,
   Pool,
   SerializationError,
@@ -673,4 +675,34 @@ test("1000 large arguments at once, on workers that are replaced all the time, a
   const sum = (a: Uint8Array, n: number): number => a.length + n;
   const tuples = Array.from({ length: 300 }, (_, i): [Uint8Array, number] => [new Uint8Array(20_000), i]);
   assertEquals(await pool.starmap(sum, tuples, { chunksize: 1 }), tuples.map((_, i) => 20_000 + i));
+});
+
+test("Pool: two tasks that wait for each other are both begun, each time, by a pool of two", async () => {
+  const gate = new Barrier(2);
+  const pool = new Pool(2, { scope: { gate }, idleTimeout: Infinity });
+  const meet = (): number => gate.wait(20_000);
+  for (let round = 0; round < 300; round++) {
+    assertEquals((await Promise.all([pool.apply(meet), pool.apply(meet)])).toSorted(), [0, 1]);
+  }
+  for (let round = 0; round < 100; round++) {
+    assertEquals((await pool.map(meet, Array(2), { chunksize: 1 })).toSorted(), [0, 1]);
+    assertEquals(pool.mapSync(meet, Array(2), { chunksize: 1 }).toSorted(), [0, 1]);
+    assertEquals((await Array.fromAsync(pool.imap(meet, Array(2)))).toSorted(), [0, 1]);
+  }
+  pool.terminate();
+  await pool.join();
+});
+
+test("Pool: a second worker is started for a task that the first one waits for", async () => {
+  for (let round = 0; round < 20; round++) {
+    const event = new Event();
+    const pool = new Pool(2, { scope: { event } });
+    await pool.apply(() => {});
+    const waits = pool.apply(() => event.wait(20_000));
+    const sets = pool.apply(() => event.set());
+    assertEquals(await waits, true);
+    await sets;
+    pool.terminate();
+    await pool.join();
+  }
 });

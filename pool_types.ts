@@ -105,6 +105,12 @@ export interface PoolStats {
    * but for code that loops after an `await`. If one is left when the program should end, `Deno.exit()` ends it.
    */
   readonly zombies: number;
+  /**
+   * How many times a worker could not be started, or ended while it started, since the pool was made. The pool goes on with
+   * the workers it has, and tries again after a tenth of a second, then after twice as long each time, up to 10 s; it is broken
+   * only when there is no worker left.
+   */
+  readonly startFailures: number;
 }
 
 /**

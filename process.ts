@@ -167,6 +167,7 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
       initializer: undefined,
       initargs: [],
       maxTasks: 0,
+      limit: 0,
       idleTimeout: Infinity,
       trace: false,
     });

@@ -588,7 +588,7 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * import { assertEquals } from "@std/assert";
    *
    * await using pool = new ThreadPool(4);
-   * assertEquals(pool.stats(), { workers: 0, queued: 0, running: 0, finished: 0, zombies: 0 });
+   * assertEquals(pool.stats(), { workers: 0, queued: 0, running: 0, finished: 0, zombies: 0, startFailures: 0 });
    * ```
    */
   stats(): PoolStats {

@@ -74,11 +74,11 @@ export class Decoder {
 
   /**
    * `environment` gives what surrounds functions; `trusts`: whether they come from the thread that tells this one what to do, and
-   * may be compiled at once.
+   * may be compiled at once, by `compile`.
    */
-  constructor(environment: () => Environment, trusts: boolean) {
+  constructor(environment: () => Environment, trusts: boolean, compile: typeof compileFunction = compileFunction) {
     this.#environment = environment;
-    this.#toFunction = trusts ? compileFunction : functionForLater;
+    this.#toFunction = trusts ? compile : functionForLater;
   }
 
   /**

@@ -12,12 +12,11 @@
 
 import { type Source, sourceOf } from "../codec/decoder.ts";
 import { refuseWithoutSharedMemory } from "../_platform.ts";
+import { atomics } from "../sync/_atomics.ts";
 import { ARENA } from "./arena.ts";
 
-// Taken before any task runs: a task that patches `Atomics` must not get hold of this memory.
-const now = performance.now.bind(performance);
+// Taken before any task runs: a task that patches `Math` must not change what is computed here.
 const { ceil, max, min } = Math;
-const { add, compareExchange, load, notify, store, wait } = Atomics;
 
 /** How long a worker looks for the next task before it parks, in milliseconds: less than to park and be woken takes. */
 const SPIN = 0.01;
@@ -28,6 +27,7 @@ const SPIN = 0.01;
  *   0 HEAD     epoch (8 bits) | index of the next slot to claim (24 bits)
  *   1 TAIL     index of the next slot to fill (24 bits); written by the caller alone
  *   2 CALLER   AWAKE | WAITING (on this word) | LISTENING (for a message)
+ *   3 MORE     1 while the caller keeps tasks that are not on the board
  *   16 …       SLOTS × 8 words: STATE, SEQ, FN, MODE, LIMIT, LENGTH, PLACE (of the payload, in bytes), -
  *   then       SLOTS × PAYLOAD bytes
  *   then       ARENA bytes, for larger payloads: see `arena.ts`
@@ -35,6 +35,7 @@ const SPIN = 0.01;
 const HEAD = 0;
 const TAIL = 1;
 const CALLER = 2;
+const MORE = 3;
 const SLOT_TABLE = 16;
 const SLOT_WORDS = 8;
 const STATE = 0;
@@ -47,6 +48,8 @@ const PLACE = 6;
 
 /** How many tasks wait in shared memory, ready for the workers while the caller does something else. */
 export const SLOTS = 256;
+/** With fewer tasks on the board than this, a claim wakes a caller that keeps more of them. */
+const FEW = SLOTS / 4;
 /** The largest payload that a slot has room for, in bytes; what is larger goes to the arena. */
 export const PAYLOAD = 4096;
 
@@ -77,6 +80,14 @@ export interface Payload {
   readonly length: number;
   /** Writes them. */
   writeTo(target: Uint8Array, at: number): void;
+}
+
+/** A worker that claims tasks. */
+export interface Claimant {
+  /** Whether it is to stop. */
+  readonly stopped: boolean;
+  /** From here on the caller does not count on it for another task. */
+  setBusy(): void;
 }
 
 /** What a slot holds beside its payload. */
@@ -120,8 +131,11 @@ export class Board {
   /** All of it that is in use, to decode payloads from. */
   source: Source;
   readonly #words: Int32Array;
-  /** Worker: whether the last claim gave cancelled slots back, of which the caller hears nothing else. */
-  freed = false;
+  /**
+   * Worker: whether the caller should hear of the last claim, as it hears of nothing else: cancelled slots were given back, or
+   * there is little left on the board while the caller keeps more.
+   */
+  callerIsNeeded = false;
   /** The caller's note of the index under which each slot was last filled. */
   readonly #indices = new Int32Array(SLOTS).fill(-1);
   /** The caller's own TAIL. */
@@ -138,7 +152,7 @@ export class Board {
   /** Caller: whether the next slot can be filled. */
   hasRoom(): boolean {
     const at = SLOT_TABLE + (this.#tail & SLOT_MASK) * SLOT_WORDS + STATE;
-    return this.#words[at] === FREE && load(this.#words, at) === FREE; // the second comes after what the worker read there
+    return atomics.peek(this.#words, at) === FREE && atomics.load(this.#words, at) === FREE; // the second comes after what the worker read there
   }
 
   /**
@@ -162,55 +176,64 @@ export class Board {
     this.#include(end);
     payload.writeTo(this.source.bytes, place);
     this.#indices[slot] = tail;
-    words[at + STATE] = READY;
+    atomics.poke(words, at + STATE, READY);
     // Publishes the plain writes above: whoever sees the new TAIL sees them.
-    store(words, TAIL, this.#tail = (tail + 1) & INDEX_MASK);
+    atomics.store(words, TAIL, this.#tail = (tail + 1) & INDEX_MASK);
     return slot;
   }
 
   /** Caller: takes back a task that no worker has begun to read; false when one has. */
   cancel(slot: number): boolean {
     // CANCELLED, not FREE: the slot stays until its turn to be claimed, which keeps the ring in order.
-    return compareExchange(this.#words, SLOT_TABLE + slot * SLOT_WORDS + STATE, READY, CANCELLED) === READY;
+    return atomics.compareExchange(this.#words, SLOT_TABLE + slot * SLOT_WORDS + STATE, READY, CANCELLED) === READY;
   }
 
   /** Caller: whether no worker has begun to read the task in a slot. */
   isWaiting(slot: number): boolean {
-    return load(this.#words, SLOT_TABLE + slot * SLOT_WORDS + STATE) === READY;
+    return atomics.load(this.#words, SLOT_TABLE + slot * SLOT_WORDS + STATE) === READY;
   }
 
-  /** Caller: how many filled slots no worker has claimed yet; rather too many than too few, as it takes a quick look. */
+  /** Caller: how many filled slots no worker has claimed yet. */
   unclaimed(): number {
-    return (this.#tail - this.#words[HEAD]!) & INDEX_MASK;
+    // An atomic load, as what workers say of themselves is looked at after it: see `callWorkers()`.
+    return (this.#tail - atomics.load(this.#words, HEAD)) & INDEX_MASK;
+  }
+
+  /** Caller: says whether it keeps tasks that are not on the board, before a last look at how many are. */
+  setMore(more: boolean): void {
+    atomics.store(this.#words, MORE, more ? 1 : 0);
   }
 
   /**
-   * Caller: takes back what worker `number`, told to stop, had claimed but not begun, and gives the places.
+   * Caller: takes back what worker `number`, told to stop, had claimed but not begun, and gives the places; `reading` is told
+   * the places that it was reading, or about to.
    *
    * A stopped worker may still run on for a while. The new epoch makes its claim fail if it looked at HEAD before; if
    * it looks after, it sees its stop word, which was stored before the epoch. So after this scan it claims nothing more.
    */
-  repossess(number: number): number[] {
+  repossess(number: number, reading: (slot: number) => void = () => {}): number[] {
     const words = this.#words;
     const head = this.raiseEpoch();
     const places: number[] = [];
     for (let slot = 0; slot < SLOTS; slot++) {
       const at = SLOT_TABLE + slot * SLOT_WORDS + STATE;
-      const state = load(words, at);
+      const state = atomics.load(words, at);
       // READY behind HEAD: claimed by someone who has not marked it yet, perhaps this worker. Whoever it is, one of
       // the two exchanges wins; a living worker that loses merely claims the next one.
       const behind = (head - this.#indices[slot]! - 1 & INDEX_MASK) < SLOTS;
       const orphan = state === taken(number) || (state === READY && behind);
-      if (orphan && compareExchange(words, at, state, FREE) === state) places.push(slot);
+      if (!orphan || atomics.compareExchange(words, at, state, FREE) !== state) continue;
+      places.push(slot);
+      if (state !== READY) reading(slot);
     }
     return places;
   }
 
   /** Caller: makes the claims fail that workers, told to stop before, have begun. Gives the last value of HEAD. */
   raiseEpoch(): number {
-    let head = load(this.#words, HEAD);
+    let head = atomics.load(this.#words, HEAD);
     for (;;) {
-      const seen = compareExchange(this.#words, HEAD, head, (head + EPOCH_ONE) | 0);
+      const seen = atomics.compareExchange(this.#words, HEAD, head, (head + EPOCH_ONE) | 0);
       if (seen === head) return head;
       head = seen;
     }
@@ -218,49 +241,52 @@ export class Board {
 
   /** Caller: says how it is going to sleep, before a last look at the rings. */
   setCaller(state: typeof AWAKE | typeof WAITING | typeof LISTENING): void {
-    store(this.#words, CALLER, state);
+    atomics.store(this.#words, CALLER, state);
   }
 
   /** Caller: blocks until a worker has something to say, at most `timeout` milliseconds. */
   waitForWorkers(timeout: number): void {
-    wait(this.#words, CALLER, WAITING, timeout);
+    atomics.wait(this.#words, CALLER, WAITING, timeout);
   }
 
   /** Caller: the same without blocking; undefined when there is something already. */
-  waitForWorkersAsync(): Promise<unknown> | undefined {
-    const result = Atomics.waitAsync(this.#words, CALLER, WAITING);
+  waitForWorkersAsync(): PromiseLike<unknown> | undefined {
+    const result = atomics.waitAsync(this.#words, CALLER, WAITING);
     return result.async ? result.value : undefined;
   }
 
   /** Caller: ends its own asynchronous wait. */
   stopWaiting(): void {
-    store(this.#words, CALLER, AWAKE);
-    notify(this.#words, CALLER);
+    atomics.store(this.#words, CALLER, AWAKE);
+    atomics.notify(this.#words, CALLER);
   }
 
   // The worker's side.
 
   /** Worker: claims the oldest task for worker `number`; -1 when there is none, or the worker is to stop. */
-  claim(number: number, stopped: () => boolean): number {
+  claim(number: number, claimant: Claimant): number {
     const words = this.#words;
-    this.freed = false;
+    this.callerIsNeeded = false;
     for (;;) {
-      const head = load(words, HEAD);
-      if (stopped()) return -1; // after HEAD was read: see repossess()
+      const head = atomics.load(words, HEAD);
+      if (claimant.stopped) return -1; // after HEAD was read: see repossess()
       const index = head & INDEX_MASK;
-      if (index === load(words, TAIL)) return -1;
+      const left = (atomics.load(words, TAIL) - index) & INDEX_MASK;
+      if (left === 0) return -1;
+      claimant.setBusy(); // before HEAD: a caller that sees the task claimed must not count on this worker for the next one
       const next = (head & ~INDEX_MASK) | ((index + 1) & INDEX_MASK);
-      if (compareExchange(words, HEAD, head, next) !== head) continue;
+      if (atomics.compareExchange(words, HEAD, head, next) !== head) continue;
+      if (left <= FEW && atomics.load(words, MORE) === 1) this.callerIsNeeded = true;
       const slot = index & SLOT_MASK;
       const at = SLOT_TABLE + slot * SLOT_WORDS + STATE;
-      if (compareExchange(words, at, READY, taken(number)) === READY) return slot;
-      if (compareExchange(words, at, CANCELLED, FREE) === CANCELLED) this.freed = true;
+      if (atomics.compareExchange(words, at, READY, taken(number)) === READY) return slot;
+      if (atomics.compareExchange(words, at, CANCELLED, FREE) === CANCELLED) this.callerIsNeeded = true;
     }
   }
 
   /** Worker: whether there is something to claim. */
   hasTasks(): boolean {
-    return (load(this.#words, HEAD) & INDEX_MASK) !== load(this.#words, TAIL);
+    return (atomics.load(this.#words, HEAD) & INDEX_MASK) !== atomics.load(this.#words, TAIL);
   }
 
   /** Worker: what stands in a slot it has claimed. */
@@ -294,15 +320,15 @@ export class Board {
   /** Worker: gives a slot back once it is read; false when the caller has taken it back before. */
   release(slot: number, number: number): boolean {
     const at = SLOT_TABLE + slot * SLOT_WORDS + STATE;
-    return compareExchange(this.#words, at, taken(number), FREE) === taken(number);
+    return atomics.compareExchange(this.#words, at, taken(number), FREE) === taken(number);
   }
 
   /** Worker: wakes the caller if it sleeps, and gives how it slept; if it listens for a message, that is left to do. */
   wakeCaller(): number {
-    const state = load(this.#words, CALLER);
+    const state = atomics.load(this.#words, CALLER);
     // Only the worker that changes the word wakes: the others find the caller awake, and it will look at their rings.
-    if (state === AWAKE || compareExchange(this.#words, CALLER, state, AWAKE) !== state) return AWAKE;
-    notify(this.#words, CALLER);
+    if (state === AWAKE || atomics.compareExchange(this.#words, CALLER, state, AWAKE) !== state) return AWAKE;
+    atomics.notify(this.#words, CALLER);
     return state;
   }
 }
@@ -310,7 +336,7 @@ export class Board {
 /*
  * Desk, in 32-bit words, then the ring:
  *
- *   0 SLEEP     TURNING | STARTING | BUSY | AWAITING | PARKED (on this word) | IDLE (in its event loop) | LEFT
+ *   0 SLEEP     SEARCHING | TURNING | STARTING | BUSY | AWAITING | PARKED (on this word) | IDLE (in its event loop) | LEFT
  *   1 STOP      1 when it is to stop
  *   2 WORK      seq (30 bits) << 2 | NOTHING | HELD | RUNNING | REVOKED
  *   3 DEADLINE  when the running call must be over, in milliseconds since the pool was made, modulo 2 ** 32; 0: never
@@ -320,6 +346,7 @@ export class Board {
  *   7 READ      bytes ever read from the ring; by the caller alone
  *   8 LOOKS     how often the worker has begun to look for tasks
  *   9 ARRIVED   1 when the worker has read the message that this memory came with
+ *   10 STAGE    NONE | PREPARING (the initializer runs) | IMPORTING (the module) | FETCHING (what it lacks of the task it holds)
  *   16 …        RING bytes of records: size, kind, seq, detail (32 bits each), payload; 8-byte aligned
  */
 const SLEEP = 0;
@@ -332,6 +359,7 @@ const WRITTEN = 6;
 const READ = 7;
 const LOOKS = 8;
 const ARRIVED = 9;
+const STAGE = 10;
 const RING_AT = 64;
 const RING = 2 ** 22;
 /** So much of it is used as long as the caller keeps up: the runtime gives no memory to what was never used. */
@@ -342,22 +370,35 @@ const SKIP = -1;
 /** The largest payload of a record, in bytes; what is larger goes by message. */
 export const LARGEST_RECORD: number = RING / 4;
 
+/** It looks at the board before it does anything else: the caller counts on it for one task. */
+export const SEARCHING = -2;
 /** It goes once through its event loop, with a task or before the next look. */
 export const TURNING = -1;
 /** The worker has not begun to look for tasks. */
 export const STARTING = 0;
-/** It runs something, or is about to look for tasks. */
+/** It has claimed a task, or runs one. */
 export const BUSY = 1;
 /** Its task goes on asynchronously. */
 export const AWAITING = 2;
-const PARKED = 3;
-const IDLE = 4;
+/** It sleeps, and a notification wakes it. */
+export const PARKED = 3;
+/** It sleeps in its event loop, where a message wakes it. */
+export const IDLE = 4;
 const LEFT = 5;
 
 const NOTHING = 0;
 const HELD = 1;
 const RUNNING = 2;
 const REVOKED = 3;
+
+/** None of the following. */
+export const NONE = 0;
+/** The initializer runs, or the scope is made. */
+export const PREPARING = 1;
+/** The module of the user is imported. */
+export const IMPORTING = 2;
+/** It waits for what it lacks of the task that it holds. */
+export const FETCHING = 3;
 
 /** A task's number fits beside its stage in one word. */
 export const SEQ_MASK = 0x3fffffff;
@@ -408,73 +449,88 @@ export class Desk {
    * `"awake"` when it did not sleep.
    */
   wake(): "awake" | "notified" | "message" {
-    const state = load(this.#words, SLEEP);
-    if (state < PARKED || state === LEFT || compareExchange(this.#words, SLEEP, state, BUSY) !== state) {
+    const state = atomics.load(this.#words, SLEEP);
+    if (state < PARKED || state === LEFT || atomics.compareExchange(this.#words, SLEEP, state, SEARCHING) !== state) {
       // It went from PARKED to IDLE between the two: ask again.
-      return load(this.#words, SLEEP) === IDLE ? this.wake() : "awake";
+      return atomics.load(this.#words, SLEEP) === IDLE ? this.wake() : "awake";
     }
     if (state === IDLE) return "message";
-    notify(this.#words, SLEEP);
+    atomics.notify(this.#words, SLEEP);
     return "notified";
   }
 
   /** Caller: whether no code of it runs: told to stop, it has ended or will run none. */
   get rests(): boolean {
-    return load(this.#words, SLEEP) !== BUSY;
+    const state = atomics.load(this.#words, SLEEP);
+    return state !== BUSY && state !== SEARCHING && (state === LEFT || this.stage === NONE);
   }
 
   /** Caller: the sleep word. */
   get sleep(): number {
-    return load(this.#words, SLEEP);
+    return atomics.load(this.#words, SLEEP);
   }
 
   /** Caller: the number of the task it holds or runs; -1 for none. */
   get current(): number {
-    const work = load(this.#words, WORK);
+    const work = atomics.load(this.#words, WORK);
     return (work & 3) === HELD || (work & 3) === RUNNING ? work >>> 2 : -1;
   }
 
   /** Caller: when the running call must be over; 0 for never. */
   get deadline(): number {
-    return load(this.#words, DEADLINE);
+    return atomics.load(this.#words, DEADLINE);
   }
 
   /** Caller: how often the worker has begun to look for tasks. */
   get looks(): number {
-    return load(this.#words, LOOKS);
+    return atomics.load(this.#words, LOOKS);
   }
 
   /** Caller: how many messages the worker has sent, or is about to send. */
   get sent(): number {
-    return load(this.#words, SENT);
+    return atomics.load(this.#words, SENT);
   }
 
   /** Caller: counts a task posted by message. */
   countMail(): void {
-    add(this.#words, MAIL, 1);
+    atomics.add(this.#words, MAIL, 1);
   }
 
   /** Caller: tells the worker to stop and wakes it if it is parked. If it sleeps, nothing of it is going to run. */
   stop(): void {
     const words = this.#words;
-    store(words, STOP, 1);
-    for (let state = load(words, SLEEP); state === PARKED || state === IDLE; state = load(words, SLEEP)) {
-      if (compareExchange(words, SLEEP, state, LEFT) !== state) continue; // it went from PARKED to IDLE
-      if (state === PARKED) notify(words, SLEEP);
+    atomics.store(words, STOP, 1);
+    for (
+      let state = atomics.load(words, SLEEP);
+      state === PARKED || state === IDLE;
+      state = atomics.load(words, SLEEP)
+    ) {
+      if (atomics.compareExchange(words, SLEEP, state, LEFT) !== state) continue; // it went from PARKED to IDLE
+      if (state === PARKED) atomics.notify(words, SLEEP);
       return;
     }
   }
 
+  /** Caller: what it does before its first task, or between two. */
+  get stage(): number {
+    return atomics.load(this.#words, STAGE);
+  }
+
+  /** Worker: says what it does before its first task, or between two. */
+  setStage(stage: number): void {
+    atomics.store(this.#words, STAGE, stage);
+  }
+
   /** Caller: blocks until the worker has this memory, at most `timeout` milliseconds. */
   awaitArrival(timeout: number): void {
-    wait(this.#words, ARRIVED, 0, timeout);
+    atomics.wait(this.#words, ARRIVED, 0, timeout);
   }
 
   /** Caller: takes back the task it holds unless it has begun: gives its number, or -1. */
   revoke(): number {
-    const work = load(this.#words, WORK);
+    const work = atomics.load(this.#words, WORK);
     if ((work & 3) !== HELD) return -1;
-    return compareExchange(this.#words, WORK, work, (work & ~3) | REVOKED) === work ? work >>> 2 : -1;
+    return atomics.compareExchange(this.#words, WORK, work, (work & ~3) | REVOKED) === work ? work >>> 2 : -1;
   }
 
   /** Caller: reads the next record, if any. Its payload stays valid until {@linkcode advance}. */
@@ -505,12 +561,12 @@ export class Desk {
   }
 
   #tellRead(): void {
-    store(this.#words, READ, this.#readTold = this.#read);
+    atomics.store(this.#words, READ, this.#readTold = this.#read);
   }
 
   /** Caller: whether there is a record to read. */
   hasRecords(): boolean {
-    if (this.#read === this.#written) this.#written = load(this.#words, WRITTEN);
+    if (this.#read === this.#written) this.#written = atomics.load(this.#words, WRITTEN);
     return this.#read !== this.#written;
   }
 
@@ -518,48 +574,53 @@ export class Desk {
 
   /** Worker: it has this memory. */
   arrive(): void {
-    store(this.#words, ARRIVED, 1);
-    notify(this.#words, ARRIVED);
+    atomics.store(this.#words, ARRIVED, 1);
+    atomics.notify(this.#words, ARRIVED);
   }
 
   /** Worker: whether it is to stop. */
   get stopped(): boolean {
-    return load(this.#words, STOP) !== 0;
+    return atomics.load(this.#words, STOP) !== 0;
   }
 
   /** Worker: how many tasks were posted by message so far. */
   get mail(): number {
-    return load(this.#words, MAIL);
+    return atomics.load(this.#words, MAIL);
   }
 
   /** Worker: counts a message. */
   countSent(): void {
-    add(this.#words, SENT, 1);
+    atomics.add(this.#words, SENT, 1);
   }
 
-  /** Worker: it runs, and looks for tasks before it sleeps. */
+  /** Worker: it looks at the board after this, before it does anything else. */
+  setSearching(): void {
+    atomics.store(this.#words, SLEEP, SEARCHING);
+  }
+
+  /** Worker: it runs something. */
   setBusy(): void {
-    store(this.#words, SLEEP, BUSY);
+    atomics.store(this.#words, SLEEP, BUSY);
   }
 
   /** Worker: it goes once through its event loop. */
   setTurning(): void {
-    store(this.#words, SLEEP, TURNING);
+    atomics.store(this.#words, SLEEP, TURNING);
   }
 
   /** Worker: begins to look for tasks. */
   countLook(): void {
-    add(this.#words, LOOKS, 1);
+    atomics.add(this.#words, LOOKS, 1);
   }
 
   /** Worker: its task goes on asynchronously. */
   setAwaiting(): void {
-    store(this.#words, SLEEP, AWAITING);
+    atomics.store(this.#words, SLEEP, AWAITING);
   }
 
   /** Worker: told to stop, it has nothing more to do. */
   leave(): void {
-    store(this.#words, SLEEP, LEFT);
+    atomics.store(this.#words, SLEEP, LEFT);
   }
 
   /**
@@ -570,38 +631,44 @@ export class Desk {
    */
   park(linger: number, anything: () => boolean): boolean {
     const words = this.#words;
-    for (const end = now() + SPIN; now() < end;) {
+    atomics.store(words, SLEEP, SEARCHING);
+    for (const end = atomics.patience && atomics.now() + SPIN; end > 0 && atomics.now() < end;) {
       for (let i = 0; i < 100; i++) if (anything()) return true;
     }
-    store(words, SLEEP, PARKED);
+    atomics.store(words, SLEEP, PARKED);
     if (anything()) {
-      store(words, SLEEP, BUSY);
+      atomics.store(words, SLEEP, SEARCHING);
       return true;
     }
-    wait(words, SLEEP, PARKED, linger);
-    return compareExchange(words, SLEEP, PARKED, IDLE) !== PARKED;
+    atomics.wait(words, SLEEP, PARKED, linger);
+    return atomics.compareExchange(words, SLEEP, PARKED, IDLE) !== PARKED;
   }
 
   /** Worker: it has read task `seq`, and not begun it. */
   hold(seq: number): void {
-    store(this.#words, WORK, (seq << 2) | HELD);
+    atomics.store(this.#words, WORK, (seq << 2) | HELD);
   }
 
   /** Worker: begins task `seq`; false when the caller has taken it back. */
   begin(seq: number): boolean {
     const held = (seq << 2) | HELD;
-    return compareExchange(this.#words, WORK, held, (seq << 2) | RUNNING) === held;
+    return atomics.compareExchange(this.#words, WORK, held, (seq << 2) | RUNNING) === held;
   }
 
   /** Worker: it is done with its task; only after the reply is written, or a death in between would lose both. */
   finish(): void {
-    store(this.#words, WORK, NOTHING);
-    store(this.#words, DEADLINE, 0);
+    atomics.store(this.#words, WORK, NOTHING);
+    atomics.store(this.#words, DEADLINE, 0);
+  }
+
+  /** Worker: what had a limit is over. */
+  clearDeadline(): void {
+    atomics.store(this.#words, DEADLINE, 0);
   }
 
   /** Worker: says when the running call must be over. */
   setDeadline(time: number): void {
-    store(this.#words, DEADLINE, (time | 0) || 1);
+    atomics.store(this.#words, DEADLINE, (time | 0) || 1);
   }
 
   /** Worker: writes a record; false when the ring has no room for it. */
@@ -611,7 +678,7 @@ export class Desk {
     const written = words[WRITTEN]! >>> 0;
     const place = written & (RING - 1);
     const toEnd = RING - place;
-    const used = (written - load(words, READ)) >>> 0;
+    const used = (written - atomics.load(words, READ)) >>> 0;
     const back = used === 0 && place >= NEAR && size <= place;
     const skipped = back || size > toEnd ? toEnd : 0;
     if (used + skipped + size > RING) return false;
@@ -624,7 +691,7 @@ export class Desk {
     this.#head(at, size, kind, seq, detail);
     payload.writeTo(this.source.bytes, RING_AT + at + RECORD);
     // Publishes the plain writes above.
-    store(words, WRITTEN, (written + skipped + size) | 0);
+    atomics.store(words, WRITTEN, (written + skipped + size) | 0);
     return true;
   }
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { Board, Desk, PAYLOAD, type Payload, SLOTS } from "./board.ts";
+import { Board, type Claimant, Desk, PAYLOAD, type Payload, SLOTS } from "./board.ts";
 
-const running = (): boolean => false;
+const running: Claimant = { stopped: false, setBusy: () => {} };
 
 function payload(bytes: number[]): Payload {
   return { length: bytes.length, writeTo: (target, at) => target.set(bytes, at) };
@@ -63,19 +63,22 @@ Deno.test("Board takes back what a stopped worker has claimed, and lets it begin
   assertEquals(board.repossess(1), [a]);
   assertEquals(board.release(a!, 1), false);
   assertEquals(board.release(b!, 2), true);
-  assertEquals(board.claim(1, () => true), -1);
+  assertEquals(board.claim(1, { ...running, stopped: true }), -1);
 });
 
 Deno.test("Board: a claim begun before the worker was stopped fails after it", () => {
   const board = new Board();
   fill(board, 1);
   let stopped = false;
-  const slot = board.claim(1, () => {
-    if (stopped) return true;
-    // Right after the worker has read HEAD and found itself not stopped, the caller stops it.
-    stopped = true;
-    assertEquals(board.repossess(1), []);
-    return false;
+  const slot = board.claim(1, {
+    setBusy: () => {},
+    get stopped() {
+      if (stopped) return true;
+      // Right after the worker has read HEAD and found itself not stopped, the caller stops it.
+      stopped = true;
+      assertEquals(board.repossess(1), []);
+      return false;
+    },
   });
   assertEquals(slot, -1);
   assertEquals(board.unclaimed(), 1);

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { hasNodeModules } from "../_platform.ts";
+import { hasNodeModules, unrefTimer } from "../_platform.ts";
 
 /**
  * How long after its limit a call is given up from outside, in milliseconds: long enough for a worker on a busy machine
@@ -80,6 +80,7 @@ export class CallLimits {
       this.#endOverdue();
       this.#watch();
     }, Math.min(Math.max(1, this.untilNext()), LONGEST));
+    unrefTimer(this.#timer); // the worker keeps the program from ending
   }
 
   /** Forgets the timer; the next task sets it again. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Board, STARTING } from "./board.ts";
+import { type Board, BUSY, type Desk, IDLE, PARKED, SEARCHING, STARTING } from "./board.ts";
 import type { Flight } from "./flight.ts";
 import type { Host } from "./host.ts";
 import { ResponseWatch } from "./response_watch.ts";
@@ -21,10 +21,49 @@ export interface CrewOptions {
   readonly flight: Flight;
   /** Makes the worker of this number. */
   readonly make: (number: number) => Host;
-  /** Told why none could be made. */
+  /** Told why none can be started, when there is no other worker. */
   readonly failed: (error: unknown) => void;
+  /** Told why one cannot be started, the first time that the others go on without it. */
+  readonly goOn: (error: unknown) => void;
   /** Told a worker that was called and does not come. */
   readonly lose: (host: Host) => void;
+}
+
+/** A worker that can be called to the board. */
+interface Callable {
+  /** Its words. */
+  readonly desk: Desk;
+  /** Whether the last call counted on it. */
+  onItsWay: boolean;
+  /** Wakes it if it sleeps: whether it did. */
+  wake(): boolean;
+}
+
+/**
+ * Calls workers to the board until somebody is on the way to each task that nobody has claimed: gives for how many tasks nobody is.
+ *
+ * A worker counts as on the way only if it looks at the board before it does anything else (`SEARCHING`); it takes that back before
+ * its claim can be seen, and looks once more after it has taken it back for another reason. So what is counted here stays true.
+ */
+export function callWorkers(board: Board, workers: Iterable<Callable>): number {
+  let unmet = board.unclaimed(); // before what the workers say: see Board.claim()
+  if (unmet === 0) return 0;
+  for (const worker of workers) {
+    // Remembered, as it may be about to sleep: it is not to be counted a second time when it is woken from that.
+    worker.onItsWay = worker.desk.sleep === SEARCHING;
+    if (worker.onItsWay) unmet--;
+  }
+  // Those that come soonest first: a worker that starts may still have a long initializer before it.
+  for (const state of [PARKED, IDLE]) {
+    for (const worker of workers) {
+      if (unmet <= 0) return 0;
+      if (worker.onItsWay || worker.desk.sleep !== state || !worker.wake()) continue;
+      worker.onItsWay = true;
+      unmet--;
+    }
+  }
+  for (const { desk } of workers) if (desk.sleep === STARTING) unmet--;
+  return Math.max(0, unmet);
 }
 
 /** Starts workers, calls them to their tasks, and ends them. */
@@ -33,21 +72,27 @@ export class Crew {
   readonly #hosts = new Set<Host>();
   readonly #zombies = new Set<Host>();
   #number = 0;
+  /** How many could not be started. */
+  startFailures = 0;
+  /** The number of the last one of these. */
+  #lastFailed = 0;
   /** Workers whose start is under way in a call further up. */
   #starting = 0;
   /** Those that are to be started later. */
-  readonly starts: Starts = new Starts(
-    () => this.room,
-    () => this.#hosts.size + this.#starting > 0,
-    () => this.#lacking(),
-    () => this.start(),
-  );
+  readonly starts: Starts;
   /** Finds those that do not come. */
   readonly responses: ResponseWatch;
 
   /** Starts no worker yet. */
   constructor(options: CrewOptions) {
     this.#options = options;
+    this.starts = new Starts({
+      room: () => this.room,
+      any: () => this.#hosts.size + this.#starting > 0,
+      unmet: () => callWorkers(options.board, this.#hosts),
+      nearlyFree: () => this.#nearlyFree(),
+      start: () => this.start(),
+    });
     this.responses = new ResponseWatch(() => this.#hosts, () => options.board.unclaimed() > 0, options.lose);
   }
 
@@ -93,34 +138,52 @@ export class Crew {
     try {
       host = this.#options.make(this.#number);
     } catch (error) {
-      this.#options.failed(error);
-      return false;
-    } finally {
       this.#starting--;
+      this.startFailed(this.#number, error);
+      return false;
     }
+    this.#starting--;
     this.#hosts.add(host);
     return true;
+  }
+
+  /** The worker of this number cannot be started, or has ended before it could take a task. */
+  startFailed(number: number, error: unknown): void {
+    this.startFailures++;
+    if (this.#hosts.size + this.#starting === 0) return this.#options.failed(error);
+    const last = this.#lastFailed;
+    this.#lastFailed = number;
+    // Whether none of those that were started since the last failure is ready.
+    const again = last > 0 && ![...this.#hosts].some((host) => host.number > last && host.desk.sleep !== STARTING);
+    this.starts.failed(again);
+    if (this.startFailures === 1) this.#options.goOn(error);
+  }
+
+  /** How many are neither asleep nor have a task. */
+  #nearlyFree(): number {
+    let count = 0;
+    for (const host of this.#hosts) if (host.desk.sleep <= BUSY && !host.onItsWay && !this.#hasTask(host)) count++;
+    return count;
   }
 
   /** Sees to it that enough workers look at the board: wakes those that sleep, starts those that are missing, `now` if need be. */
   call(now: boolean): void {
     const { board } = this.#options;
-    let needed = board.unclaimed();
-    for (const host of this.#hosts) {
-      if (needed <= 0) break;
-      // One that starts, or is done and has not looked again yet, will claim a task without being told.
-      const coming = host.desk.sleep === STARTING || (!host.waits && !this.#hasTask(host));
-      if (coming || host.wake()) needed--;
-    }
-    if (needed > 0) this.starts.start(needed, now);
+    const unmet = callWorkers(board, this.#hosts);
+    if (unmet > 0) this.starts.start(unmet, now);
+    else this.starts.satisfied();
     if (board.unclaimed() > 0) this.responses.watch();
   }
 
-  /** How many tasks nobody comes for. */
-  #lacking(): number {
-    let lacking = this.#options.board.unclaimed();
-    for (const host of this.#hosts) if (host.desk.sleep === STARTING) lacking--;
-    return lacking;
+  /** How long until something is to be checked, for a thread that blocks, in milliseconds. */
+  untilNext(): number {
+    return Math.min(this.responses.untilNext(), this.starts.untilNext());
+  }
+
+  /** Checks what is due; timers do the same where the event loop has its turns. */
+  check(): void {
+    if (this.responses.untilNext() <= 0) this.responses.check();
+    if (this.starts.untilNext() <= 0) this.starts.check(true);
   }
 
   /** Takes a worker out: whether it was one of them. It is still to be ended. */

@@ -6,7 +6,7 @@
 
 import { type Encoded, NOTHING_ENCODED } from "../codec/encoder.ts";
 import { Arena } from "./arena.ts";
-import { type Board, PAYLOAD, SEQ_MASK } from "./board.ts";
+import { type Board, FETCHING, PAYLOAD, SEQ_MASK } from "./board.ts";
 import type { CallLimits } from "./call_limits.ts";
 import type { Host } from "./host.ts";
 import type { KeptParcel } from "./payloads.ts";
@@ -138,16 +138,22 @@ export class Flight {
     return task.slot >= 0 && this.#slots[task.slot] === task;
   }
 
-  /** Takes back what a worker, told to stop, had claimed or held, and not begun; not what was posted to it alone. */
-  takeBack({ number, desk, posted }: Host): Task[] {
+  /**
+   * Takes back what a worker, told to stop, had claimed or held, and not begun; not what was posted to it alone. `read` is what it
+   * was reading then, wherever that came from.
+   */
+  takeBack({ number, desk, posted }: Host): { unbegun: Task[]; read: Task | undefined } {
     const tasks = new Set<Task>();
-    for (const slot of this.#board.repossess(number)) {
+    let read: Task | undefined;
+    const slots = this.#board.repossess(number, (slot) => read = this.#slots[slot]);
+    for (const slot of slots) {
       const task = this.#slots[slot];
       if (task !== undefined && !task.settled) tasks.add(task);
     }
     const held = this.get(desk.revoke());
     if (held !== undefined && !posted.has(held)) tasks.add(held);
-    return [...tasks];
+    if (held !== undefined && desk.stage !== FETCHING) read = held; // it had all of it, and did not come to begin it
+    return { unbegun: [...tasks], read: read?.settled === false ? read : undefined };
   }
 
   /** A task goes back to the queue, with its payload as far as that is still here. */

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { hasNodeModules, isDeno } from "../_platform.ts";
-import { Board, BUSY, Desk } from "./board.ts";
+import { hasNodeModules, isDeno, referenceOf } from "../_platform.ts";
+import { Board, BUSY, Desk, PREPARING } from "./board.ts";
 import { PROGRAM } from "./program_gen.ts";
 import { type Line, receiveMessage } from "../sync/_post_office.ts";
 import { Registry } from "../sync/_registry.ts";
@@ -40,6 +40,8 @@ export interface HostOptions {
   readonly epoch: number;
   /** An encoded `Setup`. */
   readonly setup: Parcel;
+  /** How long each part of its preparation may take, in milliseconds; 0 for no limit. */
+  readonly limit: number;
   /** Told that the worker wakes this thread by a message. */
   readonly onWake: () => void;
   /** Told every message of the worker. */
@@ -58,11 +60,16 @@ export class Host {
   readonly pid: number;
   /** Its shared words and records. */
   readonly desk: Desk = new Desk();
+  /** Whether the last call to the board counted on it. */
+  onItsWay = false;
   /** The numbers of the functions it has been seen to know. */
   readonly known: Set<number> = new Set();
   /** The tasks that were posted to it alone and have not settled. */
   readonly posted: Set<Task> = new Set();
   readonly #worker: Worker;
+  /** Says whether it keeps the program alive, where the runtime can be told. */
+  readonly #refer: ((keeps: boolean) => void) | undefined;
+  #keeps = true;
   readonly #port: MessagePort;
   readonly #onMessage: HostOptions["onMessage"];
   readonly #office: Line;
@@ -83,6 +90,8 @@ export class Host {
     const { name, permissions } = options;
     const given = permissions === undefined ? {} : { deno: { permissions } };
     this.#worker = new Worker(programUrl, { type: "module", name, ...given });
+    this.#refer = referenceOf(this.#worker);
+    this.keepsProgram(false);
     // The port itself has no listener: a message that the event loop has taken, but not yet handed on, could not be
     // read when this thread blocks for it, or when the worker is given up. So it is read when a record would be.
     this.#worker.onmessage = () => options.onWake();
@@ -108,12 +117,20 @@ export class Host {
       name: options.name,
       epoch: options.epoch,
       setup: options.setup,
+      limit: options.limit,
       registry: member.registry.memory,
       parent: member.id,
       pid: this.pid,
       office: office.port2,
     };
     this.#worker.postMessage(init, [port2, office.port2]);
+  }
+
+  /** Whether this worker keeps the program from ending. One that was ended, though it may run on, does not. */
+  keepsProgram(keeps: boolean): void {
+    if (keeps === this.#keeps || this.#ended) return;
+    this.#keeps = keeps;
+    this.#refer?.(keeps);
   }
 
   /** Wakes it if it sleeps: whether it did. */
@@ -198,6 +215,7 @@ export class Host {
   /** Ends the worker. Where the runtime cannot stop code that runs, it may be busy for longer. */
   end(): void {
     if (this.#ended) return;
+    this.keepsProgram(false);
     this.#ended = true;
     this.desk.stop();
     // Where it waits from now on, it sees that it is to stop; where it does already, it has said so.
@@ -220,8 +238,8 @@ export class Host {
     return this.desk.sleep > BUSY;
   }
 
-  /** Whether it runs synchronous code of a task, as far as can be seen. */
+  /** Whether it runs synchronous code, of a task or before its first one, as far as can be seen. */
   get runsCode(): boolean {
-    return this.desk.sleep === BUSY && this.desk.current >= 0;
+    return this.desk.sleep === BUSY || this.desk.stage === PREPARING;
   }
 }

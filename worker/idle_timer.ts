@@ -4,6 +4,8 @@
  * @module
  */
 
+import { unrefTimer } from "../_platform.ts";
+
 /** Calls back when nothing has happened for a time. One timer, whatever the number of tasks in between. */
 export class IdleTimer {
   readonly #timeout: number;
@@ -37,6 +39,7 @@ export class IdleTimer {
       if (performance.now() - this.#since >= this.#timeout) this.#expired();
       else this.#start();
     }, Math.max(0, Math.ceil(rest)));
+    unrefTimer(this.#timer);
   }
 
   /** Forgets everything. */

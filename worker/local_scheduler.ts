@@ -264,6 +264,7 @@ export class LocalScheduler implements Scheduler {
       running: this.#running.size,
       finished: this.#finished,
       zombies: 0,
+      startFailures: 0,
     };
   }
 

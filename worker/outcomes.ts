@@ -21,10 +21,22 @@ export function lost(worker: string, how: string, task: Task, exitCode: number |
   return { ok: false, error };
 }
 
+/** A task that no worker can read. */
+export function unreadable(worker: string, how: string, task: Task, exitCode: number | undefined): Outcome {
+  const what = task.name === "" ? "a task" : `the ${nameOf(task)}`;
+  const message = `Worker '${worker}' ended ${how} while it read ${what}, as another one did before`;
+  return { ok: false, error: new BrokenProcessPoolError(message, { exitCode }) };
+}
+
 /** A task whose time is over. */
 export function overdue(task: Task): Outcome {
   const error = new TimeoutError(`The ${nameOf(task)} was ended as it ran longer than its limit of ${task.limit} ms`);
   return { ok: false, error };
+}
+
+/** Why no worker can be started that comes to its first task in time. */
+export function startOverdue(worker: string, limit: number): TimeoutError {
+  return new TimeoutError(`Worker '${worker}' was ended as it did not start within the limit of ${limit} ms`);
 }
 
 /** A task that cannot go to another worker. */

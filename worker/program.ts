@@ -11,22 +11,22 @@
  * @module
  */
 
-import { SerializationError } from "../errors.ts";
+import { SerializationError, TimeoutError } from "../errors.ts";
 import { waitAsyncWakes } from "../_platform.ts";
 import "./current_process.ts"; // so that it can be called here by its name
 import { atomics } from "../sync/_atomics.ts";
 import "../sync/mod.ts"; // so that its objects can be made here from their handles
 import { Registry, SLOTS } from "../sync/_registry.ts";
 import { afterInterruption, thisThread } from "../sync/_thread.ts";
-import { AWAKE, Board, Desk, LARGEST_RECORD, LISTENING, type SlotHeader } from "./board.ts";
+import { AWAKE, Board, Desk, FETCHING, LARGEST_RECORD, LISTENING, NONE, type SlotHeader } from "./board.ts";
 import { Decoder, sourceOf } from "../codec/decoder.ts";
 import { type Encoded, NOTHING_ENCODED } from "../codec/encoder.ts";
 import { messageOf } from "../codec/error_fields.ts";
 import {
-  buildEnvironment,
+  type AnyFunction,
   compileFunction,
   EMPTY_ENVIRONMENT,
-  explainReferenceError,
+  type Environment,
   type FunctionSpec,
 } from "../codec/functions.ts";
 import {
@@ -45,11 +45,11 @@ import {
   type ToWorker,
   VALUE,
 } from "./task.ts";
-import { importModule } from "./import_module.ts";
 import { lockDown } from "./lockdown.ts";
+import { Preparation } from "./preparation.ts";
 import { Replies } from "./replies.ts";
 import { type KnownFunction, Run } from "./run.ts";
-import { trimStack } from "./stack.ts";
+import { ASLEEP, POSTED, STOPPED, TaskSearch } from "./task_search.ts";
 import { prepareLimit, runLimited } from "./time_limit.ts";
 import { isThenable } from "./values.ts";
 import { watchForEnd } from "./worker_end.ts";
@@ -81,14 +81,17 @@ class Program {
   readonly #number: number;
   readonly #name: string;
   readonly #epoch: number;
-  readonly #decoder = new Decoder(() => this.#environment, true);
+  readonly #decoder = new Decoder(
+    () => this.#environment,
+    true,
+    (spec, environment) => this.#compile(spec, environment),
+  );
   readonly #replies: Replies;
   readonly #functions = new Map<number, KnownFunction>();
   readonly #inbox: { header: TaskHeader; parcel: Parcel }[] = [];
   /** Goes once through the event loop. */
   readonly #hop = new MessageChannel();
-  readonly #stopped = (): boolean => this.#desk.stopped;
-  readonly #anything = (): boolean => this.#desk.stopped || this.#board.hasTasks() || this.#mailIsComing();
+  readonly #search: TaskSearch;
   #environment = EMPTY_ENVIRONMENT;
   /** Ends this worker by an error of its own, or for none. */
   #crash: (error?: unknown) => void = () => {};
@@ -103,6 +106,10 @@ class Program {
   #trace = false;
   #tasks = 0;
   #mail = 0;
+  /** When the event loop had its last turn. */
+  #turn = 0;
+  /** Whether its next turn is due. */
+  #due = false;
   /** Ready for tasks, and not running one. */
   #free = false;
   /** Has begun to look for tasks. */
@@ -112,6 +119,10 @@ class Program {
   /** A task that waits for its payload. */
   #fetching: SlotHeader | undefined;
   #fetchedArgs: readonly unknown[] | undefined;
+  /** The limit of the task that is being read, and when that is over. */
+  #reading: { readonly limit: number; readonly end: number } | undefined;
+  /** Set when it is over. */
+  #overdue: TimeoutError | undefined;
 
   constructor(init: Init) {
     this.#board = new Board(init.board);
@@ -119,6 +130,14 @@ class Program {
     this.#desk.arrive();
     this.#port = init.port;
     this.#number = init.number;
+    this.#search = new TaskSearch({
+      board: this.#board,
+      desk: this.#desk,
+      number: init.number,
+      linger: LINGER,
+      hasMail: () => this.#hasMail(),
+      wakeCaller: () => this.#wakeCaller(),
+    });
     this.#name = init.name;
     this.#epoch = init.epoch;
     this.#replies = new Replies(() => clock() - init.epoch);
@@ -137,7 +156,7 @@ class Program {
     thread.process = { name: init.name, pid: init.pid };
     // Bun tells a worker its name in another way.
     if (self.name === undefined) Object.defineProperty(self, "name", { value: init.name, configurable: true });
-    thread.stopped = this.#stopped;
+    thread.stopped = () => this.#desk.stopped;
     thread.environment = () => this.#environment;
     thread.joined = (member) => {
       this.#post({ type: "joined", registry: member.registry.memory, id: member.id }, []);
@@ -155,28 +174,19 @@ class Program {
     if (this.#board.wakeCaller() === LISTENING || !waitAsyncWakes()) wake(null);
   };
 
-  async start(setup: Parcel): Promise<void> {
+  async start({ setup: parcel, limit }: Init): Promise<void> {
     this.#crash = watchForEnd(this.#name, (code) => {
       this.#retired = true;
       this.#say(BYE, 0, code, NOTHING_ENCODED);
       if (this.#started) this.#desk.leave();
     });
     try {
-      const { module, functions, values, initializer, initargs, maxTasks, trace } = this.#unpack(setup) as Setup;
-      this.#maxTasks = maxTasks;
-      const namespace = module === undefined ? undefined : await importModule(module);
-      this.#environment = buildEnvironment(functions, values, namespace);
-      if (initializer !== undefined) {
-        try {
-          await Reflect.apply(compileFunction(initializer, this.#environment), undefined, initargs);
-        } catch (error) {
-          explainReferenceError(error, initializer);
-          trimStack(error);
-          throw error;
-        }
-      }
-      this.#trace = trace;
-      this.#replies.timed = trace;
+      const preparation = new Preparation(this.#desk, this.#epoch, limit, this.#name);
+      const { setup, environment } = await preparation.run(() => this.#unpack(parcel) as Setup);
+      this.#environment = environment;
+      this.#maxTasks = setup.maxTasks;
+      this.#trace = setup.trace;
+      this.#replies.timed = setup.trace;
     } catch (error) {
       const { bytes, refs } = this.#replies.error(error);
       this.#post({ type: "broken", parcel: { bytes: bytes.slice().buffer, refs } }, []);
@@ -235,32 +245,30 @@ class Program {
   /** Runs tasks until there are none, one goes on asynchronously, or the event loop is due for a turn. */
   #pump(): void {
     if (!this.#free) return;
-    const turn = now();
+    this.#startTurn();
     this.#desk.countLook();
-    this.#desk.setBusy();
+    this.#search.begin();
     while (!this.#retired) {
-      if (this.#desk.stopped) return this.#desk.leave();
-      const posted = this.#inbox.shift();
-      if (posted !== undefined) {
-        this.#desk.hold(posted.header.seq);
-        if (!this.#begin(posted.header, posted.parcel)) return;
-      } else if (this.#mailIsComing()) {
-        return; // it is on its way to the event loop
-      } else {
-        const slot = this.#board.claim(this.#number, this.#stopped);
-        if (this.#board.freed) this.#wakeCaller(); // it may wait for room
-        if (slot >= 0) {
-          if (!this.#take(slot)) return;
-        } else if (!this.#desk.park(LINGER, this.#anything)) {
-          return;
-        }
-      }
-      if (now() - turn < TURN) continue;
+      const found = this.#search.next();
+      if (found === STOPPED) return this.#desk.leave();
+      if (found === ASLEEP) return;
+      if (!(found === POSTED ? this.#takeMail() : this.#take(found))) return;
+      if (!this.#due) continue;
       // A worker that was terminated meanwhile never comes back from its event loop to say that it has left.
       if (this.#desk.stopped) return this.#desk.leave();
       return this.#yield();
     }
     this.#desk.leave();
+  }
+
+  #startTurn(): void {
+    this.#turn = now();
+    this.#due = false;
+  }
+
+  /** Whether the event loop is due for a turn. */
+  #checkTurn(): boolean {
+    return this.#due = now() - this.#turn >= TURN;
   }
 
   /** Goes on after a turn of the event loop. */
@@ -269,9 +277,21 @@ class Program {
     this.#hop.port2.postMessage(null);
   }
 
-  /** Whether a task was posted that the event loop has not handed on. A message can even come before it is counted. */
-  #mailIsComing(): boolean {
-    return ((this.#desk.mail - this.#mail) | 0) > 0;
+  /** Whether a task was posted for this worker, though the event loop may not have handed it on. A message can even come before it is counted. */
+  #hasMail(): boolean {
+    return this.#inbox.length > 0 || ((this.#desk.mail - this.#mail) | 0) > 0;
+  }
+
+  /** Begins a task that was posted. False when the worker cannot go on to another one. */
+  #takeMail(): boolean {
+    const posted = this.#inbox.shift();
+    if (posted === undefined) {
+      this.#desk.setTurning(); // it is on its way to the event loop
+      return false;
+    }
+    this.#desk.setBusy();
+    this.#desk.hold(posted.header.seq);
+    return this.#begin(posted.header, posted.parcel);
   }
 
   #receive(message: ToWorker): void {
@@ -283,16 +303,48 @@ class Program {
       if (header === undefined || header.seq !== message.seq) return;
       this.#fetching = undefined;
       this.#free = true;
+      this.#desk.setStage(NONE);
       this.#desk.setBusy();
       if (!this.#begin(header, message.parcel)) return;
     } else if (message?.type === "drop") {
       if (this.#fetching?.seq !== message.seq) return;
       this.#fetching = undefined;
       this.#fetchedArgs = undefined;
+      this.#desk.setStage(NONE);
       this.#desk.finish();
       this.#free = true;
     }
     this.#pump();
+  }
+
+  /** From here on a task is read, which counts for its limit. */
+  #startReading({ limit }: TaskHeader): void {
+    if (limit === 0) return;
+    this.#reading = { limit, end: clock() + limit };
+    this.#desk.setDeadline(Math.ceil(this.#reading.end - this.#epoch));
+  }
+
+  /** Compiles a function, within the limit of the task that it comes with: a class may have static blocks. */
+  #compile(spec: FunctionSpec, environment: Environment): AnyFunction {
+    const reading = this.#reading;
+    if (reading === undefined) return compileFunction(spec, environment);
+    let made: { fn: AnyFunction } | { error: unknown } | undefined;
+    prepareLimit();
+    const ended = runLimited(() => {
+      try {
+        made = { fn: compileFunction(spec, environment) };
+      } catch (error) {
+        made = { error };
+      }
+    }, Math.max(1, reading.end - clock()));
+    if (!ended) afterInterruption();
+    if (!ended || made === undefined) {
+      throw this.#overdue = new TimeoutError(
+        `The task was ended as its arguments took longer to be read than its limit of ${reading.limit} ms`,
+      );
+    }
+    if ("error" in made) throw made.error;
+    return made.fn;
   }
 
   /** Reads a claimed task. True when the worker can go on to another one. */
@@ -302,6 +354,7 @@ class Program {
     let failure: unknown;
     const remote = (header.mode & REMOTE) !== 0;
     if (!remote) {
+      this.#startReading(header);
       try {
         const at = this.#board.payloadAt(slot); // may renew the source
         payload = this.#decoder.decode(this.#board.source, at, []);
@@ -312,6 +365,7 @@ class Program {
     // Held before the slot is given back: at each moment the caller finds the task here or there.
     this.#desk.hold(header.seq);
     if (!this.#board.release(slot, this.#number)) {
+      this.#reading = this.#overdue = undefined;
       this.#desk.finish();
       return true;
     }
@@ -323,6 +377,7 @@ class Program {
   /** Goes on with a task whose payload came by message. */
   #begin(header: TaskHeader, parcel: Parcel): boolean {
     let payload: unknown;
+    this.#startReading(header);
     try {
       payload = this.#unpack(parcel);
     } catch (error) {
@@ -333,7 +388,7 @@ class Program {
 
   #accept(header: TaskHeader, payload: unknown): boolean {
     const [spec, args] = payload as [FunctionSpec | undefined, readonly unknown[] | undefined];
-    if (spec !== undefined) {
+    if (spec !== undefined && !this.#functions.has(header.fn)) {
       try {
         this.#learn(header.fn, spec);
       } catch (error) {
@@ -344,17 +399,18 @@ class Program {
     const given = args ?? this.#fetchedArgs;
     if (fn === undefined || given === undefined) return this.#fetch(header, given);
     this.#fetchedArgs = undefined;
+    const read = this.#reading === undefined ? 0 : header.limit - (this.#reading.end - clock());
+    this.#reading = undefined;
     if (!this.#desk.begin(header.seq)) {
       this.#desk.finish();
       return true;
     }
-    this.#run = new Run(header, fn, given, this.#trace ? clock() - this.#epoch : 0);
+    this.#run = new Run(header, fn, given, this.#trace ? clock() - this.#epoch : 0, read);
     return this.#step(this.#run);
   }
 
   #learn(number: number, spec: FunctionSpec): void {
-    if (this.#functions.has(number)) return;
-    const call = compileFunction(spec, this.#environment) as KnownFunction["call"];
+    const call = this.#compile(spec, this.#environment) as KnownFunction["call"];
     if (this.#functions.size >= FUNCTIONS) this.#functions.delete(this.#functions.keys().next().value!);
     this.#functions.set(number, { spec, call });
   }
@@ -362,9 +418,12 @@ class Program {
   /** Asks the caller for what this task lacks. Always false: the answer comes through the event loop. */
   #fetch(header: TaskHeader, args: readonly unknown[] | undefined): false {
     const lacks = (this.#functions.has(header.fn) ? 0 : LACKS_FUNCTION) | (args === undefined ? LACKS_ARGUMENTS : 0);
+    if (this.#reading !== undefined) this.#desk.clearDeadline(); // it is the caller's turn
+    this.#reading = undefined;
     this.#fetching = header;
     this.#fetchedArgs = args;
     this.#free = false;
+    this.#desk.setStage(FETCHING);
     this.#say(FETCH, header.seq, lacks, NOTHING_ENCODED);
     this.#desk.setTurning();
     return false;
@@ -376,6 +435,7 @@ class Program {
     if (header === undefined) return void this.#mail++;
     this.#fetching = undefined;
     this.#free = true;
+    this.#desk.setStage(NONE);
     this.#refuse(header, new SerializationError("Cannot read the arguments of the task in the worker"));
     this.#pump();
   }
@@ -383,8 +443,12 @@ class Program {
   /** Fails a task that cannot be begun. True: the worker goes on. */
   #refuse(header: TaskHeader, error: unknown): boolean {
     this.#fetchedArgs = undefined;
-    if (this.#desk.begin(header.seq)) this.#reply(header.seq, FAILURE, this.#replies.error(error), 0);
+    const reason = this.#overdue ?? error; // the decoder has made it the cause of another one
+    this.#overdue = undefined;
+    this.#reading = undefined;
+    if (this.#desk.begin(header.seq)) this.#reply(header.seq, FAILURE, this.#replies.error(reason), 0);
     this.#desk.finish();
+    this.#checkTurn();
     return true;
   }
 
@@ -428,7 +492,7 @@ class Program {
 
   /** Makes one call. False when its result is still to come. */
   #call(run: Run): boolean {
-    const { limit } = run.header;
+    const limit = run.rest();
     let result: unknown;
     let failed = false;
     const call = (): void => {
@@ -480,6 +544,7 @@ class Program {
     };
     const goOn = (record: () => void): void => {
       this.#desk.setBusy();
+      this.#startTurn();
       if (timer !== undefined) timers.clear()(timer);
       record();
       run.index++;
@@ -510,23 +575,23 @@ class Program {
     const { seq } = run.header;
     const detail = this.#retired ? LAST : 0;
     if (run.mode === "run") run.results[0] = undefined;
-    if (!run.isOneCall) {
-      this.#reply(seq, ...this.#replies.chunk(run), detail);
-    } else if (run.failures.length > 0) {
-      this.#reply(seq, FAILURE, this.#replies.error(run.failures[0]![1], run), detail);
-    } else {
-      let encoded: Encoded | undefined;
-      let failure: unknown;
-      try {
-        encoded = this.#replies.value(run.results[0], run);
-      } catch (error) {
-        failure = error;
-      }
-      if (encoded !== undefined) this.#reply(seq, VALUE, encoded, detail);
-      else this.#reply(seq, FAILURE, this.#replies.error(failure, run), detail);
-    }
+    const [kind, encoded] = this.#answer(run);
+    // Before the caller hears of it, who may have the next task at once: the next look follows, and no code of the user before it.
+    if (!this.#checkTurn() && !this.#retired && !this.#hasMail()) this.#search.begin();
+    this.#reply(seq, kind, encoded, detail);
     this.#desk.finish();
     this.#run = undefined;
+  }
+
+  /** What there is to say of a task that has ended. */
+  #answer(run: Run): [kind: number, encoded: Encoded] {
+    if (!run.isOneCall) return this.#replies.chunk(run);
+    if (run.failures.length > 0) return [FAILURE, this.#replies.error(run.failures[0]![1], run)];
+    try {
+      return [VALUE, this.#replies.value(run.results[0], run)];
+    } catch (error) {
+      return [FAILURE, this.#replies.error(error, run)];
+    }
   }
 
   #reply(seq: number, kind: number, encoded: Encoded, detail: number): void {
@@ -583,5 +648,5 @@ declare const self: {
 lockDown();
 self.onmessage = (event): void => {
   self.onmessage = null;
-  void new Program(event.data).start(event.data.setup);
+  void new Program(event.data).start(event.data);
 };

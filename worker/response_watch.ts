@@ -5,7 +5,8 @@
  * @module
  */
 
-import { BUSY, TURNING } from "./board.ts";
+import { unrefTimer } from "../_platform.ts";
+import { BUSY, SEARCHING, TURNING } from "./board.ts";
 import type { Host } from "./host.ts";
 
 /** How long a free worker may take to look for a task, in milliseconds. */
@@ -38,6 +39,7 @@ export class ResponseWatch {
     if (!waiting) return this.#looks.clear();
     this.#due = performance.now() + PATIENCE;
     this.#timer = setTimeout(() => this.check(), PATIENCE);
+    unrefTimer(this.#timer); // the worker keeps the program from ending
   }
 
   /** How long until it looks again, in milliseconds. */
@@ -52,7 +54,7 @@ export class ResponseWatch {
     for (const [host, looks] of before) {
       const { sleep, current } = host.desk;
       const called = this.#unclaimed() || host.posted.size > 0;
-      const coming = sleep === BUSY || sleep === TURNING;
+      const coming = sleep === BUSY || sleep === TURNING || sleep === SEARCHING;
       if (called && coming && current < 0 && host.desk.looks === looks) this.#lose(host);
     }
     this.watch();

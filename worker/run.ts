@@ -33,8 +33,11 @@ export class Run implements Answer {
   /** The call that is under way. */
   index = 0;
 
+  /** How long the task was read, in milliseconds. */
+  readonly #read: number;
+
   /** None of the calls is made yet. */
-  constructor(header: TaskHeader, fn: KnownFunction, args: readonly unknown[], started: number) {
+  constructor(header: TaskHeader, fn: KnownFunction, args: readonly unknown[], started: number, read: number) {
     this.header = header;
     this.fn = fn;
     this.mode = MODES[header.mode & ~REMOTE]!;
@@ -43,6 +46,13 @@ export class Run implements Answer {
     this.count = this.isOneCall ? 1 : args.length;
     this.results = new Array(this.count);
     this.started = started;
+    this.#read = read;
+  }
+
+  /** How long the call that is under way may take, in milliseconds; 0 for no limit. The first one has been read for a while. */
+  rest(): number {
+    const { limit } = this.header;
+    return limit === 0 || this.index > 0 ? limit : Math.max(1, limit - this.#read);
   }
 
   /** Makes the call that is under way, whatever it throws. */

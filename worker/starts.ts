@@ -6,57 +6,130 @@
 
 import { soon } from "../_platform.ts";
 
+/** How long a worker that is about to be free is waited for before another one is started in its place, in milliseconds. */
+const PATIENCE = 1;
+/** How long after a failure the next start is tried, in milliseconds; twice as long after each further one. */
+const BACK_OFF = 100;
+/** The longest such time. */
+const LONGEST_BACK_OFF = 10_000;
+
+/** What the starts of workers depend on. */
+export interface StartsOptions {
+  /** How many workers may still be started. */
+  readonly room: () => number;
+  /** Whether there are some. */
+  readonly any: () => boolean;
+  /** Calls the workers there are to their tasks: for how many tasks nobody is on the way. */
+  readonly unmet: () => number;
+  /** How many workers have no task, and may come without having been counted: they go once through their event loop, say. */
+  readonly nearlyFree: () => number;
+  /** Starts one: whether that was possible. */
+  readonly start: () => boolean;
+}
+
 /**
  * To create a worker blocks the calling thread for a while. So only the first is created at once, each further one in a turn
- * of the event loop of its own, if it is still needed then; at once as well if the thread is about to block.
+ * of the event loop of its own, if it is still needed then; at once as well if the thread is about to block. After a failure the
+ * next one is tried only after some time, unless there is no worker at all.
  */
 export class Starts {
-  readonly #room: () => number;
-  readonly #any: () => boolean;
-  readonly #lacking: () => number;
-  readonly #start: () => boolean;
+  readonly #options: StartsOptions;
   #undo: (() => void) | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the timer is due. */
+  #due = Infinity;
+  /** Until when those that are nearly free are waited for; 0 if they are not. */
+  #patientUntil = 0;
+  /** Before this, none is tried. */
+  #failedUntil = 0;
+  #backOff = BACK_OFF;
 
-  /**
-   * `room`: how many workers may still be started; `any`: whether there are some; `lacking`: for how many tasks nobody comes;
-   * `start`: starts one, and gives whether that was possible.
-   */
-  constructor(room: () => number, any: () => boolean, lacking: () => number, start: () => boolean) {
-    this.#room = room;
-    this.#any = any;
-    this.#lacking = lacking;
-    this.#start = start;
+  /** Starts none yet. */
+  constructor(options: StartsOptions) {
+    this.#options = options;
   }
 
-  /** Starts up to `count` workers, all `now` if need be. */
+  /** Starts up to `count` workers, as many tasks as nobody is on the way to; all `now` if need be. */
   start(count: number, now: boolean): void {
-    while (count > 0 && this.#room() > 0) {
-      if (!now && this.#any()) {
-        this.#undo ??= soon(() => {
-          this.#undo = undefined;
-          this.#next(false);
-        });
-        return;
+    const { any, room, start } = this.#options;
+    while (count > 0 && room() > 0) {
+      if (any()) {
+        if (this.#timer !== undefined) return;
+        if (!now) {
+          this.#undo ??= soon(() => {
+            this.#undo = undefined;
+            this.#next(false);
+          });
+          return;
+        }
+        if (this.#mustWait(count)) return;
       }
-      if (!this.#start()) return;
+      if (!start()) return;
       count--;
     }
   }
 
-  #next(now: boolean): void {
-    if (this.#room() > 0 && this.#lacking() > 0 && this.#start()) this.start(this.#lacking(), now);
+  /** Somebody is on the way to each task. */
+  satisfied(): void {
+    this.#patientUntil = 0;
   }
 
-  /** This thread is about to block: what was left for later is started now. */
+  #next(now: boolean): void {
+    const { any, room, start, unmet } = this.#options;
+    const count = unmet();
+    if (count === 0) return this.satisfied();
+    if (room() <= 0 || (any() && this.#mustWait(count)) || !start()) return;
+    this.start(unmet(), now);
+  }
+
+  /** Whether the next start has to wait; if so, a timer goes on with it. */
+  #mustWait(count: number): boolean {
+    const now = performance.now();
+    if (this.#patientUntil === 0 && this.#options.nearlyFree() >= count) this.#patientUntil = now + PATIENCE;
+    const until = Math.max(this.#patientUntil, this.#failedUntil);
+    if (until <= now) return false;
+    this.#due = until;
+    this.#timer = setTimeout(() => this.check(false), until - now);
+    return true;
+  }
+
+  /** How long until a start has waited long enough, in milliseconds. */
+  untilNext(): number {
+    return this.#due - performance.now();
+  }
+
+  /** Starts what has waited long enough. */
+  check(now: boolean): void {
+    this.#stopTimer();
+    this.#next(now);
+  }
+
+  /** This thread is about to block, and no timer will have its turn: what was left for later is started now. */
   hurry(): void {
-    if (this.#undo === undefined) return;
+    if (this.#undo === undefined && this.#timer === undefined) return;
     this.stop();
+    this.#failedUntil = 0;
+    this.#patientUntil = performance.now();
     this.#next(true);
+  }
+
+  /** A start has failed while there are other workers; `again`: as the one before. */
+  failed(again: boolean): void {
+    if (!again) this.#backOff = BACK_OFF;
+    this.#failedUntil = performance.now() + this.#backOff;
+    this.#backOff = Math.min(2 * this.#backOff, LONGEST_BACK_OFF);
+  }
+
+  #stopTimer(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#due = Infinity;
   }
 
   /** Starts no more. */
   stop(): void {
     this.#undo?.();
     this.#undo = undefined;
+    this.#stopTimer();
   }
 }

@@ -101,6 +101,8 @@ export interface Init {
   readonly epoch: number;
   /** An encoded {@linkcode Setup}. */
   readonly setup: Parcel;
+  /** How long each part of the preparation may take, in milliseconds; 0 for no limit. */
+  readonly limit: number;
   /** The threads that share memory: see `sync/_registry.ts`. */
   readonly registry: SharedArrayBuffer;
   /** The ID of the calling thread among them. */
@@ -192,6 +194,8 @@ export abstract class Task {
   parcel: KeptParcel | undefined = undefined;
   /** Whether its arguments have left this thread for good. */
   moved = false;
+  /** How many workers have ended while they read it. */
+  tries = 0;
   /** Whether it has an outcome. */
   settled = false;
 
@@ -309,6 +313,8 @@ export interface SchedulerStats {
   readonly finished: number;
   /** Workers that were ended but may still run, as the runtime cannot stop their code. */
   readonly zombies: number;
+  /** How many workers could not be started. */
+  readonly startFailures: number;
 }
 
 /**

@@ -9,6 +9,7 @@
  */
 
 import { BrokenProcessPoolError, SerializationError } from "../errors.ts";
+import { messageOf } from "../codec/error_fields.ts";
 import { Board, type DeskRecord, SLOTS, STARTING } from "./board.ts";
 import { CallerSleep } from "./caller_sleep.ts";
 import { CallLimits } from "./call_limits.ts";
@@ -22,7 +23,7 @@ import { Packer } from "./packer.ts";
 import { postKept } from "./payloads.ts";
 import { refuseIfStopped, thisThread } from "../sync/_thread.ts";
 import { refuseToBlockForMessages, touchLazyGlobals } from "../_platform.ts";
-import { lost, movedAway, overdue, takeTimes } from "./outcomes.ts";
+import { lost, movedAway, overdue, startOverdue, takeTimes, unreadable } from "./outcomes.ts";
 import { ReplyReader } from "./reply_reader.ts";
 import { Queue } from "./queue.ts";
 import { packSetup, type WorkerOptions } from "./setup.ts";
@@ -72,9 +73,17 @@ export class WorkerScheduler implements Scheduler {
   readonly #encoding: Task[] = [];
   readonly #sweep = new Sweep();
   #finished = 0;
+  /** How many workers in a row have ended before they came to a task. */
+  #stillborn = 0;
+  /** What the workers were told: see {@linkcode WorkerScheduler.#tellMore}. */
+  #more = false;
   /** Tasks in the queue that were cancelled there. */
   #cancelled = 0;
   readonly #crew: Crew;
+  /** Workers whose preparation has a limit. */
+  readonly #preparing = new Set<Host>();
+  /** The worker that keeps the program from ending. */
+  #keeper: Host | undefined;
 
   /**
    * Starts no worker yet.
@@ -93,6 +102,7 @@ export class WorkerScheduler implements Scheduler {
       flight: this.#flight,
       make: (number) => this.#makeHost(number),
       failed: (error) => this.#break(error),
+      goOn: (error) => this.#tellStartFailure(error),
       lose: (host) => this.#lose(host, "as it did not come to its next task", true),
     });
   }
@@ -117,7 +127,10 @@ export class WorkerScheduler implements Scheduler {
     this.#queue.push(task);
     if (this.#flight.parcels > 0) this.#answerWaiting();
     // If there is no room, whoever makes room hands over more.
-    if (this.#queue.size === 1 ? this.#canHandOver() : this.#shouldHandOver()) this.#handOver(true);
+    if (this.#queue.size === 1 ? this.#canHandOver() : this.#shouldHandOver()) return this.#handOver(true);
+    if (this.#more) return;
+    this.#tellMore();
+    if (this.#shouldHandOver()) this.#handOver(true); // they may have claimed much before they were told
   }
 
   end(call: LongCall): void {
@@ -179,8 +192,17 @@ export class WorkerScheduler implements Scheduler {
       if (this.#prepare(task)) this.#fillSlot(task);
       this.#encoding.pop();
     }
+    this.#tellMore();
     this.#wakeWorkers();
     this.#afterWork();
+  }
+
+  /** Tells the workers whether this thread keeps tasks: then they call it when there is little left on the board. */
+  #tellMore(): void {
+    const more = !this.#queue.empty;
+    if (more === this.#more) return;
+    this.#more = more;
+    this.#board.setMore(more);
   }
 
   /** Numbers a task and its function; false, and the task settled, when the function cannot be sent. */
@@ -277,6 +299,7 @@ export class WorkerScheduler implements Scheduler {
       permissions,
       epoch: this.#epoch,
       setup: this.#setup,
+      limit: this.#options.limit,
       onWake: () => this.#awake(),
       onMessage: (host, message) => this.#receive(host, message),
       onError: (host, message) => {
@@ -284,7 +307,21 @@ export class WorkerScheduler implements Scheduler {
       },
     });
     this.#thread.services.add(this.#serve);
+    if (this.#options.limit > 0) {
+      this.#preparing.add(host);
+      this.#limits.enter(this.#options.limit);
+    }
     return host;
+  }
+
+  #tellStartFailure(error: unknown): void {
+    const { name } = this.#options;
+    const { hosts } = this.#crew;
+    console.warn(
+      `Cannot start another worker of '${name}': ${
+        messageOf(error)
+      }. It goes on with ${hosts.size} of ${this.size}, and tries again`,
+    );
   }
 
   // Taking replies.
@@ -334,7 +371,10 @@ export class WorkerScheduler implements Scheduler {
     const task = this.#flight.get(seq);
     if (detail === LAST) this.#retire(host, task);
     if (task === undefined || reply === undefined) return;
-    if (!host.known.has(task.fnNumber)) host.known.add(task.fnNumber);
+    if (!host.known.has(task.fnNumber)) {
+      host.known.add(task.fnNumber);
+      this.#stillborn = 0;
+    }
     if (host.posted.size > 0) host.posted.delete(task);
     this.#settle(task, this.#options.trace ? takeTimes(host.number, task, reply, this.#events) : reply);
   }
@@ -381,6 +421,7 @@ export class WorkerScheduler implements Scheduler {
   #retire(host: Host, last: Task | undefined): void {
     this.#drainHost(host); // what it sent before, by message
     if (!this.#crew.remove(host)) return;
+    if (this.#keeper === host) this.#keeper = undefined;
     host.end();
     if (last !== undefined) host.posted.delete(last);
     this.#repost(host.posted);
@@ -390,20 +431,41 @@ export class WorkerScheduler implements Scheduler {
   #lose(host: Host, how: string, runsOn = false, exitCode?: number): void {
     this.#drainHost(host); // replies that it sent before
     if (!this.#crew.remove(host)) return;
+    if (this.#keeper === host) this.#keeper = undefined;
     const starting = host.desk.sleep === STARTING;
     this.#crew.end(host, runsOn);
-    const unbegun = this.#flight.takeBack(host);
+    const { unbegun, read } = this.#flight.takeBack(host);
     const running = this.#flight.get(host.desk.current);
+    const failed: [Task, Outcome][] = [];
+    if (running !== undefined) failed.push([running, lost(host.name, how, running, exitCode)]);
+    if (read !== undefined && ++read.tries === MOST_TRIES) {
+      failed.push([read, unreadable(host.name, how, read, exitCode)]);
+    }
     if (starting) {
       const message = `Worker '${host.name}' ended ${how} while it started`;
-      return this.#break(new BrokenProcessPoolError(message, { exitCode }));
+      this.#crew.startFailed(host.number, new BrokenProcessPoolError(message, { exitCode }));
+      if (this.state === "broken") return;
+      for (const task of host.posted) failed.push([task, lost(host.name, how, task, exitCode)]);
     }
-    if (running !== undefined) host.posted.delete(running);
-    this.#requeue(unbegun);
+    if (running === undefined && read === undefined && host.known.size === 0 && !starting) {
+      // It has never come to a task. That is chance once, but not again and again.
+      if (this.#board.unclaimed() > 0 && ++this.#stillborn >= MOST_STILLBORN) {
+        const message = `Worker '${host.name}' ended ${how} before its first task`;
+        this.#crew.startFailed(host.number, new BrokenProcessPoolError(message, { exitCode }));
+        if (this.state === "broken") return;
+      }
+    }
+    this.#goOnWithout(host, unbegun, failed);
+  }
+
+  /** The tasks of a worker that is gone go to others, but for those that have failed with it. */
+  #goOnWithout(host: Host, unbegun: readonly Task[], failed: readonly (readonly [Task, Outcome])[]): void {
+    for (const [task] of failed) host.posted.delete(task);
+    this.#requeue(unbegun.filter((task) => !failed.some(([other]) => other === task)));
     this.#repost(host.posted);
     this.#handOver();
     // Last, as whoever is told may block here for one of the others.
-    if (running !== undefined) this.#settle(running, lost(host.name, how, running, exitCode));
+    for (const [task, outcome] of failed) this.#settle(task, outcome);
     this.#afterWork();
   }
 
@@ -440,25 +502,28 @@ export class WorkerScheduler implements Scheduler {
   /** Ends the workers whose call is overdue, so that their successors can go on. */
   #endOverdue(): void {
     this.#drain();
-    const ended: Task[] = [];
+    for (const host of this.#preparing) {
+      if (this.#crew.hosts.has(host) && host.desk.sleep === STARTING) continue;
+      this.#preparing.delete(host);
+      this.#limits.leave(this.#options.limit);
+    }
     for (const host of [...this.#crew.hosts]) {
       if (!this.#limits.isOverdue(host.desk)) continue;
-      const running = this.#flight.get(host.desk.current);
+      const { current } = host.desk;
       this.#drainHost(host); // perhaps it has ended just now
-      const still = this.#limits.isOverdue(host.desk) && running !== undefined && !running.settled;
-      if (!still || host.desk.current !== running.seq || !this.#crew.hosts.has(host)) continue;
+      if (!this.#limits.isOverdue(host.desk) || host.desk.current !== current) continue;
       host.desk.stop();
       this.#drainHost(host); // or while it was told to stop
-      this.#crew.remove(host);
+      if (!this.#crew.remove(host)) continue;
+      if (this.#keeper === host) this.#keeper = undefined;
+      const starting = host.desk.sleep === STARTING;
+      const running = this.#flight.get(current);
       this.#crew.end(host, true); // its event loop would have ended the call, had it had a turn
-      const unbegun = this.#flight.takeBack(host);
-      host.posted.delete(running);
-      this.#requeue(unbegun);
-      this.#repost(host.posted);
-      ended.push(running);
+      const { unbegun, read } = this.#flight.takeBack(host);
+      if (starting) return this.#break(startOverdue(host.name, this.#options.limit));
+      const late = running?.settled === false ? running : read;
+      this.#goOnWithout(host, unbegun, late === undefined ? [] : [[late, overdue(late)]]);
     }
-    this.#handOver();
-    for (const task of ended) this.#settle(task, overdue(task));
     this.#afterWork();
   }
 
@@ -470,7 +535,21 @@ export class WorkerScheduler implements Scheduler {
     if (this.#life.complete && !pending) this.#endAll();
     if (this.#crew.hosts.size === 0) return;
     this.#idle.set(!pending);
+    if (pending !== (this.#keeper !== undefined)) this.#keepProgram(pending);
     this.#sleep.listen(this.#flight.size > 0);
+  }
+
+  /** While there is work, one of the workers keeps the program from ending. */
+  #keepProgram(pending: boolean): void {
+    if (this.#options.background) return;
+    this.#keeper?.keepsProgram(false);
+    this.#keeper = undefined;
+    if (!pending) return;
+    for (const host of this.#crew.hosts) {
+      host.keepsProgram(true);
+      this.#keeper = host;
+      return;
+    }
   }
 
   /** Whether there is something to do for which no worker may wake this thread any more. */
@@ -517,12 +596,12 @@ export class WorkerScheduler implements Scheduler {
         if (left > 0) refuseToBlockForMessages("'get()', 'result()', 'next()' or 'join()'");
         const any = this.#sleep.block(
           look,
-          () => Math.min(left, this.#limits.untilNext(), this.#crew.responses.untilNext()),
+          () => Math.min(left, this.#limits.untilNext(), this.#crew.untilNext()),
         );
         if (any) this.#handOver();
         else if (left <= 0) break;
         if (this.#limits.untilNext() <= 0) this.#endOverdue();
-        if (this.#crew.responses.untilNext() <= 0) this.#crew.responses.check();
+        this.#crew.check();
       }
     } finally {
       this.#blocking = outer;
@@ -537,6 +616,7 @@ export class WorkerScheduler implements Scheduler {
     this.#limits.stop();
     this.#idle.stop();
     this.#crew.endAll();
+    this.#keeper = undefined;
     this.#thread.services.delete(this.#serve);
     this.#sleep.stop();
   }
@@ -597,6 +677,7 @@ export class WorkerScheduler implements Scheduler {
       running,
       finished: this.#finished,
       zombies,
+      startFailures: this.#crew.startFailures,
     };
   }
 
@@ -605,5 +686,9 @@ export class WorkerScheduler implements Scheduler {
   }
 }
 
+/** So many workers may end while they read a task; then it fails. */
+const MOST_TRIES = 2;
+/** So many workers in a row may end before they have come to a task that is there; then no more are started at once. */
+const MOST_STILLBORN = 3;
 /** How many tasks on the board are plenty. */
 const PLENTY = SLOTS - 64;
