@@ -255,31 +255,36 @@ export class Calls {
   broadcast<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, given?: CallWishes): Promise<R[]> {
     const wishes = wishesOf(given);
     const limit = this.#checkCall(fn, args, wishes);
-    const { size } = this.#scheduler;
     const { signal } = wishes;
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise<R[]>((resolve, reject) => {
-      const outcomes: Outcome[] = new Array(size);
+      const outcomes: Outcome[] = [];
       const tasks: Task[] = [];
-      let left = size;
+      let count = Infinity; // not known while they are handed over
+      let done = 0;
+      const finish = (): void => {
+        if (done < count) return;
+        signal?.removeEventListener("abort", abort);
+        const failed = outcomes.find((outcome) => !outcome.ok);
+        if (failed !== undefined && !failed.ok) reject(failed.error);
+        else resolve(outcomes.map((outcome) => (outcome as { value: R }).value));
+      };
       const abort = (): void => {
         for (const task of tasks) this.#scheduler.cancel(task);
         reject(signal!.reason);
       };
       signal?.addEventListener("abort", abort);
       try {
-        this.#scheduler.submitToAll((index) => {
+        count = this.#scheduler.submitToAll((index) => {
           const task = new ToldTask(fn, "apply", args, limit, (outcome) => {
             outcomes[index] = outcome;
-            if (--left > 0) return;
-            signal?.removeEventListener("abort", abort);
-            const failed = outcomes.find((outcome) => !outcome.ok);
-            if (failed !== undefined && !failed.ok) reject(failed.error);
-            else resolve(outcomes.map((outcome) => (outcome as { value: R }).value));
+            done++;
+            finish();
           });
           tasks.push(task);
           return task;
         });
+        finish();
       } catch (error) {
         signal?.removeEventListener("abort", abort);
         throw error;

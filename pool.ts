@@ -91,14 +91,15 @@ export interface PoolOptions {
    */
   readonly permissions?: WorkerPermissions | undefined;
   /**
-   * Hard limit of one call, in milliseconds from its start, above 0; see {@linkcode CallOptions}.
+   * Hard limit of one call, in milliseconds, above 0; see {@linkcode CallOptions}. It is also one for the import of `module`,
+   * and one for the initializer: a worker that needs longer for either breaks the pool, with `TimeoutError` as the cause.
    *
    * @default {Infinity}
    */
   readonly taskTimeout?: number | undefined;
   /**
-   * How long an idle pool keeps its workers, in milliseconds, above 0, so that a forgotten `close()` cannot keep a
-   * program from ending. They come back on demand. `Infinity` keeps them.
+   * How long an idle pool keeps its workers, in milliseconds, above 0. They come back on demand. `Infinity` keeps them. A
+   * pool that was not closed never keeps the program from ending, where the runtime can unreference a worker: Deno and Bun.
    *
    * @default {10_000}
    */

@@ -14,7 +14,8 @@ export interface CallOptions {
    */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Hard limit of one call, in milliseconds from its start on the worker, above 0; each item of a map has its own.
+   * Hard limit of one call, in milliseconds, above 0; each item of a map has its own. The time that the worker takes to read
+   * the task counts for the first one.
    * A call that takes longer is ended, `for (;;);` included, and fails with `TimeoutError`. More than 12 days is none.
    *
    * @default {undefined} the pool's
@@ -102,7 +103,7 @@ export interface PoolStats {
   /**
    * Workers that were ended in the middle of code which the runtime cannot stop (Deno 2.7.6 and later,
    * denoland/deno#35657), as far as can be seen: they occupy a core until that code ends. A `taskTimeout` avoids them,
-   * but for code that loops after an `await`. If one is left when the program should end, `Deno.exit()` ends it.
+   * but for code that loops after an `await`. They do not keep the program from ending.
    */
   readonly zombies: number;
   /**

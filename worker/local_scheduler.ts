@@ -76,13 +76,14 @@ export class LocalScheduler implements Scheduler {
     this.#endIfComplete();
   }
 
-  submitToAll(make: (index: number) => Task): void {
+  submitToAll(make: (index: number) => Task): number {
     this.#life.refuseUnlessOpen();
     while (this.#newLane() !== undefined);
     this.#lanes.forEach((lane, index) => {
       lane.posted.push(make(index));
       this.#wake(lane);
     });
+    return this.size;
   }
 
   #newLane(): Lane | undefined {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { soon } from "../_platform.ts";
+import { soon, unrefTimer } from "../_platform.ts";
 
 /** How long a worker that is about to be free is waited for before another one is started in its place, in milliseconds. */
 const PATIENCE = 1;
@@ -51,7 +51,7 @@ export class Starts {
 
   /** Starts up to `count` workers, as many tasks as nobody is on the way to; all `now` if need be. */
   start(count: number, now: boolean): void {
-    const { any, room, start } = this.#options;
+    const { any, room } = this.#options;
     while (count > 0 && room() > 0) {
       if (any()) {
         if (this.#timer !== undefined) return;
@@ -64,9 +64,17 @@ export class Starts {
         }
         if (this.#mustWait(count)) return;
       }
-      if (!start()) return;
+      if (!this.#startOne(count)) return;
       count--;
     }
+  }
+
+  /** Starts one worker of `count`; if that fails and there are others, it is tried again later. */
+  #startOne(count: number): boolean {
+    const { any, room, start } = this.#options;
+    if (start()) return true;
+    if (room() > 0 && any()) this.#mustWait(count);
+    return false;
   }
 
   /** Somebody is on the way to each task. */
@@ -75,10 +83,10 @@ export class Starts {
   }
 
   #next(now: boolean): void {
-    const { any, room, start, unmet } = this.#options;
+    const { any, room, unmet } = this.#options;
     const count = unmet();
     if (count === 0) return this.satisfied();
-    if (room() <= 0 || (any() && this.#mustWait(count)) || !start()) return;
+    if (room() <= 0 || (any() && this.#mustWait(count)) || !this.#startOne(count)) return;
     this.start(unmet(), now);
   }
 
@@ -90,6 +98,7 @@ export class Starts {
     if (until <= now) return false;
     this.#due = until;
     this.#timer = setTimeout(() => this.check(false), until - now);
+    unrefTimer(this.#timer); // the other workers keep the program from ending while there is work
     return true;
   }
 

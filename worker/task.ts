@@ -335,8 +335,8 @@ export interface Scheduler {
   submitMore(task: Task): void;
   /** The call has no more tasks. */
   end(call: LongCall): void;
-  /** Gives one task to every worker. */
-  submitToAll(make: (index: number) => Task): void;
+  /** Gives one task to every worker, and tells how many those are: fewer than `size` where some cannot be started. */
+  submitToAll(make: (index: number) => Task): number;
   /** Drops a task that has not begun: false when it has. A dropped task is never settled by the scheduler. */
   cancel(task: Task): boolean;
   /** Whether a task has begun and not ended. */

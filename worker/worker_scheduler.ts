@@ -138,7 +138,7 @@ export class WorkerScheduler implements Scheduler {
     this.#afterWork();
   }
 
-  submitToAll(make: (index: number) => Task): void {
+  submitToAll(make: (index: number) => Task): number {
     this.#life.refuseUnlessOpen();
     while (this.#crew.room > 0 && this.#crew.start());
     this.#life.refuseUnlessOpen();
@@ -146,6 +146,7 @@ export class WorkerScheduler implements Scheduler {
     for (const host of [...this.#crew.hosts]) this.#post(host, make(index++));
     this.#crew.responses.watch();
     this.#afterWork();
+    return index;
   }
 
   cancel(task: Task): boolean {
