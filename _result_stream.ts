@@ -447,7 +447,8 @@ function itemOutcomes(count: number, outcome: Outcome, returnExceptions: boolean
   const failed = (error: unknown): Outcome => returnExceptions ? { ok: true, value: error } : { ok: false, error };
   if (!outcome.ok) return Array.from({ length: count }, () => failed(outcome.error));
   const [failures = [], results = []] = outcome.value as ChunkValue;
-  const outcomes: Outcome[] = results.map((value) => ({ ok: true, value }));
+  const outcomes: Outcome[] = [];
+  for (let i = 0; i < count; i++) outcomes.push({ ok: true, value: results[i] }); // what came may have a `map` of its own
   for (const [index, error] of failures) outcomes[index] = failed(error);
   return outcomes;
 }

@@ -7,6 +7,7 @@
 import { refuseToBlockForMessages } from "../_platform.ts";
 import { Decoder, sourceOf } from "../codec/decoder.ts";
 import { Encoder } from "../codec/encoder.ts";
+import { hasThen, thenRefused } from "../codec/foreign.ts";
 import type { Member, WaitPlace } from "./_thread.ts";
 import { thisThread } from "./_thread.ts";
 import { LARGEST_RECORD, type RingItem, type RingRecord } from "./_ring.ts";
@@ -91,14 +92,20 @@ export class Items {
     return this.#left.length === 0 ? undefined : this.#left.shift();
   }
 
-  /** The same as {@linkcode Items.unpack}, waiting in the event loop. */
+  /**
+   * The same as {@linkcode Items.unpack}, waiting in the event loop.
+   *
+   * @throws {SerializationError} If a promise would call what was unpacked; it is gone.
+   */
   async unpackAsync(record: RingRecord): Promise<unknown> {
     let things: readonly unknown[] = [];
     if (record.ticket !== 0) {
       const claim = (): boolean => this.#claim(record.ticket, (found) => things = found);
       await waitForAsync(this.#member, anywhere(record.ticket), claim, Infinity, undefined);
     }
-    return this.#decoder.decode(record.source, 0, things);
+    const value = this.#decoder.decode(record.source, 0, things);
+    if (hasThen(value)) throw thenRefused("the item", "put it in an array, or get it by a call that blocks");
+    return value;
   }
 
   #claim(ticket: number, found: (things: readonly unknown[]) => void): boolean {

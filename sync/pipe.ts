@@ -255,7 +255,8 @@ export class Connection {
    * @throws {TimeoutError} If none came in time.
    * @throws {ClosedError} If this end is closed; or the other one is, and nothing is left.
    * @throws {InvalidStateError} If this end only sends.
-   * @throws {SerializationError} If the value cannot be read here; it is gone.
+   * @throws {SerializationError} If the value cannot be read here, or is an object with a method `then`, which a promise would
+   * call; it is gone.
    */
   async recvAsync(options?: number | AsyncWaitOptions): Promise<unknown> {
     const { timeout, signal } = waitOptions(options);

@@ -22,7 +22,7 @@ import { Packer } from "./packer.ts";
 import { postKept } from "./payloads.ts";
 import { refuseIfStopped, thisThread } from "../sync/_thread.ts";
 import { refuseToBlockForMessages, touchLazyGlobals } from "../_platform.ts";
-import { lost, movedAway, overdue, takeTimes } from "./outcomes.ts";
+import { lost, movedAway, overdue, received, takeTimes } from "./outcomes.ts";
 import { ReplyReader } from "./reply_reader.ts";
 import { Queue } from "./queue.ts";
 import { packSetup, type WorkerOptions } from "./setup.ts";
@@ -336,7 +336,8 @@ export class WorkerScheduler implements Scheduler {
     if (task === undefined || reply === undefined) return;
     if (!host.known.has(task.fnNumber)) host.known.add(task.fnNumber);
     if (host.posted.size > 0) host.posted.delete(task);
-    this.#settle(task, this.#options.trace ? takeTimes(host.number, task, reply, this.#events) : reply);
+    const bare = this.#options.trace ? takeTimes(host.number, task, reply, this.#events) : reply;
+    this.#settle(task, received(task, bare));
   }
 
   /** Workers that ask for arguments get them while more tasks are handed over; whatever else they say is for later. */
