@@ -3,6 +3,7 @@
  */
 
 import { InvalidStateError, TimeoutError } from "./errors.ts";
+import { refuseInstances } from "./codec/encoder.ts";
 import { type Resolvable, resolvable } from "./worker/resolvable.ts";
 import { type Outcome, resolution } from "./worker/task.ts";
 import { checkTimeout } from "./_options.ts";
@@ -167,6 +168,10 @@ export class SettledLater<T> implements AsyncResult<T> {
   #waiters: Set<() => void> | undefined;
   #outcome: Outcome | undefined;
   #settling = false;
+
+  static {
+    refuseInstances(SettledLater.prototype, "Cannot send the result of a call to another thread: send its value");
+  }
 
   constructor(block: Block, callbacks: ResultCallbacks<T> = NO_CALLBACKS) {
     this.#block = block;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { sharedName } from "../_copies.ts";
 import { show } from "../_options.ts";
 import * as libraryErrors from "../errors.ts";
 
@@ -63,6 +64,8 @@ export function errorClassOf(error: Error): string {
   for (let p = Object.getPrototypeOf(error); p !== null; p = Object.getPrototypeOf(p)) {
     const key = known.get(p);
     if (key !== undefined) return key;
+    const shared = sharedName(p); // of another copy of this library
+    if (shared !== undefined) return `parallel.${shared}`;
   }
   return "Error";
 }

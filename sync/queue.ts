@@ -153,6 +153,7 @@ export class Queue<T = unknown> {
       if (!done) this.#items.withdraw(packed);
     }
     if (!done) throw this.#full();
+    this.#items.sent(packed);
   }
 
   /**
@@ -183,6 +184,7 @@ export class Queue<T = unknown> {
       if (!done) this.#items.withdraw(packed);
     }
     if (!done) throw this.#full();
+    this.#items.sent(packed);
   }
 
   #full(): QueueFullError {
