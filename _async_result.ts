@@ -3,6 +3,7 @@
  */
 
 import { InvalidStateError, TimeoutError } from "./errors.ts";
+import { refuseInstances } from "./codec/encoder.ts";
 import { type Resolvable, resolvable } from "./worker/resolvable.ts";
 import { type Outcome, resolution } from "./worker/task.ts";
 import { checkTimeout } from "./_options.ts";
@@ -35,7 +36,8 @@ export interface AsyncResult<T> {
    *
    * @param timeout How long to wait, in milliseconds; 0 or less: not at all. For ever by default.
    * @returns The value; rejects with the error of the work if that failed, with `TimeoutError` if it is not there in
-   * time, while the work goes on. A `TimeoutError` of the work itself (`taskTimeout`) is told from that by `ready()`.
+   * time, while the work goes on. A `TimeoutError` of the work itself (`taskTimeout`) is told from that by `ready()`. With
+   * `SerializationError` if a worker has sent an object with a method `then`, which a promise would call: `getSync` gives it.
    * @throws {TypeError} If `timeout` is not a number.
    *
    * @example A wait that gives up, and one that does not
@@ -167,6 +169,10 @@ export class SettledLater<T> implements AsyncResult<T> {
   #outcome: Outcome | undefined;
   #settling = false;
 
+  static {
+    refuseInstances(SettledLater.prototype, "Cannot send the result of a call to another thread: send its value");
+  }
+
   constructor(block: Block, callbacks: ResultCallbacks<T> = NO_CALLBACKS) {
     this.#block = block;
     this.#callbacks = callbacks;
@@ -195,7 +201,10 @@ export class SettledLater<T> implements AsyncResult<T> {
       this.#promised ??= resolvable();
       return this.#promised.promise as Promise<T>;
     }
-    return this.wait(timeout).then((ended) => ended ? this.#value() : Promise.reject(lateError(timeout)));
+    return this.wait(timeout).then((ended) => {
+      if (!ended) throw lateError(timeout);
+      return resolution(this.#outcome!) as T;
+    });
   }
 
   getSync(timeout?: number): T {
@@ -252,7 +261,7 @@ export class SettledLater<T> implements AsyncResult<T> {
 }
 
 function toPromise<T>(outcome: Outcome): Promise<T> {
-  return outcome.ok ? Promise.resolve(outcome.value as T) : Promise.reject(outcome.error);
+  return Promise.resolve(resolution(outcome) as T);
 }
 
 /** A wait was too short. */

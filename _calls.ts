@@ -28,6 +28,7 @@ import {
   type Outcome,
   PromisedTask,
   RangeTask,
+  resolution,
   type Scheduler,
   Task,
   type TaskMode,
@@ -113,10 +114,9 @@ export class Calls {
       }
       return task.promise as Promise<R>;
     }
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve) => {
       this.#single(fn, args, wishes, limit, (outcome) => {
-        if (outcome.ok) resolve(outcome.value as R);
-        else reject(outcome.error);
+        resolve(resolution(outcome) as R);
       });
     });
   }

@@ -249,7 +249,8 @@ export class Future<T = unknown> {
    *
    * @param timeout How long to wait, in milliseconds; 0 or less: not at all. For ever by default.
    * @returns The value. Rejects with the error of the call, with {@linkcode CancelledError} if it was cancelled, with
-   * {@linkcode TimeoutError} if it is not there in time, while the call goes on.
+   * {@linkcode TimeoutError} if it is not there in time, while the call goes on; with `SerializationError` if a worker has sent an
+   * object with a method `then`, which a promise would call: {@linkcode Future.resultSync} gives it.
    * @throws {TypeError} If `timeout` is not a number.
    *
    * @example A value

@@ -7,6 +7,7 @@
 import { checkIterator, checkTimeout, show } from "./_options.ts";
 import { soon } from "./_platform.ts";
 import { TimeoutError } from "./errors.ts";
+import { refuseInstances } from "./codec/encoder.ts";
 import type { AnyFunction } from "./codec/functions.ts";
 import type { LongCall } from "./worker/lifecycle.ts";
 import { Queue } from "./worker/queue.ts";
@@ -133,6 +134,10 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
   #failed = false;
   #hurried = false;
   #stopped = false;
+
+  static {
+    refuseInstances(ResultStream.prototype, "Cannot send the results of a map to another thread: send them one by one");
+  }
 
   constructor(scheduler: Scheduler, options: StreamOptions) {
     this.#scheduler = scheduler;
@@ -447,7 +452,8 @@ function itemOutcomes(count: number, outcome: Outcome, returnExceptions: boolean
   const failed = (error: unknown): Outcome => returnExceptions ? { ok: true, value: error } : { ok: false, error };
   if (!outcome.ok) return Array.from({ length: count }, () => failed(outcome.error));
   const [failures = [], results = []] = outcome.value as ChunkValue;
-  const outcomes: Outcome[] = results.map((value) => ({ ok: true, value }));
+  const outcomes: Outcome[] = [];
+  for (let i = 0; i < count; i++) outcomes.push({ ok: true, value: results[i] }); // what came may have a `map` of its own
   for (const [index, error] of failures) outcomes[index] = failed(error);
   return outcomes;
 }

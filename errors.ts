@@ -18,6 +18,8 @@
  * @module
  */
 
+import { shareClass } from "./_copies.ts";
+
 /**
  * A wait or a task took longer than its limit. One class for both, where Python has two.
  *
@@ -217,3 +219,18 @@ export class QueueFullError extends Error {
   /** Always `"QueueFullError"`. */
   override name = "QueueFullError";
 }
+
+// A worker has this library twice if its module imports it: what one copy throws is caught by the classes of the other.
+const classes = {
+  TimeoutError,
+  CancelledError,
+  InvalidStateError,
+  ClosedError,
+  SerializationError,
+  BrokenExecutorError,
+  BrokenProcessPoolError,
+  BrokenBarrierError,
+  QueueEmptyError,
+  QueueFullError,
+};
+for (const [name, type] of Object.entries(classes)) shareClass(type, name);

@@ -1526,7 +1526,7 @@ async function transfers(fuzz: Fuzz, { pool, threads, queue }: World): Promise<v
     view.buffer.resize(12);
     fuzz.same(view.length, 12);
   }
-  await fuzz.attempt("transfer here", () => threads.apply(fn, [transfer(1, [buffer])]));
+  await fuzz.attempt("transfer here", () => threads.apply(fn, [transfer(bytes, [buffer])]));
   await probe(fuzz, pool);
 }
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { SerializationError, TimeoutError } from "../errors.ts";
+import { Barrier, Condition, JoinableQueue, Lock, Pipe, SharedArray, Value } from "../sync/mod.ts";
 import { Decoder, sourceOf } from "./decoder.ts";
 import { Encoder } from "./encoder.ts";
 import { EMPTY_ENVIRONMENT } from "./functions.ts";
@@ -219,5 +220,67 @@ Deno.test("Encoder refuses what would lose what it holds", () => {
 Deno.test("Decoder refuses bytes that make no sense", () => {
   for (const bytes of [[200], [11, 5, 0, 0, 0, 1], [21, 9, 9, 9, 9, 9], [], [12, 255, 255, 255, 255]]) {
     assertThrows(() => decoder.decode(sourceOf(new Uint8Array(bytes)), 0, []), SerializationError);
+  }
+});
+
+Deno.test("Decoder calls nothing of what it reads, whatever stands in the place of what it expects", () => {
+  const scope = globalThis as { ran?: string };
+  const called = ["then", "toString", "valueOf", "toJSON", "every", "map", "startsWith", "slice", "constructor"];
+  const read = ["length", "name", "message", "stack", "cause", "errors", "kind", "path", "source", "memory", "data"];
+  const traps: Record<string, unknown> = {};
+  for (const key of [...called, ...read]) traps[key] = new Function(`globalThis.ran = "${key}"`);
+  const { length: _, ...methods } = traps;
+  const hostile = [traps, traps.toString, Object.assign([], methods)].map((value) =>
+    encoder.encode(value).bytes.slice()
+  );
+  const sparse: number[] = [];
+  sparse[500] = 1;
+  const values = [
+    { a: 1 },
+    12345678901234567890n,
+    Object.assign([1], { k: 2 }),
+    sparse,
+    new Map([[1, new Set([2])]]),
+    Object.assign(new TypeError("m", { cause: 1 }), { code: 5 }),
+    new AggregateError([1], "m"),
+    new DOMException("m", "n"),
+    new Uint8Array(3),
+    new DataView(new ArrayBuffer(3)),
+    (n: number) => n,
+    Math.max,
+    Lock,
+    new Condition(),
+    new Value("i", 1),
+    new Value("z", "a"),
+    new SharedArray("d", 3),
+    new Barrier(2),
+    new JoinableQueue(),
+    Pipe()[0],
+  ];
+  const decoder = new Decoder(() => EMPTY_ENVIRONMENT, false);
+  for (const value of values) {
+    const { bytes, refs } = encoder.encode(value);
+    const whole = bytes.slice();
+    for (let from = 0; from < whole.length; from++) {
+      for (let to = from + 1; to <= Math.min(whole.length, from + 12); to++) {
+        for (const piece of hostile) {
+          const spoilt = new Uint8Array(whole.length - (to - from) + piece.length);
+          spoilt.set(whole.subarray(0, from));
+          spoilt.set(piece, from);
+          spoilt.set(whole.subarray(to), from + piece.length);
+          try {
+            const back = decoder.decode(sourceOf(spoilt), 0, refs);
+            if (back instanceof Error) {
+              assert(`${back.name}: ${back.message}, ${back.stack}`.length + Deno.inspect(back).length);
+            }
+          } catch (error) {
+            assertInstanceOf(error, SerializationError);
+          }
+          if (scope.ran !== undefined) {
+            throw new Error(`Bytes ${from} to ${to} of ${Deno.inspect(value)}: ${scope.ran}`);
+          }
+        }
+      }
+    }
   }
 });

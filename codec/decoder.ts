@@ -6,6 +6,7 @@
 
 import { SerializationError } from "../errors.ts";
 import { messageOf, newError, setErrorFields } from "./error_fields.ts";
+import { isInert } from "./foreign.ts";
 import {
   type AnyFunction,
   compileFunction,
@@ -155,7 +156,7 @@ export class Decoder {
         this.#at += 8;
         return this.#view.getBigInt64(this.#at - 8, true);
       case TAG.bigint: {
-        const text = this.#read() as string;
+        const text = this.#text();
         return text.startsWith("-") ? -BigInt(`0x${text.slice(1)}`) : BigInt(`0x${text}`);
       }
       case TAG.array:
@@ -168,8 +169,7 @@ export class Decoder {
       case TAG.sparse: {
         const array: unknown[] = this.#note([]);
         array.length = this.#count();
-        for (const [key, item] of Object.entries(this.#read() as object)) define(array, key, item);
-        return array;
+        return this.#setEntries(array);
       }
       case TAG.object:
         return this.#properties(this.#note({}));
@@ -196,7 +196,7 @@ export class Decoder {
       case TAG.ref:
         return this.#note(at(this.#refs, this.#count()));
       case TAG.function:
-        return this.#toFunction(this.#read() as FunctionSpec, this.#environment());
+        return this.#toFunction(this.#description<FunctionSpec>(), this.#environment());
       case TAG.buffer: {
         const size = this.#count();
         const copy = this.#copy(this.#at, this.#at + size).buffer;
@@ -207,7 +207,7 @@ export class Decoder {
         return this.#viewOf();
       case TAG.shared: {
         const place = this.#seen.push(undefined) - 1;
-        return this.#seen[place] = reviveShared(this.#read() as Handle);
+        return this.#seen[place] = reviveShared(this.#description<Handle>());
       }
       default:
         throw new SerializationError(`Cannot read a value from another thread: unknown tag ${tag}`);
@@ -217,6 +217,20 @@ export class Decoder {
   #note<T>(value: T): T {
     this.#seen.push(value);
     return value;
+  }
+
+  /** A text, where anything else would be made one by what is its own. */
+  #text(): string {
+    const tag = this.#bytes[this.#at++];
+    if (tag === TAG.ascii || tag === TAG.utf8 || tag === TAG.utf16) return this.#string(tag);
+    throw new SerializationError("Cannot read a value from another thread: a text is missing");
+  }
+
+  /** What stands for a function or a shared object: data, of which texts and numbers are made. */
+  #description<T>(): T {
+    const description = this.#read();
+    if (typeof description === "object" && description !== null && isInert(description)) return description as T;
+    throw new SerializationError("Cannot read a value from another thread: a description is not data");
   }
 
   #string(tag: number): string {
@@ -239,9 +253,17 @@ export class Decoder {
 
   /** A copy of some bytes. Not by `slice()`, which asks the class of the bytes how to make it: see `worker/lockdown.ts`. */
   #copy(start: number, end: number): Uint8Array<ArrayBuffer> {
+    this.#check(end);
     const copy = new Uint8Array(end - start);
     copy.set(new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + start, end - start));
     return copy;
+  }
+
+  /** Before memory is taken for so much: that there is as much. */
+  #check(end: number): void {
+    if (end > this.#bytes.length) {
+      throw new SerializationError("Cannot read a value from another thread: it is cut off");
+    }
   }
 
   #array(named: boolean): unknown[] {
@@ -255,8 +277,13 @@ export class Decoder {
         array[i] = this.#read();
       }
     }
-    if (named) {
-      for (const [key, value] of Object.entries(this.#read() as object)) define(array, key, value);
+    return named ? this.#setEntries(array) : array;
+  }
+
+  /** Sets properties of an array. */
+  #setEntries(array: unknown[]): unknown[] {
+    for (const [key, value] of Object.entries(this.#read() as object)) {
+      if (key !== "length") define(array, key, value); // which would be made a number
     }
     return array;
   }
@@ -265,6 +292,7 @@ export class Decoder {
     const length = this.#count();
     this.#at = this.#start + ((this.#at - this.#start + 7) & ~7);
     const size = length * (ints ? 4 : 8);
+    this.#check(this.#at + size);
     const offset = this.#bytes.byteOffset + this.#at;
     // Not aligned where the caller's bytes are not.
     const aligned = offset % 8 === 0;
@@ -277,14 +305,14 @@ export class Decoder {
 
   #properties<T extends object>(target: T): T {
     for (let n = this.#count(); n > 0; n--) {
-      const key = this.#read() as string;
+      const key = this.#text();
       define(target, key, this.#read());
     }
     return target;
   }
 
   #error(): Error {
-    const error = this.#note(newError(this.#read() as string, this.#read() as string, this.#read() as string));
+    const error = this.#note(newError(this.#text(), this.#text(), this.#text()));
     setErrorFields(error, this.#read() as Record<string, unknown>);
     return error;
   }
@@ -292,13 +320,21 @@ export class Decoder {
   #viewOf(): unknown {
     const name = VIEWS[this.#bytes[this.#at++]!]!;
     const place = this.#seen.push(undefined) - 1;
-    const offset = this.#read() as number;
-    const length = this.#read() as number;
-    const buffer = this.#read() as ArrayBuffer;
-    const View = (globalThis as unknown as Record<string, new (b: ArrayBuffer, o: number, n: number) => unknown>)[name];
+    const offset = this.#read();
+    const length = this.#read();
+    const buffer = this.#read();
+    if (typeof offset !== "number" || typeof length !== "number" || !isBuffer(buffer)) {
+      throw new SerializationError("Cannot read a value from another thread: a view has no buffer");
+    }
+    const View =
+      (globalThis as unknown as Record<string, new (b: ArrayBufferLike, o: number, n: number) => unknown>)[name];
     if (View === undefined) throw new SerializationError(`There is no ${name} on this side`);
     return this.#seen[place] = new View(buffer, offset, length);
   }
+}
+
+function isBuffer(value: unknown): value is ArrayBufferLike {
+  return value instanceof ArrayBuffer || value instanceof SharedArrayBuffer;
 }
 
 function at(list: readonly unknown[], index: number): unknown {

@@ -9,7 +9,7 @@ import { errorClassOf, errorFields, messageOf, readText } from "./error_fields.t
 import { type AnyFunction, describeFunction, keepHere } from "./functions.ts";
 import { handleOf } from "./shared.ts";
 import { define, TAG, VIEWS } from "./tags.ts";
-import { Transfer } from "./transfer.ts";
+import { transfersHere } from "./transfer.ts";
 
 /** Buffers up to this many bytes go inline, larger ones beside. */
 const INLINE_BUFFER = 4096;
@@ -50,11 +50,12 @@ function packInts(numbers: readonly number[], start: number, packed: Int32Array)
   return true;
 }
 
-const refused = new Map<object, string>();
+/** Why instances of a class cannot be sent; known to every copy of this library, which would send them as their fields. */
+const REFUSED = Symbol.for("@manycore/parallel/refused");
 
 /** Makes a class and every instance of it unsendable, these with `reason` as the error: they mean nothing elsewhere. */
 export function refuseInstances(prototype: object, reason: string): void {
-  refused.set(prototype, reason);
+  Object.defineProperty(prototype, REFUSED, { value: reason });
   keepHere(prototype.constructor as AnyFunction);
 }
 
@@ -66,6 +67,8 @@ export class Encoded {
   refs: readonly unknown[] = NONE;
   /** What of it is moved. */
   transfers: readonly Transferable[] = NO_TRANSFERS;
+  /** The values that had these moved, to be forgotten once they are: see {@linkcode forgetTransfers}. */
+  marked: readonly object[] = NOT_MARKED;
   /** The memory of the encoder, in which the bytes come first. */
   memory: Uint8Array<ArrayBuffer> = EMPTY;
 
@@ -84,6 +87,7 @@ export class Encoded {
 
 const NONE: readonly unknown[] = [];
 const NO_TRANSFERS: readonly Transferable[] = [];
+const NOT_MARKED: readonly object[] = [];
 const EMPTY = new Uint8Array(0);
 /** Up to this many bytes are copied one by one. */
 const SHORT = 100;
@@ -101,6 +105,8 @@ export class Encoder {
   #length = 0;
   #refs: unknown[] | undefined;
   #transfers: Transferable[] | undefined;
+  #marked: object[] | undefined;
+  readonly #transfersHere = transfersHere();
   readonly #encoded = new Encoded();
   #seen: Map<unknown, number> | undefined;
   #seenCount = 0;
@@ -149,6 +155,7 @@ export class Encoder {
         this.#write(args);
       } else {
         this.#met(args);
+        if (this.#transfersHere.count !== 0) this.#noteTransfers(args);
         this.#count(TAG.array, length);
         for (let i = 0; i < length; i++) this.#write(args[i]);
       }
@@ -193,6 +200,7 @@ export class Encoder {
     this.#seenCount = 0;
     this.#refs = undefined;
     this.#transfers = undefined;
+    this.#marked = undefined;
   }
 
   #done(): Encoded {
@@ -201,6 +209,7 @@ export class Encoder {
     encoded.memory = this.#bytes;
     encoded.refs = this.#refs ?? NONE;
     encoded.transfers = this.#transfers ?? NO_TRANSFERS;
+    encoded.marked = this.#marked ?? NOT_MARKED;
     return encoded;
   }
 
@@ -351,14 +360,8 @@ export class Encoder {
   }
 
   #object(value: object): void {
-    if (value instanceof Transfer) {
-      for (const buffer of value.buffers) {
-        const transfers = this.#transfers ??= [];
-        if (!transfers.includes(buffer)) transfers.push(buffer);
-      }
-      return this.#write(value.value);
-    }
     if (this.#met(value)) return;
+    if (this.#transfersHere.count !== 0) this.#noteTransfers(value);
     if (Array.isArray(value)) return this.#array(value);
     const prototype = Object.getPrototypeOf(value);
     if (prototype === Object.prototype || prototype === null) return this.#properties(TAG.object, value);
@@ -396,10 +399,8 @@ export class Encoder {
       this.#string(readText(value, "name"));
       return this.#write(errorFields(value));
     }
-    for (let p = prototype; p !== null; p = Object.getPrototypeOf(p)) {
-      const reason = refused.get(p);
-      if (reason !== undefined) throw new SerializationError(reason);
-    }
+    const reason = (value as { readonly [REFUSED]?: unknown })[REFUSED];
+    if (typeof reason === "string") throw new SerializationError(reason);
     const handle = handleOf(value);
     if (handle !== undefined) {
       this.#tag(TAG.shared);
@@ -407,6 +408,22 @@ export class Encoder {
     }
     if (value instanceof SharedArrayBuffer || this.#goesBeside(value)) return this.#ref(value);
     this.#properties(TAG.object, value);
+  }
+
+  /** What is to be moved with `value`, before anything in it is met. */
+  #noteTransfers(value: object): void {
+    const buffers = this.#transfersHere.buffers.get(value);
+    if (buffers === undefined) return;
+    (this.#marked ??= []).push(value);
+    const transfers = this.#transfers ??= [];
+    for (const buffer of buffers) {
+      if (buffer instanceof ArrayBuffer && buffer.detached) {
+        throw new SerializationError(
+          "Cannot transfer a buffer to another thread as it is detached: it was moved before",
+        );
+      }
+      if (!transfers.includes(buffer)) transfers.push(buffer);
+    }
   }
 
   #ref(value: unknown): void {

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { sharedName } from "../_copies.ts";
+import { show } from "../_options.ts";
 import * as libraryErrors from "../errors.ts";
 
 type ErrorClass = new (message?: string) => Error;
@@ -62,6 +64,8 @@ export function errorClassOf(error: Error): string {
   for (let p = Object.getPrototypeOf(error); p !== null; p = Object.getPrototypeOf(p)) {
     const key = known.get(p);
     if (key !== undefined) return key;
+    const shared = sharedName(p); // of another copy of this library
+    if (shared !== undefined) return `parallel.${shared}`;
   }
   return "Error";
 }
@@ -101,11 +105,12 @@ export function errorFields(error: Error): Record<string, unknown> {
   return fields;
 }
 
-/** Completes an error made by {@linkcode newError}. */
+/** Completes an error made by {@linkcode newError}. Whoever shows it calls nothing: texts are texts, and it has no methods. */
 export function setErrorFields(error: Error, fields: Readonly<Record<string, unknown>>): void {
-  hide(error, "stack", fields.stack);
-  for (const key of HIDDEN) if (key in fields) hide(error, key, fields[key]);
+  hide(error, "stack", typeof fields.stack === "string" ? fields.stack : "");
+  for (const key of HIDDEN) if (Object.hasOwn(fields, key)) hide(error, key, fields[key]);
   for (const [key, value] of Object.entries(fields.own ?? {})) {
+    if (typeof value === "function" || TEXTS.includes(key) || HIDDEN.includes(key)) continue;
     Object.defineProperty(error, key, { value, writable: true, enumerable: true, configurable: true });
   }
 }
@@ -128,11 +133,8 @@ function hide(error: Error, key: string, value: unknown): void {
   Object.defineProperty(error, key, { value, writable: true, enumerable: false, configurable: true });
 }
 
-/** The message of anything thrown, however hostile. */
+/** The message of anything thrown. It may have come from another thread, so its `toString` is not called. */
 export function messageOf(error: unknown): string {
-  try {
-    return isError(error) ? String(error.message) : String(error);
-  } catch {
-    return "the thrown value cannot be shown";
-  }
+  if (isError(error)) return readText(error, "message");
+  return typeof error === "string" ? error : show(error);
 }

@@ -39,21 +39,31 @@ const UNNAMED_METHOD = /^(?:static\s+)?(?:async\b\s*)?\*?\s*[#[]/;
 const IDENTIFIER = /^[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*$/u;
 
 const specs = new WeakMap<AnyFunction, FunctionSpec>();
+/** Where a function itself says what is sent of it, to every copy of this library. */
+const SPEC = Symbol.for("@manycore/parallel/function");
 const libraryFunctions = new Map<string, AnyFunction>();
 
 /** Lets a function of this library travel by its name; both sides register it under the same one. */
 export function registerLibraryFunction<F extends AnyFunction>(name: string, fn: F): F {
   libraryFunctions.set(name, fn);
-  specs.set(fn, { kind: "library", name });
+  setSpec(fn, { kind: "library", name });
   return fn;
 }
 
-/** Classes of this library that need more of it than a worker has, unless it imports it. */
-const tooLarge = new WeakSet<AnyFunction>();
+function setSpec(fn: AnyFunction, spec: FunctionSpec): void {
+  Object.defineProperty(fn, SPEC, { value: spec });
+}
+
+function ownSpec(fn: AnyFunction): FunctionSpec | undefined {
+  return Object.hasOwn(fn, SPEC) ? (fn as { readonly [SPEC]?: FunctionSpec })[SPEC] : undefined;
+}
+
+/** On classes of this library that need more of it than a worker has, unless it imports it. */
+const TOO_LARGE = Symbol.for("@manycore/parallel/tooLarge");
 
 /** Refuses to send a class of this library. */
 export function keepHere(type: AnyFunction): void {
-  tooLarge.add(type);
+  Object.defineProperty(type, TOO_LARGE, { value: true });
 }
 
 /**
@@ -63,9 +73,9 @@ export function keepHere(type: AnyFunction): void {
  * accessor, a private method.
  */
 export function describeFunction(fn: AnyFunction): FunctionSpec {
-  let spec = specs.get(fn);
+  let spec = specs.get(fn) ?? ownSpec(fn);
   if (spec === undefined) {
-    if (tooLarge.has(fn)) {
+    if (Object.hasOwn(fn, TOO_LARGE)) {
       throw new SerializationError(
         `Cannot send the class ${fn.name}: give the pool 'module', and import the class in that module`,
       );
@@ -188,7 +198,7 @@ export function functionForLater(spec: FunctionSpec, environment: Environment): 
     return Reflect.apply(compiled, this, args);
   };
   Object.defineProperty(later, "name", { value: String(spec.name), configurable: true });
-  specs.set(later, spec);
+  setSpec(later, spec);
   return later;
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { shareClass } from "../_copies.ts";
 import { HANDLE, type Handle, registerShared } from "../codec/shared.ts";
 import { registerLibraryFunction } from "../codec/functions.ts";
 import type { AnyFunction } from "../codec/functions.ts";
@@ -113,6 +114,7 @@ export function travels<T extends { readonly handle: Handle }>(
       return this.handle;
     },
   });
+  shareClass(type, kind);
   registerShared(kind, (handle) => type.fromHandle(handle));
   registerLibraryFunction(kind, type as unknown as AnyFunction);
 }

@@ -4,13 +4,29 @@
  * @module
  */
 
+import { SerializationError } from "../errors.ts";
 import { refuseToBlockForMessages } from "../_platform.ts";
 import { Decoder, sourceOf } from "../codec/decoder.ts";
 import { Encoder } from "../codec/encoder.ts";
+import { messageOf } from "../codec/error_fields.ts";
+import { hasThen, thenRefused } from "../codec/foreign.ts";
+import { forgetTransfers } from "../codec/transfer.ts";
 import type { Member, WaitPlace } from "./_thread.ts";
 import { thisThread } from "./_thread.ts";
 import { LARGEST_RECORD, type RingItem, type RingRecord } from "./_ring.ts";
 import { waitFor, waitForAsync } from "./_wait.ts";
+
+/** A value on its way into a ring. */
+export interface PackedItem extends RingItem {
+  /** What leaves this thread with it. */
+  readonly given?: Given;
+}
+
+interface Given {
+  readonly buffers: ArrayBuffer[];
+  /** Because of these values. */
+  readonly marked: readonly object[];
+}
 
 /** Turns values into items and back; on one thread. */
 export class Items {
@@ -30,13 +46,13 @@ export class Items {
    * @throws {SerializationError} If it cannot be sent.
    * @throws {RangeError} If it is too large.
    */
-  pack(value: unknown): RingItem {
+  pack(value: unknown): PackedItem {
     // A getter of the value may put something itself.
     const encoder = this.#busy ? new Encoder(Infinity) : this.#encoder;
     const outermost = !this.#busy;
     this.#busy = true;
     try {
-      const { memory, length, refs, transfers } = encoder.encode(value);
+      const { memory, length, refs, transfers, marked } = encoder.encode(value);
       if (length > LARGEST_RECORD) {
         throw new RangeError(`Cannot send a value of ${length} bytes: ${LARGEST_RECORD} are the most`);
       }
@@ -46,13 +62,27 @@ export class Items {
         ticket = this.#member.registry.nextTicket();
         thisThread().office.deposit(ticket, refs, transfers.filter((thing) => refs.includes(thing)));
       }
-      // Copied into the bytes above; whoever gives a buffer away has it no more, as everywhere.
-      const given = transfers.filter((thing) => thing instanceof ArrayBuffer && !thing.detached);
-      if (given.length > 0) structuredClone(null, { transfer: given });
-      return { memory, length, ticket };
+      if (transfers.length === 0) return { memory, length, ticket };
+      const buffers = transfers.filter((thing) => thing instanceof ArrayBuffer);
+      return { memory, length, ticket, given: { buffers, marked } };
     } finally {
       if (outermost) this.#busy = false;
     }
+  }
+
+  /**
+   * The item has been put: whoever gives a buffer away has it no more, as everywhere, although it was copied into the bytes.
+   *
+   * @throws {SerializationError} If one cannot be given away.
+   */
+  sent({ given }: PackedItem): void {
+    if (given === undefined) return;
+    try {
+      structuredClone(null, { transfer: given.buffers.filter((buffer) => !buffer.detached) });
+    } catch (cause) {
+      throw new SerializationError(`Cannot move a buffer, of which a copy was sent: ${messageOf(cause)}`, { cause });
+    }
+    forgetTransfers(given.marked);
   }
 
   /** Takes back what was left elsewhere for an item that is not sent after all. */
@@ -91,14 +121,20 @@ export class Items {
     return this.#left.length === 0 ? undefined : this.#left.shift();
   }
 
-  /** The same as {@linkcode Items.unpack}, waiting in the event loop. */
+  /**
+   * The same as {@linkcode Items.unpack}, waiting in the event loop.
+   *
+   * @throws {SerializationError} If a promise would call what was unpacked; it is gone.
+   */
   async unpackAsync(record: RingRecord): Promise<unknown> {
     let things: readonly unknown[] = [];
     if (record.ticket !== 0) {
       const claim = (): boolean => this.#claim(record.ticket, (found) => things = found);
       await waitForAsync(this.#member, anywhere(record.ticket), claim, Infinity, undefined);
     }
-    return this.#decoder.decode(record.source, 0, things);
+    const value = this.#decoder.decode(record.source, 0, things);
+    if (hasThen(value)) throw thenRefused("the item", "put it in an array, or get it by a call that blocks");
+    return value;
   }
 
   #claim(ticket: number, found: (things: readonly unknown[]) => void): boolean {
@@ -109,7 +145,7 @@ export class Items {
 }
 
 /** An item that stays valid when others are packed, as they may be while its thread waits to put it. */
-export function kept(item: RingItem): RingItem {
+export function kept(item: PackedItem): PackedItem {
   return { ...item, memory: item.memory.slice(0, item.length) };
 }
 

@@ -21,11 +21,12 @@
 import { refuseToBlock } from "../_platform.ts";
 import { InvalidStateError } from "../errors.ts";
 import { checkFunction, checkOptions, checkSignal, checkTimeout, show } from "../_options.ts";
-import { handleOf, reviveShared } from "../codec/shared.ts";
+import { reviveShared } from "../codec/shared.ts";
 import { atomics } from "./_atomics.ts";
 import { Cell, checkHandle, dataOf, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
 import { type AsyncHeld, coreOf, type Held, hold, holdAsync, type LockCore } from "./_held.ts";
 import type { Lock } from "./lock.ts";
+import { ownLock } from "./_own_lock.ts";
 import { SLOTS } from "./_registry.ts";
 import { RLock } from "./rlock.ts";
 import type { Member, WaitPlace } from "./_thread.ts";
@@ -99,7 +100,7 @@ export class Condition {
   constructor(lock?: Lock | RLock | Handle) {
     const handle = handleIn("Condition", lock);
     if (handle !== undefined) this.#lock = reviveShared(dataOf<Handle>("Condition", handle)) as RLock;
-    else this.#lock = lock === undefined ? new RLock() : ownLock(lock);
+    else this.#lock = lock === undefined ? new RLock() : ownLock(lock) as RLock;
     const core = coreOf(this.#lock);
     if (core === undefined) {
       throw new TypeError(`Cannot make a Condition as 'lock' must be a Lock or RLock: current value is ${show(lock)}`);
@@ -360,16 +361,6 @@ function enlist(words: Int32Array, member: Member, key: number): void {
   const waits = member.groups.get(key)?.waiters.size ?? 0;
   atomics.store(words, COUNTS + member.slot, waits * WAITING_ONE);
   atomics.store(words, IDS + member.slot, member.id);
-}
-
-/** A lock of another copy of this library becomes one of this copy. */
-function ownLock(lock: Lock | RLock | Handle): RLock {
-  try {
-    const handle = typeof lock === "object" && lock !== null && coreOf(lock) === undefined ? handleOf(lock) : undefined;
-    return (handle === undefined ? lock : reviveShared(handle)) as RLock;
-  } catch {
-    return lock as RLock; // a proxy, which is none, as will be said
-  }
 }
 
 travels("Condition", Condition);

@@ -15,6 +15,7 @@
  * @module
  */
 
+import { ofThread } from "../_copies.ts";
 import { ClosedError, InvalidStateError, TimeoutError } from "../errors.ts";
 import { checkOptions, checkSignal, checkTimeout, show } from "../_options.ts";
 import { atomics } from "./_atomics.ts";
@@ -57,8 +58,10 @@ interface Direction {
   readonly senders: WaitSet;
 }
 
-/** How often each end is open on this thread; what is closed here may still be open there. */
-const opened = new Map<number, number>();
+/** How often each end is open on this thread, in all copies of this library; what is closed here may still be open there. */
+function openedHere(): Map<number, number> {
+  return ofThread("connections", () => new Map<number, number>());
+}
 
 /**
  * One end of a {@linkcode Pipe}.
@@ -120,6 +123,7 @@ export class Connection {
     this.#out = direction(this.#end);
     this.#in = direction(this.#end === 0 ? 1 : 0);
     this.#items = new Items(member);
+    const opened = openedHere();
     const key = this.#cell.place(this.#end);
     opened.set(key, (opened.get(key) ?? 0) + 1);
     // First open here, then no more on its way: at each moment it is one of the two.
@@ -215,6 +219,7 @@ export class Connection {
     } finally {
       if (!done) this.#items.withdraw(item);
     }
+    this.#items.sent(item);
   }
 
   #take(keep: boolean): RingRecord | undefined {
@@ -255,7 +260,8 @@ export class Connection {
    * @throws {TimeoutError} If none came in time.
    * @throws {ClosedError} If this end is closed; or the other one is, and nothing is left.
    * @throws {InvalidStateError} If this end only sends.
-   * @throws {SerializationError} If the value cannot be read here; it is gone.
+   * @throws {SerializationError} If the value cannot be read here, or is an object with a method `then`, which a promise would
+   * call; it is gone.
    */
   async recvAsync(options?: number | AsyncWaitOptions): Promise<unknown> {
     const { timeout, signal } = waitOptions(options);
@@ -299,6 +305,7 @@ export class Connection {
     if (this.#closed) return;
     this.#closed = true;
     const { words, member } = this.#cell;
+    const opened = openedHere();
     const key = this.#cell.place(this.#end);
     const others = (opened.get(key) ?? 1) - 1;
     opened.set(key, others);

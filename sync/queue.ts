@@ -153,6 +153,7 @@ export class Queue<T = unknown> {
       if (!done) this.#items.withdraw(packed);
     }
     if (!done) throw this.#full();
+    this.#items.sent(packed);
   }
 
   /**
@@ -183,6 +184,7 @@ export class Queue<T = unknown> {
       if (!done) this.#items.withdraw(packed);
     }
     if (!done) throw this.#full();
+    this.#items.sent(packed);
   }
 
   #full(): QueueFullError {
@@ -228,7 +230,8 @@ export class Queue<T = unknown> {
    * @returns The item.
    * @throws {QueueEmptyError} If there was none within `timeout`, or at once with `block: false`.
    * @throws {ClosedError} If the queue is closed and empty.
-   * @throws {SerializationError} If the item cannot be read here; it is gone.
+   * @throws {SerializationError} If the item cannot be read here, or is an object with a method `then`, which a promise would
+   * call; it is gone.
    * @throws {TypeError} If an option is of the wrong type.
    */
   async getAsync(options?: AsyncAcquireOptions): Promise<T> {

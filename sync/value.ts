@@ -13,6 +13,7 @@ import { Cell, checkHandle, dataOf, type Handle, handleIn, travels } from "./_ce
 import { GUARD, Guard } from "./_guard.ts";
 import { coreOf } from "./_held.ts";
 import type { Lock } from "./lock.ts";
+import { ownLock } from "./_own_lock.ts";
 import { RLock } from "./rlock.ts";
 import { slotBytes, Strings } from "./_strings.ts";
 import {
@@ -301,12 +302,13 @@ export function describe(
 function makeLock(lock: SharedValueOptions["lock"]): Lock | RLock | undefined {
   if (lock === undefined || lock === true) return new RLock();
   if (lock === false) return undefined;
-  if (coreOf(lock) === undefined) {
+  const own = ownLock(lock) as Lock | RLock;
+  if (coreOf(own) === undefined) {
     throw new TypeError(
       `Cannot use 'lock' as it must be a Lock, an RLock or a boolean: current value is ${show(lock)}`,
     );
   }
-  return lock;
+  return own;
 }
 
 /** The lock that came with a handle. */

@@ -4,8 +4,9 @@
  * @module
  */
 
-import { BrokenProcessPoolError, TimeoutError } from "../errors.ts";
-import type { Outcome, Task, TraceEvent } from "./task.ts";
+import { BrokenProcessPoolError, SerializationError, TimeoutError } from "../errors.ts";
+import { hasThen, thenRefused } from "../codec/foreign.ts";
+import { AT_TARGET, type ChunkValue, type Outcome, type Task, type TraceEvent } from "./task.ts";
 
 function nameOf(task: Task): string {
   return task.name === "" ? "task" : `task '${task.name}'`;
@@ -49,7 +50,45 @@ export function movedAway(): Outcome {
 export function takeTimes(worker: number, task: Task, reply: Outcome, events: TraceEvent[]): Outcome {
   const carried = reply.ok ? reply.value : reply.error;
   if (!Array.isArray(carried) || carried.length !== 3) return reply;
-  const [start, end, value] = carried as [number, number, unknown];
+  const [start, end, value] = carried as unknown[];
+  if (typeof start !== "number" || typeof end !== "number") return reply;
   events.push({ worker, name: task.name, calls: task.calls, start, duration: end - start });
   return reply.ok ? { ok: true, value } : { ok: false, error: value };
+}
+
+/** What a worker has answered, so that nothing of it is called on its way to the program. */
+export function received(task: Task, reply: Outcome): Outcome {
+  if (!reply.ok) return hasThen(reply.error) ? { ok: false, error: thrown(reply.error) } : reply;
+  const { value } = reply;
+  if (typeof value !== "object" || value === null) {
+    return task.mode === "apply" || task.mode === "run" ? reply : wrong();
+  }
+  if (task.mode === "apply") return hasThen(value) ? { ok: true, value, thenable: true } : reply;
+  if (task.mode === "run") return reply;
+  return isChunk(value, task.calls) ? reply : wrong();
+}
+
+/** Whether it is what a worker answers to a chunk of calls. What was thrown is made fit to be handed on. */
+function isChunk(value: unknown, calls: number): value is ChunkValue {
+  if (value === AT_TARGET) return true;
+  if (!Array.isArray(value)) return false;
+  const [failures, results] = value as unknown[];
+  if (!Array.isArray(results) || results.length !== calls) return false;
+  if (failures === undefined) return true;
+  if (!Array.isArray(failures)) return false;
+  for (let i = 0; i < failures.length; i++) {
+    const failure: unknown = failures[i];
+    if (!Array.isArray(failure) || !Number.isInteger(failure[0]) || failure[0] < 0 || failure[0] >= calls) return false;
+    if (hasThen(failure[1])) failure[1] = thrown(failure[1]);
+  }
+  return true;
+}
+
+/** Errors are handed from promise to promise, so one of them must not be called by any. */
+function thrown(cause: unknown): SerializationError {
+  return thenRefused("what the task threw", "it is the cause of this error", { cause });
+}
+
+function wrong(): Outcome {
+  return { ok: false, error: new SerializationError("Cannot read the results of a worker: they are not a chunk") };
 }

@@ -8,6 +8,7 @@ import { SerializationError } from "../errors.ts";
 import { type Encoded, Encoder } from "../codec/encoder.ts";
 import { messageOf } from "../codec/error_fields.ts";
 import type { FunctionSpec } from "../codec/functions.ts";
+import { forgetTransfers } from "../codec/transfer.ts";
 import type { NumberRange, Parcel } from "./task.ts";
 
 /** A parcel that waits on the calling side. */
@@ -45,10 +46,11 @@ export class Payloads {
    * @throws {SerializationError} If something cannot be moved.
    */
   keep(encoded: Encoded): KeptParcel {
-    const { refs, transfers } = encoded;
+    const { refs, transfers, marked } = encoded;
     if (transfers.length === 0) return { bytes: this.#encoder.take(encoded), refs, moves: [] };
     try {
       const moved = structuredClone(refs, { transfer: [...transfers] });
+      forgetTransfers(marked);
       const moves = moved.filter((_, i) => transfers.includes(refs[i] as Transferable)) as Transferable[];
       return { bytes: this.#encoder.take(encoded), refs: moved, moves };
     } catch (cause) {

@@ -45,6 +45,7 @@ import {
   type ToWorker,
   VALUE,
 } from "./task.ts";
+import { forgetTransfers } from "../codec/transfer.ts";
 import { lockDown } from "./lockdown.ts";
 import { Preparation } from "./preparation.ts";
 import { Replies } from "./replies.ts";
@@ -607,12 +608,13 @@ class Program {
 
   /** Writes a record, into the ring if it fits, else by message; and wakes the caller. */
   #say(kind: number, seq: number, detail: number, encoded: Encoded): void {
-    const { length, refs, transfers } = encoded;
+    const { length, refs, transfers, marked } = encoded;
     if (refs.length === 0 && transfers.length === 0 && length <= LARGEST_RECORD) {
       if (this.#desk.write(kind, seq, detail, encoded)) return this.#wakeCaller();
     }
     const bytes = this.#replies.take(encoded);
     this.#post({ type: "record", kind, seq, detail, parcel: { bytes, refs } }, [bytes, ...transfers]);
+    if (marked.length > 0) forgetTransfers(marked);
   }
 
   #post(message: FromWorker, transfers: Transferable[]): void {

@@ -7,6 +7,7 @@
 import type { AnyFunction, FunctionSpec } from "../codec/functions.ts";
 import type { Lifecycle, LongCall } from "./lifecycle.ts";
 import type { NumberTarget } from "../codec/decoder.ts";
+import { thenRefused } from "../codec/foreign.ts";
 import type { KeptParcel } from "./payloads.ts";
 import { type Resolvable, resolvable } from "./resolvable.ts";
 
@@ -143,9 +144,9 @@ export type ChunkValue = readonly [
 /** The value of a task whose results are where it wants them. */
 export const AT_TARGET: ChunkValue = [undefined, undefined];
 
-/** How a task ended. */
+/** How a task ended. `thenable`: the value came from another thread, and a promise would call its `then`. */
 export type Outcome =
-  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: true; readonly value: unknown; readonly thenable?: true }
   | { readonly ok: false; readonly error: unknown; readonly cancelled?: true };
 
 /** A part of an array of numbers. */
@@ -237,7 +238,10 @@ export class ToldTask extends Task {
 
 /** What a promise of an outcome is resolved with. One function for both ends: there may be a million of them. */
 export function resolution(outcome: Outcome): unknown {
-  return outcome.ok ? outcome.value : Promise.reject(outcome.error);
+  if (!outcome.ok) return Promise.reject(outcome.error);
+  const { value } = outcome;
+  if (typeof value !== "object" || outcome.thenable === undefined) return value;
+  return Promise.reject(thenRefused("the result", "return it in an array, or get it by a call that blocks"));
 }
 
 /** Calls for a part of an array of numbers, which are copied into shared memory if there is room, else into an array. */

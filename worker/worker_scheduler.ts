@@ -23,7 +23,7 @@ import { Packer } from "./packer.ts";
 import { postKept } from "./payloads.ts";
 import { refuseIfStopped, thisThread } from "../sync/_thread.ts";
 import { refuseToBlockForMessages, touchLazyGlobals } from "../_platform.ts";
-import { lost, movedAway, overdue, startOverdue, takeTimes, unreadable } from "./outcomes.ts";
+import { lost, movedAway, overdue, received, startOverdue, takeTimes, unreadable } from "./outcomes.ts";
 import { ReplyReader } from "./reply_reader.ts";
 import { Queue } from "./queue.ts";
 import { packSetup, type WorkerOptions } from "./setup.ts";
@@ -377,7 +377,8 @@ export class WorkerScheduler implements Scheduler {
       this.#stillborn = 0;
     }
     if (host.posted.size > 0) host.posted.delete(task);
-    this.#settle(task, this.#options.trace ? takeTimes(host.number, task, reply, this.#events) : reply);
+    const bare = this.#options.trace ? takeTimes(host.number, task, reply, this.#events) : reply;
+    this.#settle(task, received(task, bare));
   }
 
   /** Workers that ask for arguments get them while more tasks are handed over; whatever else they say is for later. */
