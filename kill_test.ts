@@ -338,7 +338,8 @@ test("an initializer that fails only in a later worker breaks the pool, with wha
     const broken = calls.filter((value) => value instanceof BrokenProcessPoolError).length;
     assertEquals(right + broken, 100);
     assert(right >= 3 && right <= 12, `${right} calls on 4 workers of 3 tasks each`);
-    assert(starts() <= 6, `${starts()} workers`);
+    // Four do their work; one ends while another still works, and then two, each of which might be the one that comes up.
+    assert(starts() <= 7, `${starts()} workers`);
     await pool.join();
   });
 });

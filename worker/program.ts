@@ -50,6 +50,7 @@ import { lockDown } from "./lockdown.ts";
 import { Preparation } from "./preparation.ts";
 import { Replies } from "./replies.ts";
 import { type KnownFunction, Run } from "./run.ts";
+import { trimStack } from "./stack.ts";
 import { ASLEEP, POSTED, STOPPED, TaskSearch } from "./task_search.ts";
 import { prepareLimit, runLimited } from "./time_limit.ts";
 import { isThenable } from "./values.ts";
@@ -321,6 +322,7 @@ class Program {
   /** From here on a task is read, which counts for its limit. */
   #startReading({ limit }: TaskHeader): void {
     if (limit === 0) return;
+    prepareLimit();
     this.#reading = { limit, end: clock() + limit };
     this.#desk.setDeadline(Math.ceil(this.#reading.end - this.#epoch));
   }
@@ -330,7 +332,6 @@ class Program {
     const reading = this.#reading;
     if (reading === undefined) return compileFunction(spec, environment);
     let made: { fn: AnyFunction } | { error: unknown } | undefined;
-    prepareLimit();
     const ended = runLimited(() => {
       try {
         made = { fn: compileFunction(spec, environment) };
@@ -447,6 +448,7 @@ class Program {
     const reason = this.#overdue ?? error; // the decoder has made it the cause of another one
     this.#overdue = undefined;
     this.#reading = undefined;
+    trimStack(reason);
     if (this.#desk.begin(header.seq)) this.#reply(header.seq, FAILURE, this.#replies.error(reason), 0);
     this.#desk.finish();
     this.#checkTurn();
