@@ -6,7 +6,7 @@
 
 import { SerializationError } from "../errors.ts";
 import { errorClassOf, errorFields, messageOf, readText } from "./error_fields.ts";
-import { type AnyFunction, describeFunction, keepHere } from "./functions.ts";
+import { type AnyFunction, describeFunction, type FunctionSpec, keepHere } from "./functions.ts";
 import { handleOf } from "./shared.ts";
 import { define, TAG, VIEWS } from "./tags.ts";
 import { Transfer } from "./transfer.ts";
@@ -109,10 +109,12 @@ export class Encoder {
   readonly #fewNumbers: number[] = new Array(FEW).fill(0);
   #fewCount = 0;
   readonly #inlineLimit: number;
+  readonly #describe: (fn: AnyFunction) => FunctionSpec;
 
-  /** `inlineLimit`: up to how many bytes buffers go inline, where there is a way beside. */
-  constructor(inlineLimit: number = INLINE_BUFFER) {
+  /** `inlineLimit`: up to how many bytes buffers go inline, where there is a way beside; `describe`: what of functions is sent. */
+  constructor(inlineLimit: number = INLINE_BUFFER, describe: (fn: AnyFunction) => FunctionSpec = describeFunction) {
     this.#inlineLimit = inlineLimit;
+    this.#describe = describe;
   }
 
   /**
@@ -323,7 +325,7 @@ export class Encoder {
 
   #function(fn: AnyFunction): void {
     this.#tag(TAG.function);
-    this.#write(describeFunction(fn));
+    this.#write(this.#describe(fn));
   }
 
   /** Writes a reference if `value` was met before, else notes it under the next number. */

@@ -5,13 +5,14 @@
  */
 
 import { type AnyFunction, describeFunction, type FunctionSpec, specKey } from "../codec/functions.ts";
+import { ModuleLookup } from "./module_lookup.ts";
 
 /** How many functions are remembered; an older one simply gets a new number. */
 const CAPACITY = 1000;
 
 /** A function under its number. */
 export interface SentFunction {
-  /** Its number: the same text always has the same. */
+  /** Its number: the same text always has the same, unless it is that of several exports. */
   readonly number: number;
   /** What is sent of it. */
   readonly spec: FunctionSpec;
@@ -19,10 +20,35 @@ export interface SentFunction {
 
 /** Numbers functions by what they are sent as: closures made anew from the same text are one. */
 export class FunctionTable {
+  /** The module of the user, from which the workers take its exports. */
+  readonly module: ModuleLookup;
   readonly #sent = new Map<string, SentFunction>();
   /** The same by function, as its text takes longer to look up. An entry stays good when it has left the other map. */
-  readonly #known = new WeakMap<AnyFunction, SentFunction>();
+  #known = new WeakMap<AnyFunction, SentFunction>();
   #next = 0;
+
+  /** `module`: the address of the module of the user, if there is one. */
+  constructor(module: string | undefined) {
+    this.module = new ModuleLookup(module, () => this.#forget());
+  }
+
+  /** From now on it is known which function is which export: those that are several get numbers of their own. */
+  #forget(): void {
+    this.#sent.clear();
+    this.#known = new WeakMap();
+  }
+
+  /**
+   * What is sent of `fn`, with all that is known of it.
+   *
+   * @throws {SerializationError} If it cannot be sent.
+   */
+  readonly describe = (fn: AnyFunction): FunctionSpec => {
+    const spec = describeFunction(fn, this.module.exists);
+    if (spec.kind !== "source" && spec.kind !== "export") return spec;
+    const key = this.module.keyOf(fn);
+    return key === undefined ? spec : { ...spec, key };
+  };
 
   /**
    * The entry of `fn`.
@@ -32,7 +58,7 @@ export class FunctionTable {
   get(fn: AnyFunction): SentFunction {
     const known = this.#known.get(fn);
     if (known !== undefined) return known;
-    const spec = describeFunction(fn);
+    const spec = this.describe(fn);
     const key = specKey(spec);
     let sent = this.#sent.get(key);
     if (sent === undefined) {

@@ -26,9 +26,12 @@ import {
   buildEnvironment,
   compileFunction,
   EMPTY_ENVIRONMENT,
-  explainReferenceError,
   type FunctionSpec,
+  isUnsure,
+  TASK_URL,
 } from "../codec/functions.ts";
+import { explainReferenceError } from "../codec/reference_errors.ts";
+import { rememberRuntime } from "../codec/runtime_functions.ts";
 import {
   BYE,
   FAILURE,
@@ -36,6 +39,7 @@ import {
   type FromWorker,
   type Init,
   LACKS_ARGUMENTS,
+  LACKS_EXPORT,
   LACKS_FUNCTION,
   LAST,
   type Parcel,
@@ -168,9 +172,9 @@ class Program {
       this.#environment = buildEnvironment(functions, values, namespace);
       if (initializer !== undefined) {
         try {
-          await Reflect.apply(compileFunction(initializer, this.#environment), undefined, initargs);
+          await Reflect.apply(compileFunction(initializer, this.#environment, TASK_URL), undefined, initargs);
         } catch (error) {
-          explainReferenceError(error, initializer);
+          explainReferenceError(error, initializer, this.#environment);
           trimStack(error);
           throw error;
         }
@@ -317,7 +321,7 @@ class Program {
     }
     if (failure !== undefined) return this.#refuse(header, failure);
     if (!remote) return this.#accept(header, payload);
-    return this.#fetch(header, undefined);
+    return this.#fetch(header, this.#functions.get(header.fn), undefined);
   }
 
   /** Goes on with a task whose payload came by message. */
@@ -333,35 +337,47 @@ class Program {
 
   #accept(header: TaskHeader, payload: unknown): boolean {
     const [spec, args] = payload as [FunctionSpec | undefined, readonly unknown[] | undefined];
+    let fn = this.#functions.get(header.fn);
     if (spec !== undefined) {
       try {
-        this.#learn(header.fn, spec);
+        fn = this.#learn(header.fn, spec);
       } catch (error) {
         return this.#refuse(header, error);
       }
     }
-    const fn = this.#functions.get(header.fn);
     const given = args ?? this.#fetchedArgs;
-    if (fn === undefined || given === undefined) return this.#fetch(header, given);
+    if (fn === undefined || fn.unsure || given === undefined) return this.#fetch(header, fn, given);
     this.#fetchedArgs = undefined;
     if (!this.#desk.begin(header.seq)) {
       this.#desk.finish();
       return true;
     }
-    this.#run = new Run(header, fn, given, this.#trace ? clock() - this.#epoch : 0);
+    this.#run = new Run(header, fn, this.#environment, given, this.#trace ? clock() - this.#epoch : 0);
     return this.#step(this.#run);
   }
 
-  #learn(number: number, spec: FunctionSpec): void {
-    if (this.#functions.has(number)) return;
-    const call = compileFunction(spec, this.#environment) as KnownFunction["call"];
+  /** The function of this number, made as `spec` says unless it is known. */
+  #learn(number: number, spec: FunctionSpec): KnownFunction {
+    const known = this.#functions.get(number);
+    const asked = "asked" in spec && spec.asked === true;
+    if (known !== undefined && !asked) return known;
+    const unsure = isUnsure(spec, this.#environment.module);
+    const call = unsure ? NOT_KNOWN : compileFunction(spec, this.#environment, TASK_URL) as KnownFunction["call"];
+    const fn = { spec, call, unsure };
+    // Several exports alike may have one number: then the answer is for this task only.
+    if (asked && spec.key !== undefined) return fn;
     if (this.#functions.size >= FUNCTIONS) this.#functions.delete(this.#functions.keys().next().value!);
-    this.#functions.set(number, { spec, call });
+    this.#functions.set(number, fn);
+    return fn;
   }
 
   /** Asks the caller for what this task lacks. Always false: the answer comes through the event loop. */
-  #fetch(header: TaskHeader, args: readonly unknown[] | undefined): false {
-    const lacks = (this.#functions.has(header.fn) ? 0 : LACKS_FUNCTION) | (args === undefined ? LACKS_ARGUMENTS : 0);
+  #fetch(header: TaskHeader, fn: KnownFunction | undefined, args: readonly unknown[] | undefined): false {
+    const lacks = args === undefined
+      ? LACKS_ARGUMENTS | (fn === undefined ? LACKS_FUNCTION : 0)
+      : fn === undefined
+      ? LACKS_FUNCTION
+      : LACKS_EXPORT;
     this.#fetching = header;
     this.#fetchedArgs = args;
     this.#free = false;
@@ -568,6 +584,11 @@ class Program {
   }
 }
 
+/** In place of a function of which the caller has to say which it is. */
+const NOT_KNOWN = (): never => {
+  throw new SerializationError("Cannot call a function before it is known which export of the module it is");
+};
+
 /** Gives a global, as it is now, later. */
 function whenNeeded<T>(name: string): () => T {
   // In browsers it is not a property of its own.
@@ -581,6 +602,7 @@ declare const self: {
 };
 
 lockDown();
+rememberRuntime();
 self.onmessage = (event): void => {
   self.onmessage = null;
   void new Program(event.data).start(event.data.setup);

@@ -24,7 +24,7 @@ export const REMOTE = 4;
 export const VALUE = 1;
 /** The task failed; the payload is what it threw. */
 export const FAILURE = 2;
-/** The worker holds the task and asks for what it lacks; `detail`: {@linkcode LACKS_ARGUMENTS}, {@linkcode LACKS_FUNCTION}. */
+/** The worker holds the task and asks for what it lacks; `detail`: {@linkcode LACKS_ARGUMENTS} and others. */
 export const FETCH = 3;
 /** The worker ends; `detail`: its exit code. */
 export const BYE = 4;
@@ -35,6 +35,8 @@ export const LAST = 1;
 export const LACKS_FUNCTION = 1;
 /** Detail of a fetch. */
 export const LACKS_ARGUMENTS = 2;
+/** Detail of a fetch: which export of the module the function is. */
+export const LACKS_EXPORT = 4;
 
 /** An encoded value in a message. */
 export interface Parcel {
