@@ -36,11 +36,14 @@ export function candidates(module: Namespace, name: string, text: string): Candi
   return { exports, sure: exports.size === 1 && exports.values().next().value === name };
 }
 
-/** The exports by value, each with a name of it. */
-export function keysOf(module: Namespace): Map<unknown, string> {
-  const keys = new Map<unknown, string>();
-  for (const [key, value] of Object.entries(module)) {
-    if (typeof value === "function" && !keys.has(value)) keys.set(value, key);
-  }
-  return keys;
+/** A name that a function is exported under; undefined if it is none of the exports. */
+export function keyOf(module: Namespace, fn: AnyFunction): string | undefined {
+  const names = Reflect.ownKeys(module) as string[]; // `Object.keys()` reads the values
+  return names.find((key) => {
+    try {
+      return module[key] === fn;
+    } catch {
+      return false; // not initialized yet, as the module is still being evaluated
+    }
+  });
 }

@@ -10,7 +10,7 @@
  */
 
 import type { AnyFunction } from "../codec/functions.ts";
-import { keysOf, type Namespace } from "../codec/module_exports.ts";
+import { keyOf, type Namespace } from "../codec/module_exports.ts";
 
 /** A module that is evaluated at once. */
 const EMPTY = "data:text/javascript,";
@@ -24,7 +24,7 @@ const ROUNDS = 10;
 export class ModuleLookup {
   readonly #url: string | undefined;
   readonly #known: () => void;
-  #keys: ReadonlyMap<unknown, string> | undefined;
+  #module: Namespace | undefined;
   #state: "unasked" | "importing" | "evaluating" | "known" = "unasked";
   #waiting: (() => void)[] = [];
 
@@ -41,7 +41,7 @@ export class ModuleLookup {
 
   /** The name that `fn` is exported under; null if it is not, undefined if that is not known. */
   keyOf(fn: AnyFunction): string | null | undefined {
-    return this.#keys === undefined ? undefined : this.#keys.get(fn) ?? null;
+    return this.#module === undefined ? undefined : keyOf(this.#module, fn) ?? null;
   }
 
   /** Calls `answer` when the exports are known, or cannot be known in time: at once if the thread is `blocked`. */
@@ -50,7 +50,7 @@ export class ModuleLookup {
       this.#state = "importing";
       import(/* @vite-ignore */ this.#url).then((module: Namespace) => {
         this.#state = "known";
-        this.#keys = keysOf(module);
+        this.#module = module;
         this.#known();
         this.giveUp();
       }, () => {
