@@ -38,26 +38,30 @@ function cure(
   spec: FunctionSpec,
   { names }: Environment,
 ): string {
+  const exported = `have ${what} exported by the module given as 'module'`;
   if (isHelperName(missing)) {
-    return `'${missing}' is a helper of the compiler, which it keeps in the module: compile for a newer target ` +
-      `('ESNext'), or have ${what} exported by the module given as 'module'`;
+    return `'${missing}' is a helper that the compiler keeps in the module: ${exported}, or compile for a target that needs none`;
   }
   // Bundlers number the second one of a name.
   const renamed = names.find((name) => name.length < missing.length && missing.replace(/\d+$/, "") === name);
   if (renamed !== undefined) {
-    return `A bundler seems to have renamed '${renamed}' of 'scope' in it: hand it over as an argument, or have ${what} ` +
-      `exported by the module given as 'module'`;
+    return `A bundler seems to have renamed '${renamed}' of 'scope' in it: ${exported}, or hand '${renamed}' over as an argument`;
   }
   if (key !== undefined) {
-    return `'${missing}' is a name of the module that ${what} comes from: have the task import it, with ` +
-      `'const { ${key} } = await import(…)', or export the task from the module given as 'module', and import '${key}' there`;
+    return `It comes from a module that has '${missing}': have the task import it, with 'const { ${key} } = await import(…)', ` +
+      "or export the task from a module that imports it, and give that as 'module'";
   }
-  const runtime = spec.kind === "source" && spec.paths !== undefined
-    ? ` If it is a function of the runtime ('${spec.paths[0]!.join(".")}'), workers have it in another way: wrap it.`
-    : "";
-  const short = missing.length < 3 ? ", which a minifier may have renamed" : "";
-  return `Provide it with 'scope: { ${missing} }'${short}, or have ${what} exported by the module given as 'module'; ` +
-    `what it imports it can also get by 'await import(…)'.${runtime}`.replace(/\.$/, "");
+  if (missing.length < 3) {
+    return `Provide it with 'scope: { ${missing} }'; or, if a minifier has put '${missing}' in the place of a name, ${exported}, ` +
+      "or hand over as an argument what it stands for";
+  }
+  if (spec.kind === "source" && spec.paths !== undefined) {
+    return `Provide it with 'scope: { ${missing} }', or, if '${
+      spec.paths[0]!.join(".")
+    }' belongs to the runtime, wrap it in a ` +
+      "function of its own: workers have it in another way";
+  }
+  return `Provide it with 'scope: { ${missing} }', or ${exported}; what comes from a module it can also get with 'await import(…)'`;
 }
 
 /** Whether a source has a name in it that is not that of a property. */

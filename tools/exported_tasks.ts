@@ -42,3 +42,9 @@ export function callEach(functions: ((name: string) => unknown)[], name: string)
 export function leaveMark(): void {
   Object.assign(globalThis, { mark: import.meta.url.split("/").at(-1) });
 }
+
+/** Fails by itself. */
+export function breaks(): unknown {
+  // @ts-expect-error There is no such name.
+  return nowhere;
+}

@@ -1,6 +1,7 @@
 /** How functions reach a worker, and which one runs there. */
 
-import { assertEquals, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
+import { basename } from "node:path";
+import { assert, assertEquals, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
 import { Pool, Process, ProcessPoolExecutor, Queue, SerializationError } from "../mod.ts";
 import { runFile } from "../tools/run_program.ts";
 import { rejection, test } from "../tools/test_pool.ts";
@@ -210,4 +211,132 @@ test("module: a main program whose top level waits for its own tasks gets them",
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+/** A function as the text of a bundled or compiled program has it. */
+function compiled(text: string): (...args: unknown[]) => unknown {
+  return new Function(`return ${text}`)();
+}
+
+test("a ReferenceError in a function of 'scope' that comes from a module says so", async () => {
+  await using pool = new Pool(1, { scope: { basename } });
+  const error = await rejection(pool.apply(() => basename("a/b")));
+  assertInstanceOf(error, ReferenceError);
+  assertStringIncludes(error.message, "'basename' of 'scope'");
+  assertStringIncludes(error.message, "await import(…)");
+  assertStringIncludes(error.message, "'module'");
+  const missing = error.message.split(" ")[0]!;
+  assert(!error.message.includes(`scope: { ${missing} }`), error.message);
+});
+
+test("a ReferenceError for a name that a bundler gave says so", async () => {
+  await using pool = new Pool(1, { scope: { helper: (n: number) => n } });
+  const renamed = await rejection(pool.apply(compiled("() => helper2(1)")));
+  assertInstanceOf(renamed, ReferenceError);
+  assertStringIncludes(renamed.message, "renamed 'helper' of 'scope'");
+  const minified = await rejection(pool.apply(compiled("(e)=>r(t(e))+1"), [1]));
+  assertInstanceOf(minified, ReferenceError);
+  assertStringIncludes(minified.message, "minifier");
+  const decorated = await rejection(pool.apply(compiled(
+    "() => { let _A; class A { static { ({ c: [_A] } = _apply_decs_2203_r(this, [], [])); } } return 1; }",
+  )));
+  assertInstanceOf(decorated, ReferenceError);
+  assertStringIncludes(decorated.message, "'_apply_decs_2203_r' is a helper that the compiler keeps in the module");
+});
+
+test("a ReferenceError of a function that was taken from the module is left as it is", async () => {
+  const { breaks } = await import("../tools/exported_tasks.ts");
+  await using pool = new Pool(1, { module: EXPORTS });
+  const error = await rejection(pool.apply(breaks));
+  assertInstanceOf(error, ReferenceError);
+  assertEquals(error.message, "nowhere is not defined");
+});
+
+test("helpers that compilers leave in a function are there", async () => {
+  await using pool = new Pool(1);
+  // As esbuild (also tsx, and `deno bundle`), TypeScript, SWC and Babel write them.
+  const texts: Record<string, string> = {
+    esbuild: `(log) => { const end = /* @__PURE__ */ __name(() => { log.push(end.name); }, "end");
+      var _stack = []; try { const _ = __using(_stack, { [Symbol.dispose]: end }); log.push("body"); }
+      catch (_) { var _error = _, _hasError = true; } finally { __callDispose(_stack, _error, _hasError); } return log; }`,
+    esbuildNumbered: `(log) => { log.push(__name2(() => {}, "body").name, "end"); return log; }`,
+    esbuildAsync: `(log) => __async(this, null, function* () { var _stack = []; try {
+      const a = __using(_stack, yield { [Symbol.asyncDispose]: async () => { log.push("end"); } }, true);
+      log.push("body"); } catch (_) { var _error = _, _hasError = true; } finally {
+      var _promise = __callDispose(_stack, _error, _hasError); _promise && (yield _promise); } return log; })`,
+    typescript: `(log) => { const env_1 = { stack: [], error: void 0, hasError: false }; try {
+      const _ = __addDisposableResource(env_1, { [Symbol.dispose]() { log.push("end"); } }, false);
+      log.push("body"); } catch (e_1) { env_1.error = e_1; env_1.hasError = true; } finally {
+      __disposeResources(env_1); } return __spreadArray([], log, true); }`,
+    typescriptAwaiter: `(log) => __awaiter(void 0, void 0, void 0, function* () {
+      log.push(yield Promise.resolve("body")); log.push("end"); return log; })`,
+    swc: `(log) => { const env = { stack: [], error: void 0, hasError: false }; try {
+      const _ = _ts_add_disposable_resource(env, { [Symbol.dispose]: () => log.push("end") }, false);
+      log.push("body"); } catch (e) { env.error = e; env.hasError = true; } finally { _ts_dispose_resources(env); }
+      return log; }`,
+    babel:
+      `(log) => { try { var _usingCtx2 = _usingCtx(); const _ = _usingCtx2.u({ [Symbol.dispose]: () => log.push("end") });
+      log.push("body"); } catch (_) { _usingCtx2.e = _; } finally { _usingCtx2.d(); } return log; }`,
+    istanbul:
+      `(log) => { cov_2dvmqt2cqp().f[0]++; ++cov_2dvmqt2cqp().s[1]; (cov_2dvmqt2cqp().b[0][0]++, log).push("body", "end");
+      return log; }`,
+    spread:
+      `(log) => __spreadProps(__spreadValues({}, { log }), { a: 1 }).log.concat(__objRest({ body: 1, end: 2, a: 3 }, ["a"]) &&
+      ["body", "end"])`,
+  };
+  for (const [compiler, text] of Object.entries(texts)) {
+    assertEquals(await pool.apply(compiled(text), [[]]), ["body", "end"], compiler);
+  }
+  await using scoped = new Pool(1, {
+    scope: { helper: compiled(texts.esbuild!), __name: (_: unknown) => ({ name: "own" }) },
+  });
+  const own = compiled(`() => __name(() => {}, "x").name`);
+  assertEquals(await scoped.apply(own), "own");
+});
+
+test("a 'using' that was compiled ends what it has, in reverse order, and keeps every error", async () => {
+  await using pool = new Pool(1);
+  const fails = compiled(`() => { var _stack = []; try {
+    __using(_stack, { [Symbol.dispose]() { throw new Error("first"); } });
+    __using(_stack, { [Symbol.dispose]() { throw new Error("second"); } });
+    __using(_stack, null); throw new Error("body");
+  } catch (_) { var _error = _, _hasError = true; } finally { __callDispose(_stack, _error, _hasError); } }`);
+  const error = await rejection(pool.apply(fails)) as SuppressedError;
+  assertEquals(error.name, "SuppressedError");
+  assertEquals([error.error.message, error.suppressed.error.message], ["first", "second"]);
+  assertEquals(error.suppressed.suppressed.message, "body");
+});
+
+test("a method may be called 'static', 'get' or 'async'", async () => {
+  await using pool = new Pool(1);
+  const methods = {
+    static(n: number): number {
+      return n + 1;
+    },
+    get(n: number): number {
+      return n + 2;
+    },
+    async(n: number): number {
+      return n + 3;
+    },
+    async *each(n: number): AsyncGenerator<number> {
+      yield await Promise.resolve(n);
+    },
+    function(n: number): number {
+      return n + 4;
+    },
+  };
+  class Holder {
+    static static(n: number): number {
+      return n + 5;
+    }
+  }
+  const fns = [methods.static, methods.get, methods.async, methods.function, Holder.static];
+  assertEquals(await Promise.all(fns.map((fn) => pool.apply(fn, [1]))), [2, 3, 4, 5, 6]);
+  const { get } = Object.getOwnPropertyDescriptor({
+    get ñame() {
+      return 1;
+    },
+  }, "ñame")!;
+  assertInstanceOf(await rejection(pool.apply(get!)), SerializationError);
 });
