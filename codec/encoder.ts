@@ -7,6 +7,7 @@
 import { SerializationError } from "../errors.ts";
 import { errorClassOf, errorFields, messageOf, readText } from "./error_fields.ts";
 import { type AnyFunction, describeFunction, type FunctionSpec, keepHere } from "./functions.ts";
+import { runtimeClass } from "./runtime_functions.ts";
 import { handleOf } from "./shared.ts";
 import { define, TAG, VIEWS } from "./tags.ts";
 import { Transfer } from "./transfer.ts";
@@ -420,7 +421,11 @@ export class Encoder {
   /** Whether the platform knows how to clone or move this object; an instance of a user's class travels as its fields. */
   #goesBeside(value: object): boolean {
     const tag = Object.prototype.toString.call(value);
-    if (tag === "[object Object]") return false;
+    if (tag === "[object Object]") {
+      const type = runtimeClass(Object.getPrototypeOf(value));
+      if (type === undefined) return false;
+      throw new SerializationError(`Cannot send a ${type} to another thread as it would lose what it holds`);
+    }
     if (this.#transfers?.includes(value as Transferable)) return true;
     const name = tag.slice(8, -1);
     let clone: unknown;

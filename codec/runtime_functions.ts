@@ -233,3 +233,31 @@ export function functionAt(path: Path): AnyFunction | undefined {
   const fn = value as (...args: unknown[]) => unknown;
   return (...args: unknown[]) => Reflect.apply(fn, holder, args);
 }
+
+const ofRuntime = new WeakMap<object, boolean>();
+
+/**
+ * The name of the class of the runtime whose prototype this is, or that it inherits from; undefined for a class of the user. Its
+ * instances hold what is not in their properties. Such a class is a global that is not enumerable, as one that is assigned would
+ * be, or belongs to `Deno`.
+ */
+export function runtimeClass(prototype: object): string | undefined {
+  for (let p: object | null = prototype; p !== null && p !== Object.prototype; p = Reflect.getPrototypeOf(p)) {
+    const type = dataAt(p, "constructor");
+    if (typeof type !== "function") continue;
+    let own = ofRuntime.get(type);
+    if (own === undefined) {
+      ofRuntime.set(type, own = isRuntimeClass(type as AnyFunction));
+    }
+    if (own) return nameOf(type as AnyFunction);
+  }
+  return undefined;
+}
+
+function isRuntimeClass(type: AnyFunction): boolean {
+  const name = nameOf(type);
+  const property = Reflect.getOwnPropertyDescriptor(globalThis, name);
+  if (property?.enumerable === false && Reflect.get(globalThis, name) === type) return true;
+  const { Deno } = globalThis as { Deno?: object };
+  return Deno !== undefined && Object.hasOwn(Deno, name) && Reflect.get(Deno, name) === type;
+}
