@@ -4,6 +4,7 @@
 
 import { InvalidStateError, TimeoutError } from "./errors.ts";
 import { type Resolvable, resolvable } from "./worker/resolvable.ts";
+import { stackHere } from "./worker/call_site.ts";
 import { type Outcome, resolution } from "./worker/task.ts";
 import { checkTimeout } from "./_options.ts";
 
@@ -246,13 +247,14 @@ export class SettledLater<T> implements AsyncResult<T> {
 
   #value(): T {
     const outcome = this.#outcome!;
-    if (!outcome.ok) throw outcome.error;
-    return outcome.value as T;
+    if (outcome.ok) return outcome.value as T;
+    outcome.complete?.(stackHere());
+    throw outcome.error;
   }
 }
 
 function toPromise<T>(outcome: Outcome): Promise<T> {
-  return outcome.ok ? Promise.resolve(outcome.value as T) : Promise.reject(outcome.error);
+  return Promise.resolve(resolution(outcome) as T);
 }
 
 /** A wait was too short. */

@@ -91,6 +91,8 @@ export const SOURCE_LINE = 4;
 
 /** How the frames of tasks are marked in stacks, before their names. */
 export const TASK_URL = "task:";
+/** The same for the functions of `scope`. */
+export const SCOPE_URL = "scope:";
 /** The same for functions that come with something else. */
 const FUNCTION_URL = "function:";
 
@@ -390,7 +392,7 @@ export function scopeText(
       : `const ${name} = (() => { const ${own} = ${expressed}; return ${own}; })(); `;
     lines.push(SOURCE_LINE - 1 + before);
   }
-  return { text: `${text}return [${list}]\n//# sourceURL=${TASK_URL}scope`, lines };
+  return { text: `${text}return [${list}]\n//# sourceURL=${SCOPE_URL}functions`, lines };
 }
 
 /**

@@ -5,10 +5,14 @@
  */
 
 import { type AnyFunction, describeFunction, type FunctionSpec, specKey } from "../codec/functions.ts";
+import { type CallSite, deepCallSite } from "./call_site.ts";
 import { ModuleLookup } from "./module_lookup.ts";
 
 /** How many functions are remembered; an older one simply gets a new number. */
 const CAPACITY = 1000;
+
+/** Enough frames to find the call of the user below those of this library. */
+const FRAMES = 20;
 
 /** A function under its number. */
 export interface SentFunction {
@@ -16,6 +20,10 @@ export interface SentFunction {
   readonly number: number;
   /** What is sent of it. */
   readonly spec: FunctionSpec;
+  /** The function that was sent first. */
+  readonly first: WeakRef<AnyFunction>;
+  /** Where that was. */
+  readonly site: CallSite;
 }
 
 /** Numbers functions by what they are sent as: closures made anew from the same text are one. */
@@ -63,9 +71,16 @@ export class FunctionTable {
     let sent = this.#sent.get(key);
     if (sent === undefined) {
       if (this.#sent.size >= CAPACITY) this.#sent.delete(this.#sent.keys().next().value!);
-      this.#sent.set(key, sent = { number: this.#next++, spec });
+      const site = deepCallSite(FRAMES); // never for each task
+      this.#sent.set(key, sent = { number: this.#next++, spec, first: new WeakRef(fn), site });
     }
     this.#known.set(fn, sent);
     return sent;
+  }
+
+  /** Where `fn` was sent first, if none with its text was before. */
+  firstCall(fn: AnyFunction): CallSite | undefined {
+    const sent = this.#known.get(fn);
+    return sent?.first.deref() === fn ? sent.site : undefined;
   }
 }

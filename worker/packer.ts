@@ -5,7 +5,8 @@
  */
 
 import type { Encoded } from "../codec/encoder.ts";
-import type { FunctionSpec } from "../codec/functions.ts";
+import type { AnyFunction, FunctionSpec } from "../codec/functions.ts";
+import type { CallSite } from "./call_site.ts";
 import { FunctionTable } from "./function_table.ts";
 import { type KeptParcel, Payloads } from "./payloads.ts";
 import type { Task } from "./task.ts";
@@ -66,6 +67,9 @@ export class Packer {
       give(this.#payloads.keep(this.#payloads.encode(spec as FunctionSpec, undefined)));
     });
   }
+
+  /** Where a function was sent first, if none with its text was before. */
+  readonly firstCall = (fn: AnyFunction): CallSite | undefined => this.#functions.firstCall(fn);
 
   /** This thread blocks, and can find out nothing meanwhile. */
   answerAll(): void {

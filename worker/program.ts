@@ -175,7 +175,7 @@ class Program {
           await Reflect.apply(compileFunction(initializer, this.#environment, TASK_URL), undefined, initargs);
         } catch (error) {
           explainReferenceError(error, initializer, this.#environment);
-          trimStack(error);
+          trimStack(error, this.#environment);
           throw error;
         }
       }

@@ -79,7 +79,7 @@ export class Run implements Answer {
   /** The call that is under way has failed. */
   fail(error: unknown): void {
     explainReferenceError(error, this.fn.spec, this.environment);
-    trimStack(error);
+    trimStack(error, this.environment);
     this.results[this.index] = undefined;
     this.failures.push([this.index, error]);
   }

@@ -6,6 +6,7 @@
 
 import type { AnyFunction, FunctionSpec } from "../codec/functions.ts";
 import type { Lifecycle, LongCall } from "./lifecycle.ts";
+import { type CallSite, stackHere } from "./call_site.ts";
 import type { NumberTarget } from "../codec/decoder.ts";
 import type { KeptParcel } from "./payloads.ts";
 import { type Resolvable, resolvable } from "./resolvable.ts";
@@ -146,7 +147,13 @@ export const AT_TARGET: ChunkValue = [undefined, undefined];
 /** How a task ended. */
 export type Outcome =
   | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly error: unknown; readonly cancelled?: true };
+  | {
+    readonly ok: false;
+    readonly error: unknown;
+    readonly cancelled?: true;
+    /** To be told the stack of whoever gets the error, with which its own ends then. */
+    readonly complete?: ((stack: string) => void) | undefined;
+  };
 
 /** A part of an array of numbers. */
 export interface NumberRange {
@@ -196,6 +203,10 @@ export abstract class Task {
   moved = false;
   /** Whether it has an outcome. */
   settled = false;
+  /** Where the call was made that it is a part of, if there are several parts. */
+  site: CallSite | undefined = undefined;
+  /** The index of its first item in that call. */
+  first = 0;
 
   constructor(fn: AnyFunction, mode: TaskMode, args: readonly unknown[], limit: number) {
     this.fn = fn;
@@ -235,7 +246,18 @@ export class ToldTask extends Task {
 
 /** What a promise of an outcome is resolved with. One function for both ends: there may be a million of them. */
 export function resolution(outcome: Outcome): unknown {
-  return outcome.ok ? outcome.value : Promise.reject(outcome.error);
+  if (outcome.ok) return outcome.value;
+  const { error, complete } = outcome;
+  if (complete === undefined) return Promise.reject(error);
+  // Two turns later the promise has taken over from the one here: then a stack tells who waits for it.
+  return Promise.resolve().then(nothing).then(() => {
+    complete(stackHere());
+    throw error;
+  });
+}
+
+function nothing(): void {
+  // Only takes a turn.
 }
 
 /** Calls for a part of an array of numbers, which are copied into shared memory if there is room, else into an array. */

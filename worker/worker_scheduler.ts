@@ -14,6 +14,7 @@ import { CallerSleep } from "./caller_sleep.ts";
 import { CallLimits } from "./call_limits.ts";
 import { Crew } from "./crew.ts";
 import type { Encoded } from "../codec/encoder.ts";
+import { ErrorStacks } from "./error_stacks.ts";
 import { Host } from "./host.ts";
 import { IdleTimer } from "./idle_timer.ts";
 import { Lifecycle, type LongCall } from "./lifecycle.ts";
@@ -53,6 +54,7 @@ export class WorkerScheduler implements Scheduler {
   readonly #board = new Board();
   readonly #epoch = performance.timeOrigin + performance.now();
   readonly #packer: Packer;
+  readonly #stacks: ErrorStacks;
   readonly #replies = new ReplyReader();
   readonly #life = new Lifecycle();
   readonly #queue = new Queue<Task>();
@@ -91,6 +93,7 @@ export class WorkerScheduler implements Scheduler {
     this.#idle = new IdleTimer(options.idleTimeout, () => this.#endWorkers());
     this.#setup = packSetup(options);
     this.#packer = new Packer(options.module);
+    this.#stacks = new ErrorStacks(options.scope, this.#packer.firstCall);
     this.#crew = new Crew({
       size: options.size,
       board: this.#board,
@@ -340,7 +343,8 @@ export class WorkerScheduler implements Scheduler {
     if (task === undefined || reply === undefined) return;
     if (!host.known.has(task.fnNumber)) host.known.add(task.fnNumber);
     if (host.posted.size > 0) host.posted.delete(task);
-    this.#settle(task, this.#options.trace ? takeTimes(host.number, task, reply, this.#events) : reply);
+    const outcome = this.#options.trace ? takeTimes(host.number, task, reply, this.#events) : reply;
+    this.#settle(task, this.#stacks.complete(task, outcome));
   }
 
   /** Workers that ask for arguments get them while more tasks are handed over; whatever else they say is for later. */
