@@ -5,6 +5,7 @@
 import { InvalidStateError, TimeoutError } from "./errors.ts";
 import { refuseInstances } from "./codec/encoder.ts";
 import { type Resolvable, resolvable } from "./worker/resolvable.ts";
+import { stackHere } from "./worker/call_site.ts";
 import { type Outcome, resolution } from "./worker/task.ts";
 import { checkTimeout } from "./_options.ts";
 
@@ -255,8 +256,9 @@ export class SettledLater<T> implements AsyncResult<T> {
 
   #value(): T {
     const outcome = this.#outcome!;
-    if (!outcome.ok) throw outcome.error;
-    return outcome.value as T;
+    if (outcome.ok) return outcome.value as T;
+    outcome.complete?.(stackHere());
+    throw outcome.error;
   }
 }
 

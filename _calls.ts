@@ -22,6 +22,7 @@ import { ResultStream } from "./_result_stream.ts";
 import { InvalidStateError } from "./errors.ts";
 import { isNumbers } from "./codec/encoder.ts";
 import type { AnyFunction } from "./codec/functions.ts";
+import { type CallSite, callSite } from "./worker/call_site.ts";
 import type { LongCall } from "./worker/lifecycle.ts";
 import {
   type ChunkValue,
@@ -115,9 +116,7 @@ export class Calls {
       return task.promise as Promise<R>;
     }
     return new Promise((resolve) => {
-      this.#single(fn, args, wishes, limit, (outcome) => {
-        resolve(resolution(outcome) as R);
-      });
+      this.#single(fn, args, wishes, limit, (outcome) => resolve(resolution(outcome) as R));
     });
   }
 
@@ -308,6 +307,7 @@ const LARGE_CHUNK = 2048;
 class MapCall implements LongCall {
   readonly #scheduler: Scheduler;
   readonly #options: MapCallOptions;
+  readonly #site: CallSite = callSite();
   readonly #tasks: Task[] = [];
   #tell: Settle = () => {};
   #results: unknown[] | undefined;
@@ -369,11 +369,12 @@ class MapCall implements LongCall {
     for (let start = 0; start < length; start += chunksize) {
       const end = Math.min(start + chunksize, length);
       const tell: Settle = (outcome) => this.#take(start, end - start, outcome);
-      this.#tasks.push(
-        inPlace
-          ? new RangeTask(fn, mode, { numbers: items, start, end }, limit, tell)
-          : new ToldTask(fn, mode, part(items, start, end), limit, tell),
-      );
+      const task = inPlace
+        ? new RangeTask(fn, mode, { numbers: items, start, end }, limit, tell)
+        : new ToldTask(fn, mode, part(items, start, end), limit, tell);
+      task.site = this.#site;
+      task.first = start;
+      this.#tasks.push(task);
     }
     for (const task of this.#tasks) {
       if (this.#settled) break;

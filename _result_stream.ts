@@ -9,6 +9,7 @@ import { soon } from "./_platform.ts";
 import { TimeoutError } from "./errors.ts";
 import { refuseInstances } from "./codec/encoder.ts";
 import type { AnyFunction } from "./codec/functions.ts";
+import { type CallSite, callSite } from "./worker/call_site.ts";
 import type { LongCall } from "./worker/lifecycle.ts";
 import { Queue } from "./worker/queue.ts";
 import { type ChunkValue, type Outcome, type Scheduler, type Task, type TaskMode, ToldTask } from "./worker/task.ts";
@@ -112,6 +113,7 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
   readonly #input: Iterator<unknown> | AsyncIterator<unknown>;
   readonly #async: boolean;
   readonly #total: number | undefined;
+  readonly #site: CallSite = callSite();
   readonly #waiters = new Set<Waiter<T>>();
   readonly #tasks = new Set<Task>();
   /** What is ready to be given, in order. */
@@ -256,6 +258,8 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
       this.#tasks.delete(task);
       this.#take(start, chunk.length, outcome);
     });
+    task.site = this.#site;
+    task.first = start;
     this.#tasks.add(task);
     try {
       this.#scheduler.submitMore(task);

@@ -162,6 +162,10 @@ Deno.test("Encoder turns instances of classes into their fields, and keeps extra
     }
   }
   assertEquals(roundTrip(new Point()), { x: 1 });
+  const scope = globalThis as { PointOfTest?: unknown };
+  scope.PointOfTest = Object.defineProperty(Point, "name", { value: "PointOfTest" });
+  assertEquals(roundTrip(new class extends Point {}()), { x: 1 });
+  delete scope.PointOfTest;
   const match = /b(c)/.exec("abcd")!;
   const back = roundTrip(match) as RegExpExecArray;
   assertEquals([back[1], back.index, back.input], ["c", 1, "abcd"]);
@@ -207,6 +211,9 @@ Deno.test("Encoder refuses what would lose what it holds", () => {
       new AbortController().signal,
       function* () {}(),
       new WeakRef({}),
+      navigator,
+      new Deno.Command("none"),
+      "OffscreenCanvas" in globalThis ? new OffscreenCanvas(1, 1) : navigator,
       { deep: [Symbol("s")] },
       [1, 2, 3, 4, 5, 6, 7, 8, Symbol("s")],
     ]

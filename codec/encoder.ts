@@ -6,7 +6,8 @@
 
 import { SerializationError } from "../errors.ts";
 import { errorClassOf, errorFields, messageOf, readText } from "./error_fields.ts";
-import { type AnyFunction, describeFunction, keepHere } from "./functions.ts";
+import { type AnyFunction, describeFunction, type FunctionSpec, keepHere } from "./functions.ts";
+import { runtimeClass } from "./runtime_functions.ts";
 import { handleOf } from "./shared.ts";
 import { define, TAG, VIEWS } from "./tags.ts";
 import { transfersHere } from "./transfer.ts";
@@ -115,10 +116,12 @@ export class Encoder {
   readonly #fewNumbers: number[] = new Array(FEW).fill(0);
   #fewCount = 0;
   readonly #inlineLimit: number;
+  readonly #describe: (fn: AnyFunction) => FunctionSpec;
 
-  /** `inlineLimit`: up to how many bytes buffers go inline, where there is a way beside. */
-  constructor(inlineLimit: number = INLINE_BUFFER) {
+  /** `inlineLimit`: up to how many bytes buffers go inline, where there is a way beside; `describe`: what of functions is sent. */
+  constructor(inlineLimit: number = INLINE_BUFFER, describe: (fn: AnyFunction) => FunctionSpec = describeFunction) {
     this.#inlineLimit = inlineLimit;
+    this.#describe = describe;
   }
 
   /**
@@ -332,7 +335,7 @@ export class Encoder {
 
   #function(fn: AnyFunction): void {
     this.#tag(TAG.function);
-    this.#write(describeFunction(fn));
+    this.#write(this.#describe(fn));
   }
 
   /** Writes a reference if `value` was met before, else notes it under the next number. */
@@ -435,7 +438,11 @@ export class Encoder {
   /** Whether the platform knows how to clone or move this object; an instance of a user's class travels as its fields. */
   #goesBeside(value: object): boolean {
     const tag = Object.prototype.toString.call(value);
-    if (tag === "[object Object]") return false;
+    if (tag === "[object Object]") {
+      const type = runtimeClass(Object.getPrototypeOf(value));
+      if (type === undefined) return false;
+      throw new SerializationError(`Cannot send a ${type} to another thread as it would lose what it holds`);
+    }
     if (this.#transfers?.includes(value as Transferable)) return true;
     const name = tag.slice(8, -1);
     let clone: unknown;

@@ -1,23 +1,74 @@
 /**
  * How a function travels: described on one side, compiled on the other.
  *
- * A function goes as its source text, a built-in as its path from the global object, and a few functions of this
- * library by name. The receiving side compiles source text in strict mode (as in the module it came from) with the
- * names of `scope` around it.
+ * A function goes as its source text, one of the runtime as its path from the global object, and a few functions of this
+ * library by name. What the user's module exports is taken from there; a function without a source that stands alone can only come
+ * from there. The receiving side compiles source text in strict mode (as in the module it came from) with the names of `scope`
+ * around it.
  *
  * @module
  */
 
 import { SerializationError } from "../errors.ts";
-import { isError, readText } from "./error_fields.ts";
+import { helpersIn } from "./compiler_helpers.ts";
+import { candidates, type Namespace } from "./module_exports.ts";
+import {
+  functionAt,
+  isCertain,
+  isNative,
+  nameOf,
+  type Path,
+  pathsOf,
+  runtimePath,
+  textOf,
+} from "./runtime_functions.ts";
 
 /** Any function, for places that only hand it on. */
 export type AnyFunction = (...args: never[]) => unknown;
 
+/** Which export of the user's module a function is, as far as the sender knows. */
+export interface ExportKnowledge {
+  /** The name that it is exported under; null if it is none of the exports. */
+  readonly key?: string | null | undefined;
+  /** Set in the answer to a worker that has asked: it has to do with what it is told. */
+  readonly asked?: true | undefined;
+}
+
+/** A function that goes by its source. */
+export interface SourceSpec extends ExportKnowledge {
+  readonly kind: "source";
+  readonly name: string;
+  readonly source: string;
+  /** Whether the source is that of a method. */
+  readonly method: boolean;
+  /** Where it is found from the global object, if it is: it may be one of the runtime's. */
+  readonly paths?: readonly Path[] | undefined;
+}
+
+/** A function that has to be an export of the user's module. */
+export interface ExportSpec extends ExportKnowledge {
+  readonly kind: "export";
+  readonly name: string;
+  readonly source: string;
+  /** Why it cannot go by its source. */
+  readonly reason: string;
+  /** Where it is found from the global object, if it is: it may be one of the runtime's. */
+  readonly paths?: readonly Path[] | undefined;
+}
+
 /** What of a function is sent. */
 export type FunctionSpec =
-  | { readonly kind: "source"; readonly name: string; readonly source: string; readonly method: boolean }
-  | { readonly kind: "path"; readonly name: string; readonly path: readonly string[] }
+  | SourceSpec
+  | ExportSpec
+  | {
+    readonly kind: "path";
+    readonly name: string;
+    readonly paths: readonly Path[];
+    /** Its text, by which the other side knows it. */
+    readonly source: string;
+    /** Whether it is the runtime's whatever its text is there. */
+    readonly certain: boolean;
+  }
   | { readonly kind: "library"; readonly name: string };
 
 /** What surrounds a function that is compiled from its source. */
@@ -26,21 +77,37 @@ export interface Environment {
   readonly names: readonly string[];
   /** The values of `scope`. */
   readonly values: readonly unknown[];
+  /** The functions of `scope` that were compiled from their source. */
+  readonly sources?: readonly (readonly [name: string, spec: SourceSpec])[];
   /** The namespace of the user's module, where one was given. */
-  readonly module?: Readonly<Record<string, unknown>>;
+  readonly module?: Namespace | undefined;
 }
 
 /** An environment with nothing in it. */
 export const EMPTY_ENVIRONMENT: Environment = { names: [], values: [] };
 
-const NATIVE = /\{\s*\[native code\]\s*\}\s*$/;
-const ACCESSOR = /^(?:static\s+)?(?:get|set)\s+[\w$#'"[]/;
-const UNNAMED_METHOD = /^(?:static\s+)?(?:async\b\s*)?\*?\s*[#[]/;
+/** In the text that is compiled, the source of a function begins at the first column of this line. */
+export const SOURCE_LINE = 4;
+
+/** How the frames of tasks are marked in stacks, before their names. */
+export const TASK_URL = "task:";
+/** The same for the functions of `scope`. */
+export const SCOPE_URL = "scope:";
+/** The same for functions that come with something else. */
+const FUNCTION_URL = "function:";
+
+const ACCESSOR = /^[gs]et\s+[\w$#'"[]/;
+const UNNAMED_METHOD = /^(?:async\b\s*)?\*?\s*[#[]/;
 const IDENTIFIER = /^[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*$/u;
+
+/** How many texts are remembered: functions that are made anew for each call have the same. */
+const TEXTS = 1000;
 
 const specs = new WeakMap<AnyFunction, FunctionSpec>();
 /** Where a function itself says what is sent of it, to every copy of this library. */
 const SPEC = Symbol.for("@manycore/parallel/function");
+/** The same by name and text, for functions that are not found from the global object. */
+const byText = new Map<string, FunctionSpec>();
 const libraryFunctions = new Map<string, AnyFunction>();
 
 /** Lets a function of this library travel by its name; both sides register it under the same one. */
@@ -69,10 +136,12 @@ export function keepHere(type: AnyFunction): void {
 /**
  * Describes `fn` for the other side.
  *
- * @throws {SerializationError} If it has no source that can stand alone: a bound function, other native code, an
- * accessor, a private method.
+ * @param fn The function.
+ * @param hasModule Whether the other side has a module of the user, from which it can take what has no source that stands alone.
+ * @throws {SerializationError} If it has no such source, and there is no module: a bound function, other native code, an
+ * accessor, a private method, or one that uses `import.meta`.
  */
-export function describeFunction(fn: AnyFunction): FunctionSpec {
+export function describeFunction(fn: AnyFunction, hasModule = false): FunctionSpec {
   let spec = specs.get(fn) ?? ownSpec(fn);
   if (spec === undefined) {
     if (Object.hasOwn(fn, TOO_LARGE)) {
@@ -80,76 +149,113 @@ export function describeFunction(fn: AnyFunction): FunctionSpec {
         `Cannot send the class ${fn.name}: give the pool 'module', and import the class in that module`,
       );
     }
-    spec = globalPath(fn) ?? sourceSpec(fn);
+    spec = newSpec(fn);
     specs.set(fn, spec);
   }
+  if (spec.kind === "export" && !hasModule && spec.paths === undefined) throw new SerializationError(spec.reason);
+  return spec;
+}
+
+function newSpec(fn: AnyFunction): FunctionSpec {
+  const source = textOf(fn);
+  const name = nameOf(fn);
+  const key = `${name}\n${source}`;
+  const native = isNative(source);
+  const known = native ? undefined : byText.get(key);
+  if (known !== undefined) return known;
+  const paths = pathsOf(fn);
+  const certain = isCertain(fn, paths);
+  if (paths.length > 0 && (native || certain)) {
+    return { kind: "path", name: paths[0]!.join("."), paths, source, certain };
+  }
+  const spec = sourceSpec(name, source, paths);
+  if (native || paths.length > 0) return spec;
+  if (byText.size >= TEXTS) byText.delete(byText.keys().next().value!);
+  byText.set(key, spec);
   return spec;
 }
 
 /** One string for each different function, to know one again. */
 export function specKey(spec: FunctionSpec): string {
-  if (spec.kind === "source") return `s${spec.name}:${spec.source}`;
-  return spec.kind === "path" ? `p${spec.path.join(".")}` : `l${spec.name}`;
-}
-
-/**
- * The path of a function that is reachable from the global object. It is looked for before the source, since many of
- * the runtime's own functions have a source that only works inside the runtime.
- */
-function globalPath(fn: AnyFunction): FunctionSpec | undefined {
-  const name = typeof fn.name === "string" ? fn.name : "";
-  if (name === "" || name.startsWith("bound ")) return undefined;
-  const own = (object: object, key: string): unknown => {
-    const property = Object.getOwnPropertyDescriptor(object, key);
-    return property !== undefined && "value" in property ? property.value : undefined;
-  };
-  if ((globalThis as Record<string, unknown>)[name] === fn) return { kind: "path", name, path: [name] };
-  if (name === "globalThis") return undefined;
-  for (const space of Object.getOwnPropertyNames(globalThis)) {
-    const holder = own(globalThis, space);
-    if (holder === globalThis || holder === null) continue;
-    if (typeof holder !== "object" && typeof holder !== "function") continue;
-    if (own(holder, name) === fn) return { kind: "path", name: `${space}.${name}`, path: [space, name] };
+  switch (spec.kind) {
+    case "library":
+      return `l${spec.name}`;
+    case "path":
+      return `p${spec.name}:${spec.paths.join()}`;
+    default:
+      return `${spec.kind === "source" ? spec.paths?.join() ?? "" : "!"}:${spec.key}:${spec.name}:${spec.source}`;
   }
-  return undefined;
 }
 
-function sourceSpec(fn: AnyFunction): FunctionSpec {
-  const source = Function.prototype.toString.call(fn).replace(/^static\s+/, "");
-  const name = typeof fn.name === "string" ? fn.name : "";
-  const label = name === "" ? "an anonymous function" : `'${name}'`;
-  if (NATIVE.test(source)) {
+function labelOf(name: string): string {
+  return name === "" ? "an anonymous function" : `'${name}'`;
+}
+
+function sourceSpec(name: string, source: string, paths: readonly Path[]): FunctionSpec {
+  const label = labelOf(name);
+  const found = paths.length === 0 ? undefined : paths;
+  const byModule = (reason: string): FunctionSpec => ({ kind: "export", name, source, reason, paths: found });
+  if (isNative(source)) {
     const what = name.startsWith("bound ") ? "a bound function" : "native code";
-    throw new SerializationError(
+    return byModule(
       `Cannot send ${label} to a worker as it is ${what}, which has no source: wrap it in a function of its own`,
     );
   }
-  if (ACCESSOR.test(source) || UNNAMED_METHOD.test(source)) {
-    throw new SerializationError(
+  const accessor = ACCESSOR.test(source) || (/^[gs]et\b/.test(source) && /^[gs]et /.test(name));
+  if (accessor || UNNAMED_METHOD.test(source)) {
+    return byModule(
       `Cannot send ${label} to a worker as it is an accessor, a private method or a method with a computed name`,
     );
   }
-  let failure: unknown;
   for (const method of [false, true]) {
-    try {
-      // Only parsed here, never run: whether the text stands as an expression is the parser's to say.
-      new Function(strictReturn(expression(source, method)));
-      return { kind: "source", name, source, method };
-    } catch (error) {
-      failure ??= error;
+    if (parses(expression(source, method))) {
+      return { kind: "source", name, source, method, paths: found };
     }
   }
-  throw new SerializationError(`Cannot send ${label} to a worker as its source does not stand alone`, {
-    cause: failure,
-  });
+  const what = /\bimport\s*\.\s*meta\b/.test(source) ? " without its module ('import.meta')" : "";
+  return byModule(
+    `Cannot send ${label} to a worker as its source does not stand alone${what}: have it exported by the module given as 'module'`,
+  );
 }
 
+/** Only parsed, never run: whether a text stands as an expression is the parser's to say. */
+function parses(text: string): boolean {
+  try {
+    new Function(`"use strict"; return ${text}`);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The text begins on a line of its own, so that lines and columns of stacks are those of the source. */
 function expression(source: string, method: boolean): string {
-  return method ? `Object.values({ ${source}\n})[0]` : `(${source}\n)`;
+  return method ? `Object.values({\n${source}\n})[0]` : `(\n${source}\n)`;
 }
 
-function strictReturn(text: string): string {
-  return `"use strict"; return ${text}`;
+/** An expression for a function that sees itself by its own name. */
+function recursive(spec: SourceSpec, taken: readonly string[]): string | undefined {
+  const { name } = spec;
+  if (!isIdentifier(name) || taken.includes(name)) return undefined;
+  return name in globalThis && meansGlobal(spec) ? undefined : name;
+}
+
+/** What may keep the code after it from being run each time. */
+const CONDITION = /[?&|]|\b(?:if|for|while|do|switch|case|try|catch|function|yield|get|set|class)\b|=>/;
+
+/**
+ * Whether a function that has the name of a global means that by it, and not itself: `{ fetch: (url) => fetch(url) }`. It does if
+ * nothing keeps it from calling itself without end otherwise, or if it constructs what it means.
+ */
+function meansGlobal({ name, source, method }: SourceSpec): boolean {
+  if (method) return true; // it has no name of its own inside
+  const head = /^(?:async\b\s*)?(?:(function|class)\b|)/.exec(source)![1];
+  if (head === "class") return false;
+  const word = `(?<![\\w$.])${name.replace(/\$/g, "\\$&")}`;
+  if (head === undefined && new RegExp(`\\bnew\\s+${word}(?![\\w$])`, "u").test(source)) return true;
+  const body = source.slice(head === undefined ? source.indexOf("=>") + 2 : source.indexOf("{") + 1);
+  const call = new RegExp(`${word}\\s*\\(`, "u").exec(body);
+  return call !== null && !CONDITION.test(body.slice(0, call.index));
 }
 
 /**
@@ -157,27 +263,101 @@ function strictReturn(text: string): string {
  *
  * A path that leads nowhere here gives a function that throws `SerializationError`.
  *
- * @throws {SerializationError} If the text does not compile here.
+ * @param spec What was sent of it.
+ * @param environment What surrounds it.
+ * @param url What marks its frames in stacks, before its name.
+ * @throws {SerializationError} If the text does not compile here, or the function has to be an export of the module, and is none.
  */
-export function compileFunction(spec: FunctionSpec, environment: Environment): AnyFunction {
+export function compileFunction(
+  spec: FunctionSpec,
+  environment: Environment,
+  url: typeof TASK_URL | typeof FUNCTION_URL = FUNCTION_URL,
+): AnyFunction {
   if (spec.kind === "library") {
     const fn = libraryFunctions.get(spec.name);
     if (fn === undefined) throw new SerializationError(`There is no function '${spec.name}' of this library here`);
     return fn;
   }
-  if (spec.kind === "path") return functionAt(spec.path);
-  const exported = environment.module?.[spec.name];
-  if (typeof exported === "function" && Function.prototype.toString.call(exported) === spec.source) {
-    return exported as AnyFunction;
+  if (spec.kind === "path") return ofRuntime(spec.paths, spec.source, spec.certain) ?? missing(spec.name);
+  const fn = exported(spec, environment.module);
+  if (fn !== undefined) return fn;
+  const own = ofRuntime(spec.paths ?? [], spec.source, false);
+  if (own !== undefined) return own;
+  if (spec.kind === "export") throw notExported(spec, environment.module);
+  return compileSource(spec, environment, url);
+}
+
+/** A function of the runtime, as this thread has it. */
+function ofRuntime(paths: readonly Path[], source: string, certain: boolean): AnyFunction | undefined {
+  const path = runtimePath(paths, source, certain);
+  return path && functionAt(path);
+}
+
+function missing(name: string): AnyFunction {
+  // What it came with must arrive all the same.
+  return () => {
+    throw new SerializationError(`There is no function '${name}' on this thread`);
+  };
+}
+
+/** Whether only the sender can tell which export of the module a function is. */
+export function isUnsure(spec: FunctionSpec, module: Namespace | undefined): boolean {
+  if (module === undefined || (spec.kind !== "source" && spec.kind !== "export")) return false;
+  if (spec.key !== undefined || spec.asked === true) return false;
+  return candidates(module, spec.name, spec.source)?.sure === false;
+}
+
+/**
+ * The export of the module that a function is; undefined if it is none.
+ *
+ * @throws {SerializationError} If it can be several, and the sender does not know which.
+ */
+function exported(spec: SourceSpec | ExportSpec, module: Namespace | undefined): AnyFunction | undefined {
+  if (module === undefined || spec.key === null) return undefined;
+  if (spec.key !== undefined) {
+    const value = Object.hasOwn(module, spec.key) ? module[spec.key] : undefined;
+    if (typeof value === "function") return value as AnyFunction;
+    throw new SerializationError(
+      `Cannot run ${labelOf(spec.name)} as 'module' exports no function '${spec.key}' in the worker, as it does here`,
+    );
   }
+  const found = candidates(module, spec.name, spec.source);
+  if (found === undefined) return undefined;
+  const { exports } = found;
+  if (exports.size === 1) return exports.keys().next().value;
+  const keys = [...exports.values()].map((key) => `'${key}'`).join(", ");
+  throw new SerializationError(
+    `Cannot tell which export of 'module' ${
+      labelOf(spec.name)
+    } is, as ${keys} have the same source: export functions of ` +
+      "their own that call them, or move them to a module that is not being evaluated when the call is made, and do not block",
+  );
+}
+
+/** Whether a function was taken from the module. */
+export function isExport(spec: FunctionSpec, module: Namespace | undefined): boolean {
+  if (module === undefined || (spec.kind !== "source" && spec.kind !== "export") || spec.key === null) return false;
+  return spec.key !== undefined || candidates(module, spec.name, spec.source) !== undefined;
+}
+
+function notExported(spec: ExportSpec, module: Namespace | undefined): SerializationError {
+  return new SerializationError(
+    module === undefined ? spec.reason : `${spec.reason}; 'module' exports no such function`,
+  );
+}
+
+function compileSource(spec: SourceSpec, environment: Environment, url: string): AnyFunction {
   const { names, values } = environment;
+  const helpers = helpersIn(spec.source, names);
   const text = expression(spec.source, spec.method);
-  const url = `\n//# sourceURL=task:${encodeURIComponent(spec.name.toWellFormed() || "anonymous")}`;
+  const own = recursive(spec, [...names, ...helpers.names]);
+  const body = own === undefined ? `return ${text}` : `const ${own} = ${text}; return ${own}`;
   try {
-    // A function may call itself by the name it was assigned to, unless that name means something else there.
-    const recursive = isIdentifier(spec.name) && !names.includes(spec.name) && !(spec.name in globalThis);
-    const body = recursive ? `"use strict"; const ${spec.name} = ${text}; return ${spec.name}` : strictReturn(text);
-    return new Function(...names, body + url)(...values);
+    return new Function(
+      ...helpers.names,
+      ...names,
+      `"use strict"; ${body}\n//# sourceURL=${url}${encodeURIComponent(spec.name.toWellFormed() || "anonymous")}`,
+    )(...helpers.values, ...values);
   } catch (error) {
     throw new SerializationError(`Cannot compile '${spec.name}' in the worker`, { cause: error });
   }
@@ -202,58 +382,66 @@ export function functionForLater(spec: FunctionSpec, environment: Environment): 
   return later;
 }
 
-function functionAt(path: readonly string[]): AnyFunction {
-  let holder: unknown = undefined;
-  let value: unknown = globalThis;
-  for (const key of path) {
-    holder = value;
-    value = (value as Record<string, unknown> | undefined)?.[key];
+/**
+ * The functions of `scope` in one text, so that they see one another, and on which line of it the source of each begins, counted
+ * as stacks do.
+ */
+export function scopeText(
+  functions: readonly (readonly [name: string, spec: SourceSpec])[],
+  taken: readonly string[],
+): { readonly text: string; readonly lines: readonly number[] } {
+  const list = functions.map(([name]) => name);
+  const lines: number[] = [];
+  let text = '"use strict"; ';
+  for (const [name, spec] of functions) {
+    const expressed = expression(spec.source, spec.method);
+    const own = recursive(spec, [...taken, ...list]);
+    const before = text.split("\n").length;
+    text += own === undefined
+      ? `const ${name} = ${expressed}; `
+      : `const ${name} = (() => { const ${own} = ${expressed}; return ${own}; })(); `;
+    lines.push(SOURCE_LINE - 1 + before);
   }
-  if (typeof value !== "function") {
-    // What it came with must arrive all the same.
-    return () => {
-      throw new SerializationError(`There is no function '${path.join(".")}' on this thread`);
-    };
-  }
-  const fn = value as (...args: unknown[]) => unknown;
-  // As a method of its holder, since some built-ins need their `this`.
-  return (...args: unknown[]) => Reflect.apply(fn, holder, args);
+  return { text: `${text}return [${list}]\n//# sourceURL=${SCOPE_URL}functions`, lines };
 }
 
 /**
  * Builds the environment of `scope`: its functions see one another and every other name of it.
  *
- * @throws {SerializationError} If a function in it does not compile here.
+ * @throws {SerializationError} If a function in it does not compile here, or has to be an export of the module, and is none.
  */
 export function buildEnvironment(
   functions: readonly (readonly [name: string, spec: FunctionSpec])[],
   others: Readonly<Record<string, unknown>>,
-  module: Readonly<Record<string, unknown>> | undefined,
+  module: Namespace | undefined,
 ): Environment {
   const names = Object.keys(others);
   const values = Object.values(others);
-  const together: [string, FunctionSpec & { kind: "source" }][] = [];
+  const sources: [string, SourceSpec][] = [];
   for (const [name, spec] of functions) {
-    if (spec.kind === "source") {
-      together.push([name, spec]);
+    const known = spec.kind === "source"
+      ? ofRuntime(spec.paths ?? [], spec.source, false)
+      : compileFunction(spec, { ...EMPTY_ENVIRONMENT, module });
+    if (known === undefined) {
+      sources.push([name, spec as SourceSpec]);
     } else {
       names.push(name);
-      values.push(compileFunction(spec, EMPTY_ENVIRONMENT));
+      values.push(known);
     }
   }
-  if (together.length > 0) {
-    const definitions = together.map(([name, spec]) => `const ${name} = ${expression(spec.source, spec.method)};`);
-    const list = together.map(([name]) => name);
-    const body = `"use strict"; ${definitions.join("\n")} return [${list}]\n//# sourceURL=task:scope`;
+  if (sources.length > 0) {
+    const list = sources.map(([name]) => name);
+    const helpers = helpersIn(sources.map(([, { source }]) => source).join("\n"), [...names, ...list]);
+    const { text } = scopeText(sources, [...names, ...helpers.names]);
     try {
-      const made: unknown[] = new Function(...names, body)(...values);
+      const made: unknown[] = new Function(...helpers.names, ...names, text)(...helpers.values, ...values);
       names.push(...list);
       values.push(...made);
     } catch (error) {
       throw new SerializationError(`Cannot compile the functions of 'scope' in the worker: ${list}`, { cause: error });
     }
   }
-  return module === undefined ? { names, values } : { names, values, module };
+  return { names, values, sources, module };
 }
 
 /** Whether `name` can be the name of a variable. */
@@ -265,19 +453,4 @@ export function isIdentifier(name: string): boolean {
   } catch {
     return false;
   }
-}
-
-/**
- * Completes the message of a `ReferenceError` that comes from sending a function without what it refers to: names the
- * missing name and the two ways to provide it.
- */
-export function explainReferenceError(error: unknown, spec: FunctionSpec): void {
-  if (!isError(error) || !(error instanceof ReferenceError) || spec.kind !== "source") return;
-  const message = readText(error, "message");
-  const missing = /^(\S+) is not defined$/.exec(message)?.[1];
-  if (missing === undefined) return;
-  const what = spec.name === "" ? "the function" : `'${spec.name}'`;
-  const explained = `${message}: ${what} went to the worker by source, without the names around it. Provide it with ` +
-    `'scope: { ${missing} }', or have ${what} exported, under its own name, by the module given as 'module'`;
-  Reflect.defineProperty(error, "message", { value: explained, writable: true, configurable: true });
 }

@@ -16,9 +16,18 @@ export interface Ended {
 const LIMIT = 20_000;
 
 /** Runs the text of a program, in which `MODULE` stands for this library. One that does not end is killed, with code 143. */
-export async function run(program: string, ...flags: string[]): Promise<Ended> {
+export function run(program: string, ...flags: string[]): Promise<Ended> {
+  return start("-", program.replaceAll("MODULE", new URL("../mod.ts", import.meta.url).href), flags);
+}
+
+/** Runs the program in a file, in the same way. */
+export function runFile(path: string, ...flags: string[]): Promise<Ended> {
+  return start(path, "", flags);
+}
+
+async function start(path: string, input: string, flags: readonly string[]): Promise<Ended> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-check", "--quiet", "--no-prompt", ...flags, "-"],
+    args: ["run", "--no-check", "--quiet", "--no-prompt", ...flags, path],
     cwd: new URL("..", import.meta.url),
     stdin: "piped",
     stdout: "piped",
@@ -27,9 +36,7 @@ export async function run(program: string, ...flags: string[]): Promise<Ended> {
     signal: AbortSignal.timeout(LIMIT),
   }).spawn();
   const writer = child.stdin.getWriter();
-  await writer.write(
-    new TextEncoder().encode(program.replaceAll("MODULE", new URL("../mod.ts", import.meta.url).href)),
-  );
+  await writer.write(new TextEncoder().encode(input));
   await writer.close();
   const { code, stdout, stderr } = await child.output();
   const decoder = new TextDecoder();

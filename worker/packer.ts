@@ -5,14 +5,22 @@
  */
 
 import type { Encoded } from "../codec/encoder.ts";
+import type { AnyFunction, FunctionSpec } from "../codec/functions.ts";
+import type { CallSite } from "./call_site.ts";
 import { FunctionTable } from "./function_table.ts";
 import { type KeptParcel, Payloads } from "./payloads.ts";
 import type { Task } from "./task.ts";
 
 /** Packs the tasks of one scheduler. */
 export class Packer {
-  readonly #functions = new FunctionTable();
-  readonly #payloads = new Payloads();
+  readonly #functions: FunctionTable;
+  readonly #payloads: Payloads;
+
+  /** `module`: the address of the module of the user, if there is one. */
+  constructor(module: string | undefined) {
+    this.#functions = new FunctionTable(module);
+    this.#payloads = new Payloads(this.#functions.describe);
+  }
 
   /**
    * Numbers the function of a task.
@@ -47,5 +55,24 @@ export class Packer {
   /** The function alone. */
   packFunction(task: Task): KeptParcel {
     return this.#payloads.keep(this.#payloads.encode(this.#functions.get(task.fn).spec, undefined));
+  }
+
+  /**
+   * The same for a worker that asks which export of the module it is: `give` gets it, at once if this thread is `blocked` and cannot
+   * find out.
+   */
+  packExport(task: Task, blocked: boolean, give: (parcel: KeptParcel) => void): void {
+    this.#functions.module.ask(blocked, () => {
+      const spec = { ...this.#functions.describe(task.fn), asked: true };
+      give(this.#payloads.keep(this.#payloads.encode(spec as FunctionSpec, undefined)));
+    });
+  }
+
+  /** Where a function was sent first, if none with its text was before. */
+  readonly firstCall = (fn: AnyFunction): CallSite | undefined => this.#functions.firstCall(fn);
+
+  /** This thread blocks, and can find out nothing meanwhile. */
+  answerAll(): void {
+    this.#functions.module.giveUp();
   }
 }

@@ -7,7 +7,7 @@
 import { SerializationError } from "../errors.ts";
 import { type Encoded, Encoder } from "../codec/encoder.ts";
 import { messageOf } from "../codec/error_fields.ts";
-import type { FunctionSpec } from "../codec/functions.ts";
+import type { AnyFunction, FunctionSpec } from "../codec/functions.ts";
 import { forgetTransfers } from "../codec/transfer.ts";
 import type { NumberRange, Parcel } from "./task.ts";
 
@@ -21,8 +21,15 @@ type Args = readonly unknown[] | NumberRange | undefined;
 
 /** Encodes payloads. */
 export class Payloads {
-  readonly #encoder = new Encoder();
+  readonly #encoder: Encoder;
+  readonly #describe: (fn: AnyFunction) => FunctionSpec;
   #busy = false;
+
+  /** `describe`: what of functions among the arguments is sent. */
+  constructor(describe: (fn: AnyFunction) => FunctionSpec) {
+    this.#describe = describe;
+    this.#encoder = new Encoder(undefined, describe);
+  }
 
   /**
    * The payload of a task; `spec` only if a worker may not know the function.
@@ -31,7 +38,7 @@ export class Payloads {
    */
   encode(spec: FunctionSpec | undefined, args: Args): Encoded {
     // A getter of an argument has called for more work: that must not touch what is half done here.
-    if (this.#busy) return encodeCall(new Encoder(), spec, args);
+    if (this.#busy) return encodeCall(new Encoder(undefined, this.#describe), spec, args);
     this.#busy = true;
     try {
       return encodeCall(this.#encoder, spec, args);

@@ -7,7 +7,8 @@
 import { TimeoutError } from "../errors.ts";
 import { atomics } from "../sync/_atomics.ts";
 import { afterInterruption } from "../sync/_thread.ts";
-import { buildEnvironment, compileFunction, type Environment, explainReferenceError } from "../codec/functions.ts";
+import { buildEnvironment, compileFunction, type Environment, TASK_URL } from "../codec/functions.ts";
+import { explainReferenceError } from "../codec/reference_errors.ts";
 import { type Desk, IMPORTING, NONE, PREPARING } from "./board.ts";
 import { importModule } from "./import_module.ts";
 import { trimStack } from "./stack.ts";
@@ -48,11 +49,11 @@ export class Preparation {
     if (initializer !== undefined) {
       try {
         await this.#awaited("the initializer", PREPARING, () => {
-          return Reflect.apply(compileFunction(initializer, environment), undefined, initargs) as unknown;
+          return Reflect.apply(compileFunction(initializer, environment, TASK_URL), undefined, initargs) as unknown;
         });
       } catch (error) {
-        explainReferenceError(error, initializer);
-        trimStack(error);
+        explainReferenceError(error, initializer, environment);
+        trimStack(error, environment);
         throw error;
       }
     }

@@ -28,7 +28,10 @@ import {
   EMPTY_ENVIRONMENT,
   type Environment,
   type FunctionSpec,
+  isUnsure,
+  TASK_URL,
 } from "../codec/functions.ts";
+import { rememberRuntime } from "../codec/runtime_functions.ts";
 import {
   BYE,
   FAILURE,
@@ -36,6 +39,7 @@ import {
   type FromWorker,
   type Init,
   LACKS_ARGUMENTS,
+  LACKS_EXPORT,
   LACKS_FUNCTION,
   LAST,
   type Parcel,
@@ -328,13 +332,13 @@ class Program {
   }
 
   /** Compiles a function, within the limit of the task that it comes with: a class may have static blocks. */
-  #compile(spec: FunctionSpec, environment: Environment): AnyFunction {
+  #compile(spec: FunctionSpec, environment: Environment, url?: typeof TASK_URL): AnyFunction {
     const reading = this.#reading;
-    if (reading === undefined) return compileFunction(spec, environment);
+    if (reading === undefined) return compileFunction(spec, environment, url);
     let made: { fn: AnyFunction } | { error: unknown } | undefined;
     const ended = runLimited(() => {
       try {
-        made = { fn: compileFunction(spec, environment) };
+        made = { fn: compileFunction(spec, environment, url) };
       } catch (error) {
         made = { error };
       }
@@ -373,7 +377,7 @@ class Program {
     }
     if (failure !== undefined) return this.#refuse(header, failure);
     if (!remote) return this.#accept(header, payload);
-    return this.#fetch(header, undefined);
+    return this.#fetch(header, this.#functions.get(header.fn), undefined);
   }
 
   /** Goes on with a task whose payload came by message. */
@@ -390,16 +394,16 @@ class Program {
 
   #accept(header: TaskHeader, payload: unknown): boolean {
     const [spec, args] = payload as [FunctionSpec | undefined, readonly unknown[] | undefined];
-    if (spec !== undefined && !this.#functions.has(header.fn)) {
+    let fn = this.#functions.get(header.fn);
+    if (spec !== undefined) {
       try {
-        this.#learn(header.fn, spec);
+        fn = this.#learn(header.fn, spec);
       } catch (error) {
         return this.#refuse(header, error);
       }
     }
-    const fn = this.#functions.get(header.fn);
     const given = args ?? this.#fetchedArgs;
-    if (fn === undefined || given === undefined) return this.#fetch(header, given);
+    if (fn === undefined || fn.unsure || given === undefined) return this.#fetch(header, fn, given);
     this.#fetchedArgs = undefined;
     const read = this.#reading === undefined ? 0 : header.limit - (this.#reading.end - clock());
     this.#reading = undefined;
@@ -407,19 +411,32 @@ class Program {
       this.#desk.finish();
       return true;
     }
-    this.#run = new Run(header, fn, given, this.#trace ? clock() - this.#epoch : 0, read);
+    this.#run = new Run(header, fn, this.#environment, given, this.#trace ? clock() - this.#epoch : 0, read);
     return this.#step(this.#run);
   }
 
-  #learn(number: number, spec: FunctionSpec): void {
-    const call = this.#compile(spec, this.#environment) as KnownFunction["call"];
+  /** The function of this number, made as `spec` says unless it is known. */
+  #learn(number: number, spec: FunctionSpec): KnownFunction {
+    const known = this.#functions.get(number);
+    const asked = "asked" in spec && spec.asked === true;
+    if (known !== undefined && !asked) return known;
+    const unsure = isUnsure(spec, this.#environment.module);
+    const call = unsure ? NOT_KNOWN : this.#compile(spec, this.#environment, TASK_URL) as KnownFunction["call"];
+    const fn = { spec, call, unsure };
+    // Several exports alike may have one number: then the answer is for this task only.
+    if (asked && spec.key !== undefined) return fn;
     if (this.#functions.size >= FUNCTIONS) this.#functions.delete(this.#functions.keys().next().value!);
-    this.#functions.set(number, { spec, call });
+    this.#functions.set(number, fn);
+    return fn;
   }
 
   /** Asks the caller for what this task lacks. Always false: the answer comes through the event loop. */
-  #fetch(header: TaskHeader, args: readonly unknown[] | undefined): false {
-    const lacks = (this.#functions.has(header.fn) ? 0 : LACKS_FUNCTION) | (args === undefined ? LACKS_ARGUMENTS : 0);
+  #fetch(header: TaskHeader, fn: KnownFunction | undefined, args: readonly unknown[] | undefined): false {
+    const lacks = args === undefined
+      ? LACKS_ARGUMENTS | (fn === undefined ? LACKS_FUNCTION : 0)
+      : fn === undefined
+      ? LACKS_FUNCTION
+      : LACKS_EXPORT;
     if (this.#reading !== undefined) this.#desk.clearDeadline(); // it is the caller's turn
     this.#reading = undefined;
     this.#fetching = header;
@@ -448,7 +465,7 @@ class Program {
     const reason = this.#overdue ?? error; // the decoder has made it the cause of another one
     this.#overdue = undefined;
     this.#reading = undefined;
-    trimStack(reason);
+    trimStack(reason, this.#environment);
     if (this.#desk.begin(header.seq)) this.#reply(header.seq, FAILURE, this.#replies.error(reason), 0);
     this.#desk.finish();
     this.#checkTurn();
@@ -637,6 +654,11 @@ class Program {
   }
 }
 
+/** In place of a function of which the caller has to say which it is. */
+const NOT_KNOWN = (): never => {
+  throw new SerializationError("Cannot call a function before it is known which export of the module it is");
+};
+
 /** Gives a global, as it is now, later. */
 function whenNeeded<T>(name: string): () => T {
   // In browsers it is not a property of its own.
@@ -650,6 +672,7 @@ declare const self: {
 };
 
 lockDown();
+rememberRuntime();
 self.onmessage = (event): void => {
   self.onmessage = null;
   void new Program(event.data).start(event.data);

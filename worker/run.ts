@@ -5,7 +5,8 @@
  */
 
 import { TimeoutError } from "../errors.ts";
-import { explainReferenceError, type FunctionSpec } from "../codec/functions.ts";
+import type { Environment, FunctionSpec } from "../codec/functions.ts";
+import { explainReferenceError } from "../codec/reference_errors.ts";
 import type { Answer } from "./replies.ts";
 import { trimStack } from "./stack.ts";
 import { MODES, REMOTE, type TaskHeader, type TaskMode } from "./task.ts";
@@ -15,12 +16,15 @@ import { isIterable } from "./values.ts";
 export interface KnownFunction {
   readonly spec: FunctionSpec;
   readonly call: (...args: unknown[]) => unknown;
+  /** Whether the caller has to say first which export of the module it is. */
+  readonly unsure: boolean;
 }
 
 /** The calls of a task, and what has come of them so far. */
 export class Run implements Answer {
   readonly header: TaskHeader;
   readonly fn: KnownFunction;
+  readonly environment: Environment;
   readonly mode: TaskMode;
   readonly args: readonly unknown[];
   /** Whether all arguments are for one call; else each is for one of its own. */
@@ -37,9 +41,17 @@ export class Run implements Answer {
   readonly #read: number;
 
   /** None of the calls is made yet. */
-  constructor(header: TaskHeader, fn: KnownFunction, args: readonly unknown[], started: number, read: number) {
+  constructor(
+    header: TaskHeader,
+    fn: KnownFunction,
+    environment: Environment,
+    args: readonly unknown[],
+    started: number,
+    read: number,
+  ) {
     this.header = header;
     this.fn = fn;
+    this.environment = environment;
     this.mode = MODES[header.mode & ~REMOTE]!;
     this.args = args;
     this.isOneCall = this.mode === "apply" || this.mode === "run";
@@ -77,8 +89,8 @@ export class Run implements Answer {
 
   /** The call that is under way has failed. */
   fail(error: unknown): void {
-    explainReferenceError(error, this.fn.spec);
-    trimStack(error);
+    explainReferenceError(error, this.fn.spec, this.environment);
+    trimStack(error, this.environment);
     this.results[this.index] = undefined;
     this.failures.push([this.index, error]);
   }

@@ -45,17 +45,18 @@ export interface WorkerOptions {
  * @throws {SerializationError} If the initializer, its arguments or the scope cannot be sent.
  */
 export function packSetup(options: WorkerOptions): Parcel {
+  const describe = (fn: AnyFunction): FunctionSpec => describeFunction(fn, options.module !== undefined);
   const functions: [string, FunctionSpec][] = [];
   const values: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(options.scope)) {
-    if (typeof value === "function") functions.push([name, describeFunction(value as AnyFunction)]);
+    if (typeof value === "function") functions.push([name, describe(value as AnyFunction)]);
     else values[name] = value;
   }
   const setup: Setup = {
     module: options.module,
     functions,
     values,
-    initializer: options.initializer && describeFunction(options.initializer),
+    initializer: options.initializer && describe(options.initializer),
     initargs: options.initargs,
     maxTasks: options.maxTasks,
     trace: options.trace,

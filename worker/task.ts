@@ -6,6 +6,7 @@
 
 import type { AnyFunction, FunctionSpec } from "../codec/functions.ts";
 import type { Lifecycle, LongCall } from "./lifecycle.ts";
+import { type CallSite, stackHere } from "./call_site.ts";
 import type { NumberTarget } from "../codec/decoder.ts";
 import { thenRefused } from "../codec/foreign.ts";
 import type { KeptParcel } from "./payloads.ts";
@@ -25,7 +26,7 @@ export const REMOTE = 4;
 export const VALUE = 1;
 /** The task failed; the payload is what it threw. */
 export const FAILURE = 2;
-/** The worker holds the task and asks for what it lacks; `detail`: {@linkcode LACKS_ARGUMENTS}, {@linkcode LACKS_FUNCTION}. */
+/** The worker holds the task and asks for what it lacks; `detail`: {@linkcode LACKS_ARGUMENTS} and others. */
 export const FETCH = 3;
 /** The worker ends; `detail`: its exit code. */
 export const BYE = 4;
@@ -36,6 +37,8 @@ export const LAST = 1;
 export const LACKS_FUNCTION = 1;
 /** Detail of a fetch. */
 export const LACKS_ARGUMENTS = 2;
+/** Detail of a fetch: which export of the module the function is. */
+export const LACKS_EXPORT = 4;
 
 /** An encoded value in a message. */
 export interface Parcel {
@@ -147,7 +150,13 @@ export const AT_TARGET: ChunkValue = [undefined, undefined];
 /** How a task ended. `thenable`: the value came from another thread, and a promise would call its `then`. */
 export type Outcome =
   | { readonly ok: true; readonly value: unknown; readonly thenable?: true }
-  | { readonly ok: false; readonly error: unknown; readonly cancelled?: true };
+  | {
+    readonly ok: false;
+    readonly error: unknown;
+    readonly cancelled?: true;
+    /** To be told the stack of whoever gets the error, with which its own ends then. */
+    readonly complete?: ((stack: string) => void) | undefined;
+  };
 
 /** A part of an array of numbers. */
 export interface NumberRange {
@@ -199,6 +208,10 @@ export abstract class Task {
   tries = 0;
   /** Whether it has an outcome. */
   settled = false;
+  /** Where the call was made that it is a part of, if there are several parts. */
+  site: CallSite | undefined = undefined;
+  /** The index of its first item in that call. */
+  first = 0;
 
   constructor(fn: AnyFunction, mode: TaskMode, args: readonly unknown[], limit: number) {
     this.fn = fn;
@@ -238,10 +251,22 @@ export class ToldTask extends Task {
 
 /** What a promise of an outcome is resolved with. One function for both ends: there may be a million of them. */
 export function resolution(outcome: Outcome): unknown {
-  if (!outcome.ok) return Promise.reject(outcome.error);
-  const { value } = outcome;
-  if (typeof value !== "object" || outcome.thenable === undefined) return value;
-  return Promise.reject(thenRefused("the result", "return it in an array, or get it by a call that blocks"));
+  if (outcome.ok) {
+    const { value } = outcome;
+    if (typeof value !== "object" || outcome.thenable === undefined) return value;
+    return Promise.reject(thenRefused("the result", "return it in an array, or get it by a call that blocks"));
+  }
+  const { error, complete } = outcome;
+  if (complete === undefined) return Promise.reject(error);
+  // Two turns later the promise has taken over from the one here: then a stack tells who waits for it.
+  return Promise.resolve().then(nothing).then(() => {
+    complete(stackHere());
+    throw error;
+  });
+}
+
+function nothing(): void {
+  // Only takes a turn.
 }
 
 /** Calls for a part of an array of numbers, which are copied into shared memory if there is room, else into an array. */

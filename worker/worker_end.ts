@@ -5,6 +5,7 @@
  */
 
 import { isDeno } from "../_platform.ts";
+import { standsForRuntime } from "../codec/runtime_functions.ts";
 
 interface Ending {
   Deno?: { exit(code?: number): never; exitCode?: number };
@@ -42,9 +43,11 @@ export function watchForEnd(name: string, farewell: (code: number) => void): (er
     // In browsers the code would run on, and end its task after all: it stands still until it is terminated.
     for (;;) wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
   };
+  standsForRuntime(end);
   if (Deno !== undefined) Deno.exit = end;
   if (process !== undefined) process.exit = end;
   scope.close = () => end(0);
+  standsForRuntime(scope.close);
   const tell = (error: unknown): void => print(`Uncaught error in ${name}, outside of any task:`, error);
   const report = (event: Event, error: unknown): void => {
     event.preventDefault(); // or it would end the worker, and perhaps the program

@@ -15,12 +15,13 @@ import { CallerSleep } from "./caller_sleep.ts";
 import { CallLimits } from "./call_limits.ts";
 import { Crew } from "./crew.ts";
 import type { Encoded } from "../codec/encoder.ts";
+import { ErrorStacks } from "./error_stacks.ts";
 import { Host } from "./host.ts";
 import { IdleTimer } from "./idle_timer.ts";
 import { Lifecycle, type LongCall } from "./lifecycle.ts";
 import { Flight } from "./flight.ts";
 import { Packer } from "./packer.ts";
-import { postKept } from "./payloads.ts";
+import { type KeptParcel, postKept } from "./payloads.ts";
 import { refuseIfStopped, thisThread } from "../sync/_thread.ts";
 import { refuseToBlockForMessages, touchLazyGlobals } from "../_platform.ts";
 import { lost, movedAway, overdue, received, startOverdue, takeTimes, unreadable } from "./outcomes.ts";
@@ -32,6 +33,7 @@ import {
   BYE,
   FETCH,
   LACKS_ARGUMENTS,
+  LACKS_EXPORT,
   LACKS_FUNCTION,
   LAST,
   MODE_NUMBERS,
@@ -52,7 +54,8 @@ export class WorkerScheduler implements Scheduler {
   readonly #setup: Parcel;
   readonly #board = new Board();
   readonly #epoch = performance.timeOrigin + performance.now();
-  readonly #packer = new Packer();
+  readonly #packer: Packer;
+  readonly #stacks: ErrorStacks;
   readonly #replies = new ReplyReader();
   readonly #life = new Lifecycle();
   readonly #queue = new Queue<Task>();
@@ -61,6 +64,8 @@ export class WorkerScheduler implements Scheduler {
   #blocked = false;
   /** Whether this thread is blocked in {@linkcode WorkerScheduler.block} now. */
   #blocking = false;
+  /** Whether something else blocks this thread, and has it run this scheduler. */
+  #blockedElsewhere = false;
   readonly #sleep = new CallerSleep(this.#board, () => this.#hasWork(), () => this.#awake());
   readonly #idle: IdleTimer;
   readonly #limits = new CallLimits(
@@ -96,6 +101,8 @@ export class WorkerScheduler implements Scheduler {
     this.#options = options;
     this.#idle = new IdleTimer(options.idleTimeout, () => this.#endWorkers());
     this.#setup = packSetup(options);
+    this.#packer = new Packer(options.module);
+    this.#stacks = new ErrorStacks(options.scope, this.#packer.firstCall);
     this.#crew = new Crew({
       size: options.size,
       board: this.#board,
@@ -378,7 +385,7 @@ export class WorkerScheduler implements Scheduler {
     }
     if (host.posted.size > 0) host.posted.delete(task);
     const bare = this.#options.trace ? takeTimes(host.number, task, reply, this.#events) : reply;
-    this.#settle(task, received(task, bare));
+    this.#settle(task, this.#stacks.complete(task, received(task, bare)));
   }
 
   /** Workers that ask for arguments get them while more tasks are handed over; whatever else they say is for later. */
@@ -395,6 +402,10 @@ export class WorkerScheduler implements Scheduler {
   #answer(host: Host, seq: number, lacks: number): void {
     const task = this.#flight.get(seq);
     if (task === undefined) return host.post({ type: "drop", seq }, []);
+    if ((lacks & LACKS_EXPORT) !== 0) {
+      const blocked = this.#blocking || this.#blockedElsewhere;
+      return this.#packer.packExport(task, blocked, (kept) => this.#give(host, task, kept));
+    }
     let kept = task.parcel;
     if ((lacks & LACKS_ARGUMENTS) !== 0 && kept !== undefined) {
       task.parcel = undefined;
@@ -402,6 +413,13 @@ export class WorkerScheduler implements Scheduler {
     } else if ((lacks & LACKS_FUNCTION) !== 0) {
       kept = this.#packer.packFunction(task);
     }
+    this.#give(host, task, kept);
+  }
+
+  #give(host: Host, task: Task, kept: KeptParcel | undefined): void {
+    const { seq } = task;
+    if (!this.#crew.hosts.has(host)) return; // it was asked for before that ended
+    if (this.#flight.get(seq) !== task) return host.post({ type: "drop", seq }, []);
     const sent = this.#settleIfThrows(task, () => {
       if (kept === undefined) throw new SerializationError(`Worker '${host.name}' asks for arguments that were sent`);
       postKept(kept, (parcel, transfers) => host.post({ type: "payload", seq, parcel }, transfers));
@@ -577,7 +595,10 @@ export class WorkerScheduler implements Scheduler {
   /** This thread is blocked by something else than this scheduler. */
   readonly #serve = (): void => {
     this.#crew.starts.hurry();
+    this.#packer.answerAll();
+    this.#blockedElsewhere = true;
     do this.#awake(); while (this.#crew.hosts.size > 0 && !this.#sleep.settle());
+    this.#blockedElsewhere = false;
   };
 
   block(done: () => boolean, deadline: number): boolean {
@@ -588,6 +609,7 @@ export class WorkerScheduler implements Scheduler {
       return this.#drain() || done() || this.#shouldHandOver();
     };
     this.#sweep.run();
+    this.#packer.answerAll();
     const outer = this.#blocking;
     this.#blocking = true;
     try {
