@@ -35,6 +35,10 @@ export class Crew {
   #number = 0;
   /** Workers whose start is under way in a call further up. */
   #starting = 0;
+  /** How many wait for the processes that were started on them. */
+  parents = 0;
+  /** How many of those take no more tasks. */
+  #retired = 0;
   /** Those that are to be started later. */
   readonly starts: Starts = new Starts(
     () => this.room,
@@ -58,7 +62,7 @@ export class Crew {
 
   /** How many more it may start. */
   get room(): number {
-    return this.#options.size - this.#hosts.size - this.#starting;
+    return this.#options.size - this.#hosts.size - this.#starting + this.#retired;
   }
 
   /** The number of the first worker among all processes and workers, if there is one. */
@@ -108,6 +112,7 @@ export class Crew {
     let needed = board.unclaimed();
     for (const host of this.#hosts) {
       if (needed <= 0) break;
+      if (host.retired) continue;
       // One that starts, or is done and has not looked again yet, will claim a task without being told.
       const coming = host.desk.sleep === STARTING || (!host.waits && !this.#hasTask(host));
       if (coming || host.wake()) needed--;
@@ -125,7 +130,23 @@ export class Crew {
 
   /** Takes a worker out: whether it was one of them. It is still to be ended. */
   remove(host: Host): boolean {
-    return this.#hosts.delete(host);
+    if (!this.#hosts.delete(host)) return false;
+    if (host.hasChildren) this.parents--;
+    if (host.retired) this.#retired--;
+    return true;
+  }
+
+  /** A worker has begun to wait for the processes that were started on it, or waits no more. */
+  setParent(host: Host, isParent: boolean): void {
+    if (host.hasChildren === isParent || !this.#hosts.has(host)) return;
+    host.hasChildren = isParent;
+    this.parents += isParent ? 1 : -1;
+  }
+
+  /** A worker takes no more tasks, and stays: another may be started in its place. */
+  retire(host: Host): void {
+    if (!host.retired) this.#retired++;
+    host.retired = true;
   }
 
   /** Ends a worker; one that runs code may not stop at once. */
@@ -141,5 +162,6 @@ export class Crew {
     for (const host of this.#hosts) this.end(host);
     this.#options.board.raiseEpoch(); // or one of them might still claim the next task
     this.#hosts.clear();
+    this.parents = this.#retired = 0;
   }
 }

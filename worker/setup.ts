@@ -33,6 +33,8 @@ export interface WorkerOptions {
   readonly idleTimeout: number;
   /** Whether the times of tasks are recorded. */
   readonly trace: boolean;
+  /** Whether the program may end while tasks run. */
+  readonly background?: boolean;
 }
 
 /**
