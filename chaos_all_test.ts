@@ -462,6 +462,8 @@ interface Box {
   readonly cursed: boolean;
   calls: number;
   deaths: number;
+  /** Tasks that may leave an error behind, by which whatever runs then on their worker fails. */
+  strays: number;
   ended: boolean;
   terminated: boolean;
   cancelled: boolean;
@@ -509,6 +511,7 @@ function makeBox(number: number, pick: Draw): Box {
     cursed,
     calls: 0,
     deaths: 0,
+    strays: 0,
     ended: false,
     terminated: false,
     cancelled: false,
@@ -605,6 +608,8 @@ function isRight(call: Call, index: number, value: unknown): boolean {
 }
 
 const REASON = "aborted by step ";
+/** What the tasks throw that leave an error behind. */
+const STRAY = "on purpose, by chaos";
 
 /** Whether an error is one that an item, or the call for it, may end with. */
 function isFitting(call: Call, index: number, error: unknown): boolean {
@@ -615,7 +620,8 @@ function isFitting(call: Call, index: number, error: unknown): boolean {
   if (error instanceof ClosedError) return call.refused || (call.how.startsWith("executor.map") && box.ended);
   if (error instanceof BrokenProcessPoolError) {
     if (box.broken || box.cursed) return true;
-    return !call.refused && (hasKind(chunk, DYING) || (call.moved && box.deaths > 0));
+    const stray = box.strays > 0 && error.cause === STRAY;
+    return !call.refused && (stray || hasKind(chunk, DYING) || (call.moved && box.deaths + box.strays > 0));
   }
   if (call.refused) return false;
   if (error instanceof CancelledError) return box.terminated || box.cancelled || call.cancelled;
@@ -820,6 +826,7 @@ class Chaos {
     const size = large ? (pick(25) === 0 ? pick(300_000) : pick(3000)) : pick(1000);
     if (kind === "unsendableArgument") return [kind, n, size, Symbol("argument")];
     if (isOneOf(DYING, kind)) box.deaths++;
+    if (isOneOf(OUTSIDE, kind)) box.strays++;
     return kind === "echo" || kind === "takes" ? [kind, n, size, makeLoad(n, size)] : [kind, n, size];
   }
 

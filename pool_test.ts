@@ -1081,6 +1081,17 @@ test("A40: pools work inside workers", async () => {
   assertEquals(await pool.apply(nestedMap, [[1, 2, 3]]), [1, 4, 9]);
 });
 
+test("a worker starts other workers one after the other, whatever for", async () => {
+  await using pool = new Pool(4, { module: new URL("./tools/nested_tasks.ts", import.meta.url) });
+  const { startSuccessors, successors } = await import("./tools/nested_tasks.ts");
+  assertEquals(await pool.map(startSuccessors, Object.keys(successors), { chunksize: 1 }), [
+    [2, 3],
+    ["BrokenProcessPoolError", 3],
+    [2, 3],
+    [0, 0],
+  ]);
+});
+
 test("module: exported functions are taken from there, others go by source", async () => {
   const url = new URL("./tools/nested_tasks.ts", import.meta.url);
   const { usesHelper } = await import("./tools/nested_tasks.ts");

@@ -19,13 +19,14 @@
  */
 
 import { BrokenProcessPoolError, InvalidStateError } from "./errors.ts";
-import { checkArgs, checkFunction, checkTimeout, readOnce } from "./_options.ts";
+import { checkArgs, checkBoolean, checkFunction, checkTimeout, readOnce } from "./_options.ts";
 import { refuseInstances } from "./codec/encoder.ts";
 import type { AnyFunction } from "./codec/functions.ts";
 import { checkName, checkPermissions, checkScope, moduleUrl } from "./_worker_options.ts";
 import type { WorkerPermissions } from "./pool_types.ts";
 import { currentProcess, type ProcessInfo } from "./worker/current_process.ts";
-import { ToldTask } from "./worker/task.ts";
+import { thisThread } from "./sync/_thread.ts";
+import { ToldTask, type WorkerEnd } from "./worker/task.ts";
 import { refuseWhileImporting } from "./worker/user_module.ts";
 import { WorkerScheduler } from "./worker/worker_scheduler.ts";
 
@@ -69,6 +70,12 @@ export interface ProcessOptions<A extends readonly unknown[] = readonly unknown[
    * @default "inherit" as much as this program
    */
   permissions?: WorkerPermissions;
+  /**
+   * Whether it ends with the thread that has started it, which else waits for it. See {@linkcode Process.daemon}.
+   *
+   * @default false
+   */
+  daemon?: boolean;
 }
 
 /** The processes started here that have not ended. */
@@ -105,6 +112,11 @@ const TERMINATED = -15;
 export class Process<A extends readonly unknown[] = readonly unknown[]> {
   /** The name. */
   readonly name: string;
+  /**
+   * Whether it ends with the thread that has started it: with the process that it was started in when that ends, or with the worker
+   * of a pool when that is let go. If not, these wait for it. Those that it starts itself are not daemons unless they are told to be.
+   */
+  readonly daemon: boolean;
 
   static {
     refuseInstances(Process.prototype, "Cannot send a process to another thread");
@@ -123,16 +135,26 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
    * @throws {TypeError} If an option is of the wrong type.
    */
   constructor(options: ProcessOptions<A> = {}) {
-    const given: ProcessOptions<A> = readOnce(options, ["target", "args", "name", "module", "scope", "permissions"]);
-    const { target, args, name, module, scope, permissions } = given;
+    const given: ProcessOptions<A> = readOnce(options, [
+      "target",
+      "args",
+      "name",
+      "module",
+      "scope",
+      "permissions",
+      "daemon",
+    ]);
+    const { target, args, name, module, scope, permissions, daemon } = given;
     if (target !== undefined) checkFunction("target", target);
     if (args !== undefined) checkArgs("args", args);
     if (name !== undefined) checkName(name);
     moduleUrl(module);
     checkPermissions(permissions);
     if (scope !== undefined) checkScope(scope);
+    if (daemon !== undefined) checkBoolean("daemon", daemon);
     refuseWhileImporting("a process");
     this.name = name ?? this.nextName();
+    this.daemon = daemon ?? false;
     this.#options = given;
   }
 
@@ -170,12 +192,13 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
       limit: 0,
       idleTimeout: Infinity,
       trace: false,
+      background: this.daemon,
     });
     let refused: unknown;
     let starting = true;
     const task = new ToldTask(target as AnyFunction, "run", args, 0, (outcome) => {
       if (starting && !outcome.ok) refused = outcome.error;
-      else if (this.#exitcode === null) this.#end(outcome.ok ? 0 : this.#failed(outcome.error));
+      else if (this.#exitcode === null) this.#end(outcome.ok ? 0 : this.#failed(outcome.error, outcome.end));
     });
     scheduler.submit(task);
     starting = false;
@@ -187,13 +210,26 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
     this.#scheduler = scheduler;
     this.#pid = scheduler.firstPid;
     active.add(this as unknown as Process);
+    this.#count(1);
     scheduler.close();
   }
 
-  #failed(error: unknown): number {
-    if (error instanceof BrokenProcessPoolError && error.exitCode !== undefined) return error.exitCode;
+  /** Counts it among those that its thread waits for. */
+  #count(by: 1 | -1): void {
+    if (this.daemon) return;
+    const thread = thisThread();
+    thread.children += by;
+    thread.childrenChanged();
+  }
+
+  #failed(error: unknown, end: WorkerEnd | undefined): number {
+    // That its scheduler is broken, since its worker cannot start, does not concern anyone but for the reason.
+    const reason = this.#scheduler?.state === "broken" ? (error as Error).cause : error;
+    const atStart = reason !== error && reason instanceof BrokenProcessPoolError ? reason.exitCode : undefined;
+    const exitcode = end?.exitCode ?? atStart;
+    if (exitcode !== undefined) return exitcode;
     console.error(this.headline());
-    console.error(error);
+    console.error(end?.uncaught === undefined ? reason : end.uncaught[0]);
     return 1;
   }
 
@@ -201,6 +237,7 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
     if (this.#exitcode !== null) return;
     this.#exitcode = exitcode;
     active.delete(this as unknown as Process);
+    this.#count(-1);
     this.#ended.resolve();
   }
 

@@ -18,8 +18,8 @@ import { rejection, test } from "./tools/test_pool.ts";
 
 const scope = globalThis as { ran?: string };
 
-test("a task that replaces what the worker program uses does not get hold of its memory", async () => {
-  await using pool = new Pool(1);
+/** Puts spies in place of all that a task can replace, lets other tasks run, and gives what the spies saw of what is not theirs. */
+async function spyOn(pool: Pool): Promise<string> {
   const spy = (): void => {
     const caught: unknown[] = [];
     Object.assign(globalThis, { caught });
@@ -84,7 +84,7 @@ test("a task that replaces what the worker program uses does not get hold of its
     new Uint8Array(3000),
   ];
   for (let i = 0; i < 20; i++) await pool.apply(work, args).catch(() => {});
-  const found = await pool.apply(() => {
+  return await pool.apply(() => {
     const { caught } = globalThis as unknown as { caught: unknown[] };
     const kinds: string[] = [];
     for (let i = 0; i < caught.length; i++) {
@@ -98,7 +98,48 @@ test("a task that replaces what the worker program uses does not get hold of its
     }
     return `${caught.length > 100} ${kinds}`;
   });
-  assertEquals(found, "true ");
+}
+
+test("a task that replaces what the worker program uses does not get hold of its memory", async () => {
+  await using pool = new Pool(1);
+  assertEquals(await spyOn(pool), "true ");
+});
+
+test("node:worker_threads works in a task, and gives it no way to the worker program", async () => {
+  await using pool = new Pool(1);
+  const chat = async (program: string): Promise<unknown[]> => {
+    const { MessageChannel, receiveMessageOnPort, Worker } = await import("node:worker_threads");
+    const { port1, port2 } = new MessageChannel();
+    port1.postMessage("there");
+    const message = receiveMessageOnPort(port2);
+    port2.close();
+    const worker = new Worker(program, { eval: true, workerData: 7 });
+    const answer = await new Promise((resolve, reject) => worker.on("message", resolve).on("error", reject));
+    await worker.terminate();
+    return [message, answer];
+  };
+  const program = `
+    const { parentPort, workerData } = require("node:worker_threads");
+    parentPort.postMessage(workerData + 1);`;
+  for (let i = 0; i < 2; i++) assertEquals(await pool.apply(chat, [program]), [{ message: "there" }, 8]);
+  assertEquals(await spyOn(pool), "true ");
+});
+
+test("a task can give a port of its own another postMessage(), and not all ports", async () => {
+  await using pool = new Pool(1);
+  const kinds = await pool.apply(() => {
+    const { port1 } = new MessageChannel();
+    port1.postMessage = () => {};
+    const replace = (): void => void (MessagePort.prototype.postMessage = () => {});
+    let refused = "";
+    try {
+      replace();
+    } catch (error) {
+      refused = (error as Error).name;
+    }
+    return [Object.hasOwn(port1, "postMessage"), refused];
+  });
+  assertEquals(kinds, [true, "TypeError"]);
 });
 
 /** What a task may break: of the worker's program, of the runtime, or of neither. */

@@ -61,6 +61,10 @@ export interface ThreadState {
   environment: () => Environment;
   /** Where what bytes cannot hold is left for other threads. */
   readonly office: PostOffice;
+  /** How many processes that were started on this thread have to end before it does. */
+  children: number;
+  /** Told of each change of that number. */
+  childrenChanged: () => void;
   /** The name and number of the process that this thread is; its main thread has none. */
   process: { readonly name: string; readonly pid: number } | undefined;
 }
@@ -86,6 +90,8 @@ export function thisThread(): ThreadState {
       guards: [],
       environment: () => EMPTY_ENVIRONMENT,
       office: new PostOffice(),
+      children: 0,
+      childrenChanged: () => {},
       process: undefined,
     };
     Object.defineProperty(scope, STATE, { value: state });

@@ -1,6 +1,6 @@
 /** Tasks that need imports, for the tests of `module`. */
 
-import { type Lock, Pool, type Queue, SharedArray, type Value } from "../mod.ts";
+import { type Lock, Pool, Process, type Queue, SharedArray, type Value } from "../mod.ts";
 
 function helper(n: number): number {
   return n * 10;
@@ -36,4 +36,39 @@ export async function blockInWorker(held: Lock, never: Lock, ready: Queue<number
     ready.put(1);
     never.acquire();
   });
+}
+
+/** Several workers one after the other, for each reason there is to start another. */
+export const successors: Readonly<Record<string, () => Promise<unknown>>> = {
+  maxTasksPerChild: async () => {
+    await using pool = new Pool({ processes: 1, maxTasksPerChild: 1 });
+    return [await pool.apply(Math.sqrt, [4]), await pool.apply(Math.sqrt, [9])];
+  },
+  "a crash": async () => {
+    await using pool = new Pool(1);
+    const lost = await pool.apply(() => Deno.exit(3)).catch((error) => error.name);
+    return [lost, await pool.apply(Math.sqrt, [9])];
+  },
+  "another pool": async () => {
+    const roots: number[] = [];
+    for (const n of [4, 9]) {
+      await using pool = new Pool(1);
+      roots.push(await pool.apply(Math.sqrt, [n]));
+    }
+    return roots;
+  },
+  processes: async () => {
+    const codes: unknown[] = [];
+    for (let i = 0; i < 2; i++) {
+      const process = new Process();
+      process.start();
+      await process.join();
+      codes.push(process.exitcode);
+    }
+    return codes;
+  },
+};
+
+export async function startSuccessors(why: string): Promise<unknown> {
+  return await successors[why]!();
 }

@@ -33,6 +33,8 @@ export interface CrewOptions {
 interface Callable {
   /** Its words. */
   readonly desk: Desk;
+  /** Whether it takes no more tasks. */
+  readonly retired: boolean;
   /** Whether the last call counted on it. */
   onItsWay: boolean;
   /** Wakes it if it sleeps: whether it did. */
@@ -50,14 +52,14 @@ export function callWorkers(board: Board, workers: Iterable<Callable>): number {
   if (unmet === 0) return 0;
   for (const worker of workers) {
     // Remembered, as it may be about to sleep: it is not to be counted a second time when it is woken from that.
-    worker.onItsWay = worker.desk.sleep === SEARCHING;
+    worker.onItsWay = !worker.retired && worker.desk.sleep === SEARCHING;
     if (worker.onItsWay) unmet--;
   }
   // Those that come soonest first: a worker that starts may still have a long initializer before it.
   for (const state of [PARKED, IDLE]) {
     for (const worker of workers) {
       if (unmet <= 0) return 0;
-      if (worker.onItsWay || worker.desk.sleep !== state || !worker.wake()) continue;
+      if (worker.onItsWay || worker.retired || worker.desk.sleep !== state || !worker.wake()) continue;
       worker.onItsWay = true;
       unmet--;
     }
@@ -78,6 +80,10 @@ export class Crew {
   #lastFailed = 0;
   /** Workers whose start is under way in a call further up. */
   #starting = 0;
+  /** How many wait for the processes that were started on them. */
+  parents = 0;
+  /** How many of those take no more tasks. */
+  #retired = 0;
   /** Those that are to be started later. */
   readonly starts: Starts;
   /** Finds those that do not come. */
@@ -103,7 +109,7 @@ export class Crew {
 
   /** How many more it may start. */
   get room(): number {
-    return this.#options.size - this.#hosts.size - this.#starting;
+    return this.#options.size - this.#hosts.size - this.#starting + this.#retired;
   }
 
   /** The number of the first worker among all processes and workers, if there is one. */
@@ -188,7 +194,23 @@ export class Crew {
 
   /** Takes a worker out: whether it was one of them. It is still to be ended. */
   remove(host: Host): boolean {
-    return this.#hosts.delete(host);
+    if (!this.#hosts.delete(host)) return false;
+    if (host.hasChildren) this.parents--;
+    if (host.retired) this.#retired--;
+    return true;
+  }
+
+  /** A worker has begun to wait for the processes that were started on it, or waits no more. */
+  setParent(host: Host, isParent: boolean): void {
+    if (host.hasChildren === isParent || !this.#hosts.has(host)) return;
+    host.hasChildren = isParent;
+    this.parents += isParent ? 1 : -1;
+  }
+
+  /** A worker takes no more tasks, and stays: another may be started in its place. */
+  retire(host: Host): void {
+    if (!host.retired) this.#retired++;
+    host.retired = true;
   }
 
   /** Ends a worker; one that runs code may not stop at once. */
@@ -204,5 +226,6 @@ export class Crew {
     for (const host of this.#hosts) this.end(host);
     this.#options.board.raiseEpoch(); // or one of them might still claim the next task
     this.#hosts.clear();
+    this.parents = this.#retired = 0;
   }
 }

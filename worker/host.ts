@@ -66,6 +66,10 @@ export class Host {
   readonly known: Set<number> = new Set();
   /** The tasks that were posted to it alone and have not settled. */
   readonly posted: Set<Task> = new Set();
+  /** Whether processes live that were started on the worker, and that it waits for. */
+  hasChildren = false;
+  /** Whether it takes no more tasks. */
+  retired = false;
   readonly #worker: Worker;
   /** Says whether it keeps the program alive, where the runtime can be told. */
   readonly #refer: ((keeps: boolean) => void) | undefined;

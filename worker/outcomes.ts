@@ -5,21 +5,30 @@
  */
 
 import { BrokenProcessPoolError, SerializationError, TimeoutError } from "../errors.ts";
+import { messageOf } from "../codec/error_fields.ts";
 import { hasThen, thenRefused } from "../codec/foreign.ts";
-import { AT_TARGET, type ChunkValue, type Outcome, type Task, type TraceEvent } from "./task.ts";
+import { AT_TARGET, type ChunkValue, type Outcome, type Task, type TraceEvent, type WorkerEnd } from "./task.ts";
 
 function nameOf(task: Task): string {
   return task.name === "" ? "task" : `task '${task.name}'`;
 }
 
+/** How a worker ends by an error that nothing caught; `others`: it has run other tasks, of which the error may be. */
+export function byUncaught(error: unknown, others: boolean): [how: string, end: WorkerEnd] {
+  const whose = others ? ", perhaps of an earlier task" : "";
+  return [`by an error that nothing caught${whose} (${messageOf(error)})`, { exitCode: undefined, uncaught: [error] }];
+}
+
 /** A task whose worker ended. */
-export function lost(worker: string, how: string, task: Task, exitCode: number | undefined): Outcome {
+export function lost(worker: string, how: string, task: Task, end: WorkerEnd): Outcome {
+  const { exitCode, uncaught } = end;
+  const cause = uncaught === undefined ? {} : { cause: uncaught[0] };
   const what = task.name === "" ? "a task" : `the ${nameOf(task)}`;
   // On Deno 2.5 an interruption can come just too late, and ends the worker instead of the call.
   const error = task.limit !== 0 && how.includes("execution terminated")
     ? new TimeoutError(`Worker '${worker}' was ended at the limit of ${task.limit} ms while it ran ${what}`)
-    : new BrokenProcessPoolError(`Worker '${worker}' ended ${how} while it ran ${what}`, { exitCode });
-  return { ok: false, error };
+    : new BrokenProcessPoolError(`Worker '${worker}' ended ${how} while it ran ${what}`, { exitCode, ...cause });
+  return { ok: false, error, end };
 }
 
 /** A task that no worker can read. */

@@ -34,9 +34,11 @@ import {
 import { rememberRuntime } from "../codec/runtime_functions.ts";
 import {
   BYE,
+  CHILDREN,
   FAILURE,
   FETCH,
   type FromWorker,
+  GIVEN_UP,
   type Init,
   LACKS_ARGUMENTS,
   LACKS_EXPORT,
@@ -47,6 +49,7 @@ import {
   type Setup,
   type TaskHeader,
   type ToWorker,
+  UNCAUGHT,
   VALUE,
 } from "./task.ts";
 import { forgetTransfers } from "../codec/transfer.ts";
@@ -103,6 +106,12 @@ class Program {
   #crash: (error?: unknown) => void = () => {};
   /** The task under way. */
   #run: Run | undefined;
+  /** What the last task has called. */
+  #last: FunctionSpec | undefined;
+  /** Whether the target of a process has returned: its end is told once that of its children is known. */
+  #returned = false;
+  /** Whether processes live that were started here, and have to end before this worker does. */
+  #hasChildren = false;
   /** Whether code of this program runs. */
   #inside = false;
   /** Set while calls with a limit are made. */
@@ -149,7 +158,7 @@ class Program {
     this.#replies = new Replies(() => clock() - init.epoch);
     this.#port.onmessage = (event) => this.#enter(() => this.#receive(event.data));
     this.#port.onmessageerror = () => this.#enter(() => this.#lostPayload());
-    this.#hop.port1.onmessage = () => this.#enter(() => this.#pump());
+    this.#hop.port1.onmessage = () => this.#enter(() => this.#returned ? this.#endProcess() : this.#pump());
     this.#enterThread(init);
   }
 
@@ -170,6 +179,7 @@ class Program {
       const slot = init.parent & (SLOTS - 1);
       thread.office.connect(member, { port: init.office, slot, wake: this.#wakeParent }, true);
     };
+    thread.childrenChanged = () => this.#noteChildren(thread.children > 0);
     thread.blocksOn = (board) => this.#post({ type: "blocks", board }, []);
   }
 
@@ -181,10 +191,13 @@ class Program {
   };
 
   async start({ setup: parcel, limit }: Init): Promise<void> {
-    this.#crash = watchForEnd(this.#name, (code) => {
-      this.#retired = true;
-      this.#say(BYE, 0, code, NOTHING_ENCODED);
-      if (this.#started) this.#desk.leave();
+    this.#crash = watchForEnd(this.#name, {
+      farewell: (code) => {
+        this.#retired = true;
+        this.#say(BYE, 0, code, NOTHING_ENCODED);
+        if (this.#started) this.#desk.leave();
+      },
+      uncaught: (error) => this.#uncaught(error),
     });
     try {
       const preparation = new Preparation(this.#desk, this.#epoch, limit, this.#name);
@@ -194,13 +207,32 @@ class Program {
       this.#trace = setup.trace;
       this.#replies.timed = setup.trace;
     } catch (error) {
-      const { bytes, refs } = this.#replies.error(error);
-      this.#post({ type: "broken", parcel: { bytes: bytes.slice().buffer, refs } }, []);
-      return;
+      return this.#sayBroken(this.#replies.error(error));
     }
     this.#free = true;
     this.#started = true;
     this.#enter(() => this.#pump());
+  }
+
+  /** This worker cannot start. */
+  #sayBroken({ bytes, refs }: Encoded): void {
+    this.#post({ type: "broken", parcel: { bytes: bytes.slice().buffer, refs } }, []);
+  }
+
+  /** See `EndListener`. A task that runs has no other end than by this error, if it waits for what has failed. */
+  #uncaught(error: unknown): string | undefined {
+    trimStack(error, this.#environment);
+    const run = this.#run;
+    if (run === undefined && this.#started) {
+      if (this.#last === undefined) return "before any task";
+      return this.#last.name === "" ? "after a task without a name" : `after the task '${this.#last.name}'`;
+    }
+    this.#retired = true;
+    const encoded = this.#replies.uncaught(error);
+    if (run === undefined) this.#sayBroken(encoded);
+    else this.#say(UNCAUGHT, run.header.seq, this.#last === undefined ? 0 : 1, encoded);
+    if (this.#started) this.#desk.leave();
+    return undefined;
   }
 
   /**
@@ -482,8 +514,7 @@ class Program {
       this.#desk.setAwaiting();
       return false;
     }
-    this.#end(run);
-    return true;
+    return this.#end(run);
   }
 
   /** Makes calls without a limit, up to one that throws or gives a promise. False when a result is still to come. */
@@ -589,18 +620,54 @@ class Program {
 
   // Replying.
 
-  #end(run: Run): void {
+  /** True when it has ended, false when that is still to come. */
+  #end(run: Run): boolean {
+    if (run.mode === "run") {
+      if (!this.#returned) return this.#return();
+      run.results[0] = undefined;
+    }
+    let detail = this.#retired ? GIVEN_UP : 0;
     this.#tasks++;
-    if (this.#tasks === this.#maxTasks) this.#retired = true;
+    if (this.#tasks === this.#maxTasks) {
+      this.#retired = true;
+      detail ||= LAST;
+    }
     const { seq } = run.header;
-    const detail = this.#retired ? LAST : 0;
-    if (run.mode === "run") run.results[0] = undefined;
+    this.#last = run.fn.spec;
     const [kind, encoded] = this.#answer(run);
     // Before the caller hears of it, who may have the next task at once: the next look follows, and no code of the user before it.
     if (!this.#checkTurn() && !this.#retired && !this.#hasMail()) this.#search.begin();
     this.#reply(seq, kind, encoded, detail);
     this.#desk.finish();
     this.#run = undefined;
+    return true;
+  }
+
+  /** The target of a process has returned, or thrown. What it has left in this turn of the event loop may still fail. */
+  #return(): false {
+    this.#returned = true;
+    this.#free = false;
+    this.#desk.setAwaiting();
+    // A timer, as Deno 2.5 hands on messages before it tells of a rejection that nothing handles.
+    timers.set()(() => this.#enter(() => this.#endProcess()), 0);
+    return false;
+  }
+
+  /** A process ends after those that it has started. */
+  #endProcess(): void {
+    const run = this.#run;
+    if (run === undefined || this.#hasChildren) return;
+    this.#desk.setBusy();
+    this.#end(run);
+    this.#free = true;
+    this.#pump();
+  }
+
+  #noteChildren(any: boolean): void {
+    if (any === this.#hasChildren) return;
+    this.#hasChildren = any;
+    this.#say(CHILDREN, 0, any ? 1 : 0, NOTHING_ENCODED);
+    if (!any && this.#returned) this.#hop.port2.postMessage(null);
   }
 
   /** What there is to say of a task that has ended. */

@@ -95,6 +95,15 @@ export class Replies {
     return this.value(new SerializationError("Cannot send what the task threw"), answer);
   }
 
+  /** An error that nothing caught, or the text of what cannot be sent. */
+  uncaught(error: unknown): Encoded {
+    try {
+      return this.value(error, undefined);
+    } catch {
+      return isError(error) ? this.error(error) : this.value(messageOf(error), undefined);
+    }
+  }
+
   /** `error`, or what can be told of it when it cannot be sent as it is. */
   #sendable(error: unknown): unknown {
     try {

@@ -6,7 +6,7 @@
 
 import { Decoder, type Source, sourceOf } from "../codec/decoder.ts";
 import { EMPTY_ENVIRONMENT } from "../codec/functions.ts";
-import { AT_TARGET, FAILURE, type Outcome, type Parcel, type Task, VALUE } from "./task.ts";
+import { AT_TARGET, FAILURE, type Outcome, type Parcel, type Task, UNCAUGHT, VALUE } from "./task.ts";
 
 const NO_REFS: readonly unknown[] = [];
 const AT_TARGET_OUTCOME: Outcome = { ok: true, value: AT_TARGET };
@@ -22,7 +22,7 @@ export class ReplyReader {
         return AT_TARGET_OUTCOME;
       }
       const value = this.#decoder.decode(source, at, refs);
-      return kind === FAILURE ? { ok: false, error: value } : { ok: true, value };
+      return kind === FAILURE || kind === UNCAUGHT ? { ok: false, error: value } : { ok: true, value };
     } catch (error) {
       return { ok: false, error };
     }

@@ -31,12 +31,12 @@ export interface WorkerOptions {
   readonly maxTasks: number;
   /** How long each part of the preparation of a worker may take, in milliseconds; 0 for no limit. */
   readonly limit: number;
-  /** Whether its workers let the program end though they have work. */
-  readonly background?: boolean;
   /** How long idle workers are kept, in milliseconds. */
   readonly idleTimeout: number;
   /** Whether the times of tasks are recorded. */
   readonly trace: boolean;
+  /** Whether the program may end while tasks run. */
+  readonly background?: boolean;
 }
 
 /**

@@ -8,8 +8,11 @@ import { isError, readText } from "../codec/error_fields.ts";
 import { type Environment, SCOPE_URL, scopeText, SOURCE_LINE } from "../codec/functions.ts";
 
 /** How the frames of this program are told from others; its address may be very long, and Bun puts something before it. */
-const OURS = `(${import.meta.url.replace("file:///blob:", "blob:").slice(0, 60)}`;
+const OURS = import.meta.url.replace("file:///blob:", "blob:").slice(0, 60);
 
+const FRAME = /^\s+at /;
+/** A frame of the runtime: Deno's start with `ext:`, those of Node and Bun with `node:`; some have no place in a file. */
+const RUNTIMES = /^\s+at (?:.* \()?(?:ext:|node:|native\b|unknown\b)/;
 /** A place in a text that was compiled, as Deno writes it. */
 const COMPILED = /\b(task|function|scope):([^\s:]*), <anonymous>:(\d+):(\d+)/g;
 
@@ -17,15 +20,19 @@ const COMPILED = /\b(task|function|scope):([^\s:]*), <anonymous>:(\d+):(\d+)/g;
 const DEEPEST = 5;
 
 /**
- * Leaves the frames of this program out of a stack, as they say nothing to the user, and counts the lines of a function from its
- * first one. The same for the causes of the error.
+ * Leaves the frames of this program, and those of the runtime that are below the last one of the user, out of a stack, as they say
+ * nothing to the user, and counts the lines of a function from its first one. The same for the causes of the error.
  */
 export function trimStack(error: unknown, environment: Environment, depth = 0): void {
   if (!isError(error)) return;
   const stack = readText(error, "stack");
   const lines = stack.split("\n");
-  const ours = lines.findIndex((line) => line.includes(OURS));
-  const trimmed = (ours > 0 ? lines.slice(0, ours).join("\n") : stack).replace(
+  const ours = lines.findIndex((line) => line.includes(OURS) && FRAME.test(line));
+  const outer = ours > 0 ? ours : lines.length;
+  let end = outer;
+  while (end > 0 && RUNTIMES.test(lines[end - 1]!)) end--;
+  if (!FRAME.test(lines[end - 1] ?? "")) end = outer; // all are the runtime's: better than none
+  const trimmed = lines.slice(0, end).join("\n").replace(
     COMPILED,
     (_, kind: string, name: string, line: string, column: string) =>
       placeIn(kind, name, Number(line), column, environment),

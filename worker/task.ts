@@ -30,9 +30,15 @@ export const FAILURE = 2;
 export const FETCH = 3;
 /** The worker ends; `detail`: its exit code. */
 export const BYE = 4;
+/** The worker ends by the error in the payload, which nothing caught; `detail`: whether it has run other tasks before this one. */
+export const UNCAUGHT = 5;
+/** `detail`: whether processes live that were started on the worker, and that it has to wait for. */
+export const CHILDREN = 6;
 
 /** Detail of a reply: the worker takes no more tasks. */
 export const LAST = 1;
+/** Detail of a reply: the same, and what the worker has started is to end with it. */
+export const GIVEN_UP = 2;
 /** Detail of a fetch. */
 export const LACKS_FUNCTION = 1;
 /** Detail of a fetch. */
@@ -154,9 +160,19 @@ export type Outcome =
     readonly ok: false;
     readonly error: unknown;
     readonly cancelled?: true;
+    /** Of a task that a worker has not answered, since it has ended. */
+    readonly end?: WorkerEnd;
     /** To be told the stack of whoever gets the error, with which its own ends then. */
     readonly complete?: ((stack: string) => void) | undefined;
   };
+
+/** How a worker ended that has not replied. */
+export interface WorkerEnd {
+  /** The exit code that its code gave. */
+  readonly exitCode: number | undefined;
+  /** The error that nothing caught, if it was that: in an array, as it may be anything. */
+  readonly uncaught: readonly [error: unknown] | undefined;
+}
 
 /** A part of an array of numbers. */
 export interface NumberRange {

@@ -91,7 +91,7 @@ class Crowd {
           if (how === "message") send(number);
           return how !== "awake";
         };
-        return { desk, wake, onItsWay: false };
+        return { desk, wake, onItsWay: false, retired: false };
       });
       let count = started;
       say({

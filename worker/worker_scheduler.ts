@@ -24,18 +24,19 @@ import { Packer } from "./packer.ts";
 import { type KeptParcel, postKept } from "./payloads.ts";
 import { refuseIfStopped, thisThread } from "../sync/_thread.ts";
 import { refuseToBlockForMessages, touchLazyGlobals } from "../_platform.ts";
-import { lost, movedAway, overdue, received, startOverdue, takeTimes, unreadable } from "./outcomes.ts";
+import { byUncaught, lost, movedAway, overdue, received, startOverdue, takeTimes, unreadable } from "./outcomes.ts";
 import { ReplyReader } from "./reply_reader.ts";
 import { Queue } from "./queue.ts";
 import { packSetup, type WorkerOptions } from "./setup.ts";
 import { Sweep } from "./sweep.ts";
 import {
   BYE,
+  CHILDREN,
   FETCH,
+  GIVEN_UP,
   LACKS_ARGUMENTS,
   LACKS_EXPORT,
   LACKS_FUNCTION,
-  LAST,
   MODE_NUMBERS,
   type Outcome,
   type Parcel,
@@ -43,6 +44,8 @@ import {
   type SchedulerStats,
   type Task,
   type TraceEvent,
+  UNCAUGHT,
+  type WorkerEnd,
   type WorkerRecord,
 } from "./task.ts";
 
@@ -150,7 +153,7 @@ export class WorkerScheduler implements Scheduler {
     while (this.#crew.room > 0 && this.#crew.start());
     this.#life.refuseUnlessOpen();
     let index = 0;
-    for (const host of [...this.#crew.hosts]) this.#post(host, make(index++));
+    for (const host of [...this.#crew.hosts]) if (!host.retired) this.#post(host, make(index++));
     this.#crew.responses.watch();
     this.#afterWork();
     return index;
@@ -355,7 +358,7 @@ export class WorkerScheduler implements Scheduler {
 
   #read(host: Host, record: DeskRecord): void {
     const { kind, seq, detail, at } = record;
-    if (kind === FETCH || kind === BYE) {
+    if (kind === FETCH || kind === BYE || kind === CHILDREN) {
       host.desk.advance();
       return this.#handle(host, kind, seq, detail, undefined);
     }
@@ -374,10 +377,12 @@ export class WorkerScheduler implements Scheduler {
   }
 
   #handle(host: Host, kind: number, seq: number, detail: number, reply: Outcome | undefined): void {
-    if (kind === BYE) return this.#lose(host, `with code ${detail}`, false, detail);
+    if (kind === BYE) return this.#lose(host, `with code ${detail}`, false, { exitCode: detail, uncaught: undefined });
     if (kind === FETCH) return this.#answer(host, seq, detail);
+    if (kind === CHILDREN) return this.#noteChildren(host, detail > 0);
     const task = this.#flight.get(seq);
-    if (detail === LAST) this.#retire(host, task);
+    if (kind === UNCAUGHT) return this.#loseByError(host, task, reply, detail > 0);
+    if (detail > 0) this.#retire(host, task, detail === GIVEN_UP);
     if (task === undefined || reply === undefined) return;
     if (!host.known.has(task.fnNumber)) {
       host.known.add(task.fnNumber);
@@ -437,18 +442,36 @@ export class WorkerScheduler implements Scheduler {
 
   // Losing workers.
 
-  /** The worker has said that it takes no more tasks. */
-  #retire(host: Host, last: Task | undefined): void {
-    this.#drainHost(host); // what it sent before, by message
-    if (!this.#crew.remove(host)) return;
+  /** The worker has said that it takes no more tasks. It stays as long as it has children, unless it is `givenUp`. */
+  #retire(host: Host, last: Task | undefined, givenUp: boolean): void {
+    this.#drainHost(host); // what it sent before
+    if (!this.#crew.hosts.has(host)) return;
     if (this.#keeper === host) this.#keeper = undefined;
-    host.end();
+    if (host.hasChildren && !givenUp) this.#crew.retire(host);
+    else if (this.#crew.remove(host)) host.end();
     if (last !== undefined) host.posted.delete(last);
-    this.#repost(host.posted);
+    const posted = [...host.posted];
+    host.posted.clear();
+    this.#repost(posted);
+  }
+
+  /** Processes that a worker has started live, or the last has ended. */
+  #noteChildren(host: Host, any: boolean): void {
+    this.#crew.setParent(host, any);
+    if (host.retired && !any) this.#retire(host, undefined, false);
+  }
+
+  /** The worker has said that it ends by an error that nothing caught. */
+  #loseByError(host: Host, task: Task | undefined, reply: Outcome | undefined, others: boolean): void {
+    if (task === undefined || reply === undefined) return this.#lose(host, "by an error that nothing caught");
+    const { trace } = this.#options;
+    const outcome = trace ? takeTimes(host.number, task, reply, this.#events) : reply;
+    const [how, end] = byUncaught(outcome.ok ? outcome.value : outcome.error, others);
+    this.#lose(host, how, false, end);
   }
 
   /** The worker is gone: fails the task it ran, and takes back what it had not begun. */
-  #lose(host: Host, how: string, runsOn = false, exitCode?: number): void {
+  #lose(host: Host, how: string, runsOn = false, end: WorkerEnd = SILENT): void {
     this.#drainHost(host); // replies that it sent before
     if (!this.#crew.remove(host)) return;
     if (this.#keeper === host) this.#keeper = undefined;
@@ -457,7 +480,8 @@ export class WorkerScheduler implements Scheduler {
     const { unbegun, read } = this.#flight.takeBack(host);
     const running = this.#flight.get(host.desk.current);
     const failed: [Task, Outcome][] = [];
-    if (running !== undefined) failed.push([running, lost(host.name, how, running, exitCode)]);
+    const { exitCode } = end;
+    if (running !== undefined) failed.push([running, lost(host.name, how, running, end)]);
     if (read !== undefined && ++read.tries === MOST_TRIES) {
       failed.push([read, unreadable(host.name, how, read, exitCode)]);
     }
@@ -465,7 +489,7 @@ export class WorkerScheduler implements Scheduler {
       const message = `Worker '${host.name}' ended ${how} while it started`;
       this.#crew.startFailed(host.number, new BrokenProcessPoolError(message, { exitCode }));
       if (this.state === "broken") return;
-      for (const task of host.posted) failed.push([task, lost(host.name, how, task, exitCode)]);
+      for (const task of host.posted) failed.push([task, lost(host.name, how, task, end)]);
     }
     if (running === undefined && read === undefined && host.known.size === 0 && !starting) {
       // It has never come to a task. That is chance once, but not again and again.
@@ -498,7 +522,7 @@ export class WorkerScheduler implements Scheduler {
   }
 
   /** Tasks for one worker whose worker is gone go to others. */
-  #repost(tasks: ReadonlySet<Task>): void {
+  #repost(tasks: Iterable<Task>): void {
     for (const task of tasks) {
       if (task.settled || this.state === "terminated" || this.state === "broken") continue;
       if (task.moved) {
@@ -507,7 +531,7 @@ export class WorkerScheduler implements Scheduler {
       }
       this.#flight.leave(task);
       if (this.#crew.room > 0) this.#crew.start();
-      const host = [...this.#crew.hosts].at(-1);
+      const host = [...this.#crew.hosts].findLast((host) => !host.retired);
       if (host !== undefined) this.#post(host, task);
       else this.#settle(task, this.#life.refusal()); // no worker could be started
     }
@@ -551,7 +575,8 @@ export class WorkerScheduler implements Scheduler {
 
   /** Before this thread goes back to its event loop: hears of the next record, and lets go of what is not needed. */
   #afterWork(): void {
-    const pending = this.#flight.size > 0 || this.#queue.size > this.#cancelled || this.#encoding.length > 0;
+    const pending = this.#flight.size > 0 || this.#queue.size > this.#cancelled || this.#encoding.length > 0 ||
+      this.#crew.parents > 0;
     if (this.#life.complete && !pending) this.#endAll();
     if (this.#crew.hosts.size === 0) return;
     this.#idle.set(!pending);
@@ -710,6 +735,8 @@ export class WorkerScheduler implements Scheduler {
   }
 }
 
+/** The end of a worker that has said nothing of it. */
+const SILENT: WorkerEnd = { exitCode: undefined, uncaught: undefined };
 /** So many workers may end while they read a task; then it fails. */
 const MOST_TRIES = 2;
 /** So many workers in a row may end before they have come to a task that is there; then no more are started at once. */

@@ -97,14 +97,54 @@ export const POOL_CHECKS: Record<string, Check> = {
   },
   "Pool: an error outside of any task": async () => {
     await using pool = new Pool(1);
-    await pool.apply(() => {
-      console.error = () => {};
+    const over = new Event();
+    const name = await pool.apply((over: Event) => {
       queueMicrotask(() => {
         throw new Error("left behind");
       });
       void Promise.reject(new Error("left behind"));
-    });
-    equal(await pool.apply(() => new Promise((resolve) => setTimeout(resolve, 20, 4))), 4);
+      setTimeout(() => over.set(), 10);
+      return self.name;
+    }, [over]);
+    await over.waitAsync();
+    equal(await pool.apply(() => new Promise((resolve) => setTimeout(resolve, 20, self.name))), name);
+  },
+  "Pool: an error that nothing catches in a task": async () => {
+    await using pool = new Pool(1);
+    for (const way of ["in a timer", "in a promise"]) {
+      const error = await failure(pool.apply((way: string) => {
+        if (way === "in a promise") void Promise.reject(new RangeError("lost"));
+        else {
+          setTimeout(() => {
+            throw new RangeError("lost");
+          });
+        }
+        return new Promise(() => {});
+      }, [way]));
+      check(error instanceof BrokenProcessPoolError, `it came as ${show(error)}`);
+      check((error as Error).cause instanceof RangeError, `its cause came as ${show((error as Error).cause)}`);
+    }
+    equal(await pool.apply(Math.abs, [-2]), 2);
+  },
+  "Pool: an error that a task's own listener handles": async () => {
+    await using pool = new Pool(1);
+    const heard = await pool.apply(() =>
+      new Promise<string>((resolve) => {
+        let heard = "";
+        for (const type of ["error", "unhandledrejection"]) {
+          addEventListener(type, (event) => {
+            event.preventDefault();
+            heard += type[0];
+            if (heard.length === 2) resolve(heard);
+          });
+        }
+        void Promise.reject(new Error("handled"));
+        setTimeout(() => {
+          throw new Error("handled");
+        });
+      })
+    );
+    equal(heard, "ue");
   },
   "Pool: an initializer that throws": async () => {
     await using pool = new Pool(1, {
