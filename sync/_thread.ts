@@ -34,6 +34,14 @@ export interface Waiter {
   fail(error: unknown): void;
 }
 
+/** Who on a thread has a reentrant lock, and how often. */
+export interface Ownership {
+  /** Any code of the thread, by blocking; one of its flows, by awaiting; or whoever has the guard of such a flow. */
+  readonly by: "thread" | "flow" | "guard";
+  /** How often. */
+  depth: number;
+}
+
 interface Group {
   readonly place: WaitPlace;
   readonly waiters: Set<Waiter>;
@@ -154,6 +162,8 @@ export class Member {
   readonly registry: Registry;
   /** What is waited for in the event loop of this thread, by the place. */
   readonly groups: Map<number, Group> = new Map();
+  /** The reentrant locks that this thread holds, by their numbers. */
+  readonly owned: Map<number, Ownership> = new Map();
   /** The slot of this thread. */
   readonly slot: number;
   /** The ID of this thread: what a lock that it holds says. */
@@ -189,6 +199,7 @@ export class Member {
   /** See {@linkcode afterInterruption}. */
   rename(): void {
     this.id = this.registry.rename(this.id);
+    this.owned.clear();
     this.listen(true);
   }
 

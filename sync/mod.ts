@@ -26,7 +26,7 @@
  */
 
 export type { AcquireOptions, AsyncAcquireOptions, AsyncWaitOptions, WaitOptions } from "./_wait.ts";
-export type { AsyncHeld, Held } from "./_held.ts";
+export type { AsyncHeld, Held, ReentrantAsyncHeld } from "./_held.ts";
 export type { Handle } from "../codec/shared.ts";
 export type { BigIntType, IntegerType, NumberType, SharedType, StringType, ValueOf, ViewOf } from "./_types.ts";
 export { Barrier, type BarrierOptions } from "./barrier.ts";
