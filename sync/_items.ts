@@ -86,6 +86,11 @@ export class Items {
     }
   }
 
+  /** Whether there is a record that could not be unpacked without the event loop. */
+  get hasLeft(): boolean {
+    return this.#left.length > 0;
+  }
+
   /** A record that could not be unpacked without the event loop. */
   takeLeft(): RingRecord | undefined {
     return this.#left.length === 0 ? undefined : this.#left.shift();
