@@ -4,14 +4,14 @@
  *
  * Each thread has a line to the thread that has started it, so requests go up to the one without such a line, which keeps
  * what was left, and the answers come down again. The lines have no listeners: they are read whenever the thread wakes from
- * a wait of any kind, blocked or not. In browsers, where only a listener reads a port, they have one.
+ * a wait of any kind, blocked or not; each letter rings its bell. In browsers, where only a listener reads a port, they have one.
  *
  * @module
  */
 
 import { hasNodeModules } from "../_platform.ts";
 import { SerializationError } from "../errors.ts";
-import type { Member } from "./_thread.ts";
+import type { Member, WaitPlace } from "./_thread.ts";
 
 /** A port between a thread and one that it has started. */
 export interface Line {
@@ -41,6 +41,9 @@ export function receiveMessage(port: MessagePort): { message: unknown } | undefi
   }
   return receive(port);
 }
+
+/** Where a thread waits for answers that it is to hand on. */
+const ANSWERS: WaitPlace = { key: -0.5, forAll: true, enter: () => {}, leave: () => {}, rung: () => true };
 
 type Sent = Letter & { readonly from: number };
 
@@ -123,9 +126,18 @@ export class PostOffice {
     return undefined;
   }
 
+  /** Whether something has come since it was read last. */
+  get hasLetters(): boolean {
+    return this.#letters !== this.#read;
+  }
+
+  get #letters(): number {
+    return this.#member?.registry.letters(this.#member.slot) ?? 0;
+  }
+
   /** Reads what has come, and hands it on. */
   serve(): void {
-    const letters = this.#member?.registry.letters(this.#member.slot) ?? 0;
+    const letters = this.#letters;
     if (letters === this.#read) return;
     this.#read = letters;
     if (this.parent !== undefined) this.#serveLine(this.parent);
@@ -153,7 +165,15 @@ export class PostOffice {
       return this.#post(line, { type: "answer", ticket, things });
     }
     this.#claims.set(ticket, line);
-    if (!this.isRoot) this.#post(this.#up(), { type: "claim", ticket });
+    if (this.isRoot) return;
+    this.#post(this.#up(), { type: "claim", ticket });
+    this.#listen();
+  }
+
+  /** Nothing but its bell tells this thread of an answer: so its event loop listens to that until all have come. */
+  #listen(): void {
+    const over = (): boolean => ![...this.#claims.values()].some((line) => this.#children.has(line));
+    this.#member!.add(ANSWERS, { attempt: over, done: () => {}, fail: () => {} });
   }
 
   #keep(ticket: number, things: readonly unknown[]): void {

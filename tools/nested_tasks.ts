@@ -37,3 +37,15 @@ export async function blockInWorker(held: Lock, never: Lock, ready: Queue<number
     never.acquire();
   });
 }
+
+const takeLock = (queue: Queue<Lock>): string => String(queue.get());
+
+export async function takeInWorker(queue: Queue<Lock>): Promise<string> {
+  await using pool = new Pool(1);
+  return await pool.apply(takeLock, [queue]);
+}
+
+export function takeInWorkerBlocking(queue: Queue<Lock>): string {
+  using pool = new Pool(1);
+  return pool.applySync(takeLock, [queue]);
+}

@@ -27,7 +27,7 @@ const SPIN = 0.01;
  *
  *   0 HEAD     epoch (8 bits) | index of the next slot to claim (24 bits)
  *   1 TAIL     index of the next slot to fill (24 bits); written by the caller alone
- *   2 CALLER   AWAKE | WAITING (on this word) | LISTENING (for a message)
+ *   2 CALLER   AWAKE | WAITING (on this word, or blocked on its bell) | LISTENING (for a message)
  *   16 …       SLOTS × 8 words: STATE, SEQ, FN, MODE, LIMIT, LENGTH, PLACE (of the payload, in bytes), -
  *   then       SLOTS × PAYLOAD bytes
  *   then       ARENA bytes, for larger payloads: see `arena.ts`
@@ -221,12 +221,7 @@ export class Board {
     store(this.#words, CALLER, state);
   }
 
-  /** Caller: blocks until a worker has something to say, at most `timeout` milliseconds. */
-  waitForWorkers(timeout: number): void {
-    wait(this.#words, CALLER, WAITING, timeout);
-  }
-
-  /** Caller: the same without blocking; undefined when there is something already. */
+  /** Caller: waits, without blocking, until a worker has something to say; undefined when there is something already. */
   waitForWorkersAsync(): Promise<unknown> | undefined {
     const result = Atomics.waitAsync(this.#words, CALLER, WAITING);
     return result.async ? result.value : undefined;
