@@ -71,6 +71,8 @@ export interface ThreadState {
   readonly office: PostOffice;
   /** The name and number of the process that this thread is; its main thread has none. */
   process: { readonly name: string; readonly pid: number } | undefined;
+  /** How many calls of `shared()` are making an object. */
+  naming: number;
 }
 
 const STATE = Symbol.for("@manycore/parallel/thread");
@@ -95,6 +97,7 @@ export function thisThread(): ThreadState {
       environment: () => EMPTY_ENVIRONMENT,
       office: new PostOffice(),
       process: undefined,
+      naming: 0,
     };
     Object.defineProperty(scope, STATE, { value: state });
   }
@@ -132,6 +135,7 @@ export function memberOf(memory?: SharedArrayBuffer): Member {
 export function afterInterruption(): void {
   const thread = thisThread();
   for (const guard of thread.guards.splice(0)) guard.abandon();
+  thread.naming = 0;
   for (const member of thread.members.values()) {
     member.rename();
     thread.joined(member);

@@ -37,5 +37,6 @@ export { Connection, Pipe, type PipeOptions } from "./pipe.ts";
 export { JoinableQueue, Queue } from "./queue.ts";
 export { RLock } from "./rlock.ts";
 export { BoundedSemaphore, Semaphore } from "./semaphore.ts";
+export { type AsyncSharedOptions, shared, sharedAsync, type SharedOptions } from "./shared.ts";
 export { SharedArray, SharedArray as Array } from "./shared_array.ts";
 export { type SharedValueOptions, Value } from "./value.ts";

@@ -20,12 +20,13 @@ function fix(holder: object, key: string | symbol): void {
 /** The same, but heirs of `holder` can have their own by assignment, which a property that is read-only would refuse to them. */
 function fixForHeirs(holder: object, key: string): void {
   const { value } = Reflect.getOwnPropertyDescriptor(holder, key)!;
-  Object.defineProperty(holder, key, {
+  const { defineProperty } = Object; // kept, as a task may put another in its place, and would be given the heir
+  defineProperty(holder, key, {
     configurable: false,
     get: () => value,
     set(this: object, own: unknown) {
       if (this === holder) throw new TypeError(`Cannot replace '${key}' in a worker`);
-      Object.defineProperty(this, key, { value: own, writable: true, enumerable: true, configurable: true });
+      defineProperty(this, key, { value: own, writable: true, enumerable: true, configurable: true });
     },
   });
 }
@@ -38,5 +39,6 @@ export function lockDown(): void {
   for (const key of Reflect.ownKeys(DataView.prototype)) fix(DataView.prototype, key);
   for (const key of ["byteLength", "grow"]) fix(SharedArrayBuffer.prototype, key);
   for (const name of CONSTRUCTORS) fix(globalThis, name);
-  fix(MessagePort.prototype, "postMessage");
+  // Deno gives each port one of its own, by assignment, once `node:worker_threads` is in use.
+  fixForHeirs(MessagePort.prototype, "postMessage");
 }

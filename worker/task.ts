@@ -6,6 +6,7 @@
 
 import type { AnyFunction, FunctionSpec } from "../codec/functions.ts";
 import type { Lifecycle, LongCall } from "./lifecycle.ts";
+import type { Handle } from "../codec/shared.ts";
 import type { NumberTarget } from "../codec/decoder.ts";
 import type { KeptParcel } from "./payloads.ts";
 import { type Resolvable, resolvable } from "./resolvable.ts";
@@ -107,6 +108,8 @@ export interface Init {
   readonly parent: number;
   /** The number of the worker among all processes and workers. */
   readonly pid: number;
+  /** The shared objects that have a name so far. */
+  readonly named: ReadonlyMap<string, Handle>;
   /** The worker's end of its line to the post office. */
   readonly office: MessagePort;
 }
