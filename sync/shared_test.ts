@@ -29,27 +29,26 @@ test("a name gives one object in one thread, whatever else is asked to make it",
 
 test("many threads that ask for a name at the same moment get one object, made once", async () => {
   const ROUNDS = 40;
-  const scope = { shared, Value, ROUNDS, barrier: new Barrier(4), makes: new Value("i") };
+  // It takes long enough for the others to come meanwhile.
+  const make = (): Value<"i"> => {
+    makes.add(1);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    return new Value("i");
+  };
+  const scope = { shared, Value, ROUNDS, make, barrier: new Barrier(4), makes: new Value("i") };
   const { barrier, makes } = scope;
   await using pool = new Pool(3, { scope });
   const workers = pool.map(
     () => {
       for (let round = 0; round < ROUNDS; round++) {
         barrier.wait();
-        shared(`test/many/${round}`, () => {
-          makes.add(1);
-          return new Value("i");
-        }).add(1);
+        shared(`test/many/${round}`, make).add(1);
       }
     },
     Array(3),
     { chunksize: 1 },
   );
   workers.catch(() => barrier.abort());
-  const make = (): Value<"i"> => {
-    makes.add(1);
-    return new Value("i");
-  };
   for (let round = 0; round < ROUNDS; round++) {
     const name = `test/many/${round}`;
     if (round % 2 === 0) barrier.wait();
