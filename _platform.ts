@@ -40,6 +40,15 @@ export function hasNodeModules(): boolean {
   return isDeno() || (globalThis as Runtime).process?.getBuiltinModule !== undefined;
 }
 
+/** Whether this is the main thread of the program. */
+export function isMainThread(): boolean {
+  const { Bun, WorkerGlobalScope } = globalThis as {
+    Bun?: { readonly isMainThread?: boolean };
+    WorkerGlobalScope?: unknown;
+  };
+  return Bun?.isMainThread ?? WorkerGlobalScope === undefined;
+}
+
 const { wait } = Atomics; // taken before any task runs
 let blocks: boolean | undefined;
 

@@ -9,6 +9,7 @@ import { HANDLE, type Handle, registerShared } from "../codec/shared.ts";
 import { registerLibraryFunction } from "../codec/functions.ts";
 import type { AnyFunction } from "../codec/functions.ts";
 import { show } from "../_options.ts";
+import { warnIfImporting } from "./_importing.ts";
 import { REGISTRY } from "./_registry.ts";
 import { type Member, memberOf } from "./_thread.ts";
 
@@ -50,6 +51,7 @@ export class Cell {
       this.words = new Int32Array(handle.memory[0]!);
     } else {
       this.member = memberOf();
+      warnIfImporting(kind, this.member.registry);
       const memory = new SharedArrayBuffer((FIRST + size) * 4);
       this.words = new Int32Array(memory);
       this.words[PLACE] = this.member.registry.nextPlace();

@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { Mutex } from "./_mutex.ts";
 import type { AsyncAcquireOptions } from "./_wait.ts";
 
 /** What can be acquired and released. */
@@ -27,6 +26,25 @@ export interface Held extends Disposable {
 export interface AsyncHeld extends AsyncDisposable {
   /** Gives it back earlier; the end of the block then does nothing. */
   release(): void;
+}
+
+/** An awaiting hold of an `RLock`: the lock belongs to this guard, which alone can hold it again. */
+export interface ReentrantAsyncHeld extends AsyncHeld {
+  /**
+   * Gives the lock back once.
+   *
+   * @throws {InvalidStateError} If the lock is not this guard's: while `waitAsync()` of a condition has released it, or after
+   * an interruption at a time limit.
+   */
+  release(): void;
+  /**
+   * Holds the lock once more, for what is called by the one who has the guard. It never waits.
+   *
+   * @param options A signal that has not aborted.
+   * @returns A guard of its own: the lock is free when all of them have been released.
+   * @throws {InvalidStateError} If this guard was released, or the lock is not its.
+   */
+  holdAsync(options?: { signal?: AbortSignal }): Promise<ReentrantAsyncHeld>;
 }
 
 class Hold implements Held, AsyncHeld {
@@ -66,12 +84,14 @@ export async function holdAsync(target: Acquirable, signal: AbortSignal | undefi
 
 /** What a condition does with its lock. */
 export interface LockCore {
-  /** The lock itself. */
-  readonly mutex: Mutex;
-  /** Gives it back however often it was acquired, and gives that number. */
-  releaseAll(): number;
-  /** Acquired again: as often as before. */
-  restore(depth: number): void;
+  /** Whether this thread holds it. */
+  readonly mine: boolean;
+  /** Gives it back, however often it was acquired. Gives what makes it held in the same way, once it is acquired again. */
+  releaseAll(): () => void;
+  /** Acquires it again, blocking. */
+  reacquire(restore: () => void): void;
+  /** The same in the event loop. */
+  reacquireAsync(restore: () => void): Promise<void>;
 }
 
 type CoreReader = (lock: object) => LockCore | undefined;

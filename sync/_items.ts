@@ -116,6 +116,11 @@ export class Items {
     }
   }
 
+  /** Whether there is a record that could not be unpacked without the event loop. */
+  get hasLeft(): boolean {
+    return this.#left.length > 0;
+  }
+
   /** A record that could not be unpacked without the event loop. */
   takeLeft(): RingRecord | undefined {
     return this.#left.length === 0 ? undefined : this.#left.shift();
@@ -150,6 +155,6 @@ export function kept(item: PackedItem): PackedItem {
 }
 
 /** The answer wakes this thread without knowing what for. */
-function anywhere(ticket: number): WaitPlace {
+export function anywhere(ticket: number): WaitPlace {
   return { key: -ticket, forAll: true, enter: () => {}, leave: () => {}, rung: () => true };
 }

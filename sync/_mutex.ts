@@ -65,12 +65,23 @@ export class Mutex {
     return waitFor(this.#member, this.#waiting, this.#attempt, timeout, "'acquireAsync()'");
   }
 
-  /** The same, waiting in the event loop. */
-  acquireAsync(timeout: number, signal: AbortSignal | undefined): Promise<boolean> {
+  /**
+   * The same, waiting in the event loop. `taken` is called as soon as it is taken: before anything else of this thread runs,
+   * whereas the promise tells of it a microtask later.
+   */
+  acquireAsync(timeout: number, signal: AbortSignal | undefined, taken?: () => void): Promise<boolean> {
     if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.tryAcquire()) return Promise.resolve(true);
+    if (this.tryAcquire()) {
+      taken?.();
+      return Promise.resolve(true);
+    }
     if (!(timeout > 0)) return Promise.resolve(false);
-    return waitForAsync(this.#member, this.#waiting, this.#attempt, timeout, signal);
+    const attempt = taken === undefined ? this.#attempt : (): boolean => {
+      if (!this.#attempt()) return false;
+      taken();
+      return true;
+    };
+    return waitForAsync(this.#member, this.#waiting, attempt, timeout, signal);
   }
 
   /** One that waits takes it if it can, or leaves word that it waits. */

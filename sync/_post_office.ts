@@ -4,14 +4,16 @@
  *
  * Each thread has a line to the thread that has started it, so requests go up to the one without such a line, which keeps
  * what was left, and the answers come down again. The lines have no listeners: they are read whenever the thread wakes from
- * a wait of any kind, blocked or not. In browsers, where only a listener reads a port, they have one.
+ * a wait of any kind, blocked or not; each letter rings its bell. In browsers, where only a listener reads a port, they have one.
  *
  * @module
  */
 
-import { hasNodeModules } from "../_platform.ts";
+import { hasNodeModules, isMainThread } from "../_platform.ts";
+import type { Handle } from "../codec/shared.ts";
 import { SerializationError } from "../errors.ts";
-import type { Member } from "./_thread.ts";
+import { type Named, type NameQuestion, Names } from "./_names.ts";
+import type { Member, WaitPlace } from "./_thread.ts";
 
 /** A port between a thread and one that it has started. */
 export interface Line {
@@ -27,6 +29,7 @@ type Letter =
   | { readonly type: "deposit"; readonly ticket: number; readonly things: readonly unknown[] }
   | { readonly type: "claim"; readonly ticket: number }
   | { readonly type: "withdraw"; readonly ticket: number }
+  | { readonly type: "name"; readonly ticket: number; readonly question: NameQuestion }
   | { readonly type: "answer"; readonly ticket: number; readonly things: readonly unknown[] };
 
 type Receive = (port: MessagePort) => { message: unknown } | undefined;
@@ -42,6 +45,9 @@ export function receiveMessage(port: MessagePort): { message: unknown } | undefi
   return receive(port);
 }
 
+/** Where a thread waits for answers that it is to hand on. */
+const ANSWERS: WaitPlace = { key: -0.5, forAll: true, enter: () => {}, leave: () => {}, rung: () => true };
+
 type Sent = Letter & { readonly from: number };
 
 /** What this thread keeps, and hands on, for others. */
@@ -50,12 +56,17 @@ export class PostOffice {
   isRoot = false;
   /** The line to the thread that has started this one. */
   parent: Line | undefined;
+  /** The objects that have a name, as far as this thread knows; told to each that it starts. */
+  readonly made: Map<string, Handle> = new Map();
+  readonly #names = new Names();
   readonly #children = new Set<Line>();
   /** What was left and not fetched; elsewhere than at the root, what has come for this thread. */
   readonly #kept = new Map<number, readonly unknown[]>();
   /** Who is to get what has not come yet. */
   readonly #claims = new Map<number, Line>();
   readonly #asked = new Set<number>();
+  /** Answers that nobody waits for any more. */
+  readonly #forgotten = new Set<number>();
   #member: Member | undefined;
   #read = 0;
 
@@ -123,9 +134,44 @@ export class PostOffice {
     return undefined;
   }
 
+  /** Asks what there is under a name. The answer can be claimed by the ticket: nothing if this is no thread of the program. */
+  ask(ticket: number, question: NameQuestion): void {
+    if (this.parent === undefined) return this.#keep(ticket, this.#answer(question));
+    this.#asked.add(ticket);
+    this.#post(this.parent, { type: "name", ticket, question });
+  }
+
+  /** Nobody waits for an answer any more. */
+  forget(ticket: number): void {
+    if (!this.#kept.delete(ticket)) this.#forgotten.add(ticket);
+    this.#asked.delete(ticket);
+  }
+
+  #answer(question: NameQuestion): readonly Named[] {
+    return isMainThread() ? [this.#names.answer(question)] : [];
+  }
+
+  #serveQuestion(ticket: number, question: NameQuestion, line: Line): void {
+    if (this.parent === undefined) {
+      return this.#post(line, { type: "answer", ticket, things: this.#answer(question) });
+    }
+    this.#claims.set(ticket, line);
+    this.#post(this.parent, { type: "name", ticket, question });
+    this.#listen();
+  }
+
+  /** Whether something has come since it was read last. */
+  get hasLetters(): boolean {
+    return this.#letters !== this.#read;
+  }
+
+  get #letters(): number {
+    return this.#member?.registry.letters(this.#member.slot) ?? 0;
+  }
+
   /** Reads what has come, and hands it on. */
   serve(): void {
-    const letters = this.#member?.registry.letters(this.#member.slot) ?? 0;
+    const letters = this.#letters;
     if (letters === this.#read) return;
     this.#read = letters;
     if (this.parent !== undefined) this.#serveLine(this.parent);
@@ -141,6 +187,7 @@ export class PostOffice {
   #take(line: Line, letter: Sent): void {
     line.slot = letter.from;
     if (letter.type === "claim") this.#serveClaim(letter.ticket, line);
+    else if (letter.type === "name") this.#serveQuestion(letter.ticket, letter.question, line);
     else if (letter.type === "withdraw") this.withdraw(letter.ticket);
     else if (letter.type === "answer" || this.isRoot) this.#keep(letter.ticket, letter.things);
     else this.#post(this.#up(), letter);
@@ -153,10 +200,19 @@ export class PostOffice {
       return this.#post(line, { type: "answer", ticket, things });
     }
     this.#claims.set(ticket, line);
-    if (!this.isRoot) this.#post(this.#up(), { type: "claim", ticket });
+    if (this.isRoot) return;
+    this.#post(this.#up(), { type: "claim", ticket });
+    this.#listen();
+  }
+
+  /** Nothing but its bell tells this thread of an answer: so its event loop listens to that until all have come. */
+  #listen(): void {
+    const over = (): boolean => ![...this.#claims.values()].some((line) => this.#children.has(line));
+    this.#member!.add(ANSWERS, { attempt: over, done: () => {}, fail: () => {} });
   }
 
   #keep(ticket: number, things: readonly unknown[]): void {
+    if (this.#forgotten.delete(ticket)) return;
     const line = this.#claims.get(ticket);
     if (line === undefined) {
       this.#kept.set(ticket, things);

@@ -17,6 +17,7 @@ import { atomics } from "./_atomics.ts";
  *   5 PLACES       the last number given to a shared object
  *   6 TICKETS      the last number given to a deposit, see _post_office.ts
  *   7 LAST DEATH   when the last of them ended, in milliseconds, modulo 2 ** 32
+ *   8 WARNED       whether a worker has warned of objects that each worker makes anew
  *   16 …           SLOTS × 8 words: ID, BELL, GENERATION, PARENT, LETTERS, -, -, -
  *
  * ID is 0, or generation << 9 | slot. It never comes twice, so that a word that holds an ID tells for ever whether that
@@ -29,6 +30,7 @@ const NUMBERS = 4;
 const PLACES = 5;
 const TICKETS = 6;
 const LAST_DEATH = 7;
+const WARNED = 8;
 const TABLE = 16;
 const WORDS = 8;
 const ID = 0;
@@ -198,6 +200,11 @@ export class Registry {
   /** A number for a shared object. */
   nextPlace(): number {
     return (atomics.add(this.#words, PLACES, 1) + 1) >>> 0;
+  }
+
+  /** Whether nobody has asked this before. */
+  warnsFirst(): boolean {
+    return atomics.compareExchange(this.#words, WARNED, 0, 1) === 0;
   }
 
   /** A number for a deposit. */

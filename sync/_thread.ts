@@ -34,6 +34,14 @@ export interface Waiter {
   fail(error: unknown): void;
 }
 
+/** Who on a thread has a reentrant lock, and how often. */
+export interface Ownership {
+  /** Any code of the thread, by blocking; one of its flows, by awaiting; or whoever has the guard of such a flow. */
+  readonly by: "thread" | "flow" | "guard";
+  /** How often. */
+  depth: number;
+}
+
 interface Group {
   readonly place: WaitPlace;
   readonly waiters: Set<Waiter>;
@@ -67,6 +75,8 @@ export interface ThreadState {
   childrenChanged: () => void;
   /** The name and number of the process that this thread is; its main thread has none. */
   process: { readonly name: string; readonly pid: number } | undefined;
+  /** How many calls of `shared()` are making an object. */
+  naming: number;
 }
 
 const STATE = Symbol.for("@manycore/parallel/thread");
@@ -93,6 +103,7 @@ export function thisThread(): ThreadState {
       children: 0,
       childrenChanged: () => {},
       process: undefined,
+      naming: 0,
     };
     Object.defineProperty(scope, STATE, { value: state });
   }
@@ -130,6 +141,7 @@ export function memberOf(memory?: SharedArrayBuffer): Member {
 export function afterInterruption(): void {
   const thread = thisThread();
   for (const guard of thread.guards.splice(0)) guard.abandon();
+  thread.naming = 0;
   for (const member of thread.members.values()) {
     member.rename();
     thread.joined(member);
@@ -160,6 +172,8 @@ export class Member {
   readonly registry: Registry;
   /** What is waited for in the event loop of this thread, by the place. */
   readonly groups: Map<number, Group> = new Map();
+  /** The reentrant locks that this thread holds, by their numbers. */
+  readonly owned: Map<number, Ownership> = new Map();
   /** The slot of this thread. */
   readonly slot: number;
   /** The ID of this thread: what a lock that it holds says. */
@@ -195,6 +209,7 @@ export class Member {
   /** See {@linkcode afterInterruption}. */
   rename(): void {
     this.id = this.registry.rename(this.id);
+    this.owned.clear();
     this.listen(true);
   }
 

@@ -21,10 +21,10 @@
 import { refuseToBlock } from "../_platform.ts";
 import { InvalidStateError } from "../errors.ts";
 import { checkFunction, checkOptions, checkSignal, checkTimeout, show } from "../_options.ts";
-import { reviveShared } from "../codec/shared.ts";
+import { handleOf, reviveShared } from "../codec/shared.ts";
 import { atomics } from "./_atomics.ts";
 import { Cell, checkHandle, dataOf, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
-import { type AsyncHeld, coreOf, type Held, hold, holdAsync, type LockCore } from "./_held.ts";
+import { type AsyncHeld, coreOf, type Held, type LockCore } from "./_held.ts";
 import type { Lock } from "./lock.ts";
 import { ownLock } from "./_own_lock.ts";
 import { SLOTS } from "./_registry.ts";
@@ -55,8 +55,10 @@ const MOST_WAITS = 0x7fff;
 /**
  * Lets threads that hold a lock wait until another says that something has changed.
  *
- * Blocking forms may be used on every thread. A thread that was notified goes on once it has the lock again; there are no
- * wake-ups without a notification, and a notification that nobody waits for is not kept.
+ * Blocking forms may be used on every thread. Whoever was notified goes on once it has the lock again, as it had it before;
+ * there are no wake-ups without a notification, and a notification that nobody waits for is not kept. Several asynchronous
+ * functions of one thread can wait here like several threads; whether the one that waits or notifies is the one that holds
+ * the lock is checked for the thread only.
  *
  * Source: `multiprocessing.Condition`.
  *
@@ -127,39 +129,38 @@ export class Condition {
     return new Condition(checkHandle("Condition", handle));
   }
 
-  /** Acquires the lock, as {@linkcode Lock.acquire} does. */
+  /** Acquires the lock, as {@linkcode Lock.acquire} or {@linkcode RLock.acquire} does. */
   acquire(options?: AcquireOptions): boolean {
     return this.#lock.acquire(options);
   }
 
-  /** Acquires the lock, as {@linkcode Lock.acquireAsync} does. */
+  /** Acquires the lock, as {@linkcode Lock.acquireAsync} or {@linkcode RLock.acquireAsync} does. */
   acquireAsync(options?: AsyncAcquireOptions): Promise<boolean> {
     return this.#lock.acquireAsync(options);
   }
 
-  /** Releases the lock. */
+  /** Releases the lock once, after `acquire()` or `acquireAsync()`; a guard of `holdAsync()` has a `release()` of its own. */
   release(): void {
     this.#lock.release();
   }
 
   /** Acquires the lock until the end of the block: `using _ = condition.hold()`. */
   hold(): Held {
-    return hold(this);
+    return this.#lock.hold();
   }
 
   /** The same without blocking: `await using _ = await condition.holdAsync()`. */
-  holdAsync(options: { signal?: AbortSignal } = {}): Promise<AsyncHeld> {
-    checkOptions(options);
-    return holdAsync(this, options.signal);
+  holdAsync(options?: { signal?: AbortSignal }): Promise<AsyncHeld> {
+    return this.#lock.holdAsync(options);
   }
 
   #refuseUnlessHeld(what: string): void {
-    if (this.#core.mutex.mine) return;
+    if (this.#core.mine) return;
     throw new InvalidStateError(`Cannot ${what} as this thread does not hold the lock of the condition`);
   }
 
-  /** Counts a wait, and releases the lock. Gives how often it was held. */
-  #begin(): number {
+  /** Counts a wait, and releases the lock. Gives what makes it held as before. */
+  #begin(): () => void {
     const { words, member } = this.#cell;
     enlist(words, member, this.#place.key);
     const at = COUNTS + member.slot;
@@ -207,10 +208,9 @@ export class Condition {
     const time = checkTimeout(timeout);
     this.#refuseUnlessHeld("wait");
     refuseToBlock(INSTEAD);
-    const depth = this.#begin();
+    const restore = this.#begin();
     let notified = waitFor(this.#cell.member, this.#place, this.#attempt, time, INSTEAD);
-    this.#core.mutex.acquire(Infinity);
-    this.#core.restore(depth);
+    this.#core.reacquire(restore);
     if (!notified) notified = this.#giveUp();
     return notified;
   }
@@ -230,7 +230,7 @@ export class Condition {
     checkSignal(signal);
     signal?.throwIfAborted();
     this.#refuseUnlessHeld("wait");
-    const depth = this.#begin();
+    const restore = this.#begin();
     let notified = false;
     let aborted = false;
     try {
@@ -239,8 +239,7 @@ export class Condition {
       if (!signal?.aborted) throw error;
       aborted = true;
     }
-    await this.#core.mutex.acquireAsync(Infinity, undefined);
-    this.#core.restore(depth);
+    await this.#core.reacquireAsync(restore);
     if (!notified) notified = this.#giveUp();
     if (!aborted) return notified;
     if (notified) this.notify(); // it was for this one, who does not want it any more

@@ -22,6 +22,8 @@ import { type AsyncHeld, type Held, hold, holdAsync, type LockCore, readsCores }
 import { MUTEX, Mutex } from "./_mutex.ts";
 import { type AcquireOptions, type AsyncAcquireOptions, timeAndSignal, timeToWait } from "./_wait.ts";
 
+const nothing = (): void => {};
+
 /**
  * A lock that one thread at a time can hold, or one of several asynchronous functions of the same thread.
  *
@@ -75,7 +77,17 @@ export class Lock {
 
   #core(): LockCore {
     const mutex = this.#mutex;
-    return { mutex, releaseAll: () => Number(mutex.release()), restore: () => {} };
+    return {
+      get mine(): boolean {
+        return mutex.mine;
+      },
+      releaseAll: () => {
+        mutex.release();
+        return nothing;
+      },
+      reacquire: () => void mutex.acquire(Infinity),
+      reacquireAsync: async () => void await mutex.acquireAsync(Infinity, undefined),
+    };
   }
 
   /**

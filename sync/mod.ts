@@ -26,7 +26,7 @@
  */
 
 export type { AcquireOptions, AsyncAcquireOptions, AsyncWaitOptions, WaitOptions } from "./_wait.ts";
-export type { AsyncHeld, Held } from "./_held.ts";
+export type { AsyncHeld, Held, ReentrantAsyncHeld } from "./_held.ts";
 export type { Handle } from "../codec/shared.ts";
 export type { BigIntType, IntegerType, NumberType, SharedType, StringType, ValueOf, ViewOf } from "./_types.ts";
 export { Barrier, type BarrierOptions } from "./barrier.ts";
@@ -37,5 +37,6 @@ export { Connection, Pipe, type PipeOptions } from "./pipe.ts";
 export { JoinableQueue, Queue } from "./queue.ts";
 export { RLock } from "./rlock.ts";
 export { BoundedSemaphore, Semaphore } from "./semaphore.ts";
+export { type AsyncSharedOptions, shared, sharedAsync, type SharedOptions } from "./shared.ts";
 export { SharedArray, SharedArray as Array } from "./shared_array.ts";
 export { type SharedValueOptions, Value } from "./value.ts";

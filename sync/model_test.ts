@@ -3,9 +3,10 @@ import { type Action, Model, type ModelThread, type Scene } from "../tools/model
 import { atomics } from "./_atomics.ts";
 import { GUARD, Guard } from "./_guard.ts";
 import { MUTEX, Mutex } from "./_mutex.ts";
+import { ReentrantMutex } from "./_reentrant_mutex.ts";
 import { RING, Ring, ringMemory } from "./_ring.ts";
 import { Registry } from "./_registry.ts";
-
+import type { Ownership } from "./_thread.ts";
 import { waitFor } from "./_wait.ts";
 import { RARE_WAIT_SET, RareWaitSet, WAIT_SET, WaitSet } from "./_wait_set.ts";
 import { Barrier } from "./barrier.ts";
@@ -188,6 +189,139 @@ proves("a guard, one of three threads inside is terminated at any step", 3, 10_0
   const [dying, other] = [inside(0), inside(1)];
   return [{ actions: [{ run: dying }], mortal: true }, [other], ends(scene, 0)];
 }, (_, other) => other === "undefined");
+
+// Reentrant locks.
+
+interface Flow {
+  readonly mutex: ReentrantMutex;
+  readonly guard: Ownership;
+}
+
+/** Runs `flow` as the event loop of a thread would: `settle()` returns when none of its waits is left. */
+const flows = (
+  scene: Scene,
+  memory: Int32Array,
+  thread: number,
+  run: (mutex: ReentrantMutex, guard: () => Flow, settle: () => void, turn: () => void) => unknown,
+): () => unknown =>
+() =>
+  // Made anew each time, as an action runs again from its start for each step.
+  scene.on(thread, (member) => {
+    const mutex = new ReentrantMutex(memory, 0, member, 1);
+    const guard = (): Flow => {
+      const flow: Flow = { mutex, guard: { by: "guard", depth: 0 } };
+      mutex.acquireAsync(Infinity, undefined, flow.guard).catch(() => {});
+      return flow;
+    };
+    return run(mutex, guard, () => {
+      while (member.groups.size > 0) scene.turn();
+    }, () => scene.turn());
+  });
+
+/** Acquires it twice by blocking, and releases it twice. */
+const blocksTwice = (scene: Scene, memory: Int32Array, thread: number): () => unknown =>
+  flows(scene, memory, thread, (mutex) => {
+    mutex.acquire(Infinity);
+    mutex.acquire(Infinity);
+    scene.section.run();
+    mutex.release();
+    const still = mutex.mine;
+    mutex.release();
+    return `${still} ${mutex.mine}`;
+  });
+
+/** A guard holds it twice. */
+const awaitsTwice = (scene: Scene, memory: Int32Array, thread: number): () => unknown =>
+  flows(scene, memory, thread, (mutex, take, settle) => {
+    const { guard } = take();
+    settle();
+    mutex.acquireAgain(guard);
+    scene.section.run();
+    mutex.releaseGuard(guard);
+    const still = mutex.mine;
+    mutex.releaseGuard(guard);
+    return `${still} ${mutex.mine}`;
+  });
+
+const HELD_TWICE = "true false";
+
+proves("a reentrant lock, by blocking against a guard that holds it twice", 2, 300, (scene) => {
+  const memory = words(MUTEX);
+  return [[blocksTwice(scene, memory, 0)], [awaitsTwice(scene, memory, 1)]];
+}, (...all) => all.every((one) => one === HELD_TWICE));
+
+proves("a reentrant lock, two flows of one thread against another thread: one hold at a time", 2, 300, (scene) => {
+  const memory = words(MUTEX);
+  return [
+    [blocksTwice(scene, memory, 0)],
+    [flows(scene, memory, 1, (mutex, take, _settle, turn) => {
+      const waiting = [take(), take()];
+      let passed = "";
+      while (waiting.length > 0) {
+        const inside = waiting.filter(({ guard }) => guard.depth > 0);
+        if (inside.length > 1) return "both";
+        if (inside.length === 0) {
+          turn();
+          continue;
+        }
+        scene.section.run();
+        mutex.releaseGuard(inside[0]!.guard);
+        waiting.splice(waiting.indexOf(inside[0]!), 1);
+        passed += "in ";
+      }
+      return `${passed}${mutex.mine}`;
+    })],
+  ];
+}, (blocking, passed) => blocking === HELD_TWICE && passed === "in in false");
+
+proves("a reentrant lock, a guard's thread is terminated at any step; one that blocks is next", 3, 3000, (scene) => {
+  const memory = words(MUTEX);
+  const dying = flows(scene, memory, 0, (mutex, take, settle) => {
+    const { guard } = take();
+    settle();
+    mutex.releaseGuard(guard);
+  });
+  const next = flows(scene, memory, 1, (mutex) => {
+    mutex.acquire(Infinity);
+    mutex.release();
+    return mutex.mine;
+  });
+  return [{ actions: [{ run: dying }], mortal: true }, [next], ends(scene, 0)];
+}, (_, next) => next === "false");
+
+proves("a reentrant lock, a thread is terminated at any step while it holds it; a guard is next", 3, 3000, (scene) => {
+  const memory = words(MUTEX);
+  const dying = flows(scene, memory, 0, (mutex) => {
+    mutex.acquire(Infinity);
+    mutex.release();
+  });
+  const next = flows(scene, memory, 1, (mutex, take, settle) => {
+    const { guard } = take();
+    settle();
+    mutex.releaseGuard(guard);
+    return mutex.mine;
+  });
+  return [{ actions: [{ run: dying }], mortal: true }, [next], ends(scene, 0)];
+}, (_, next) => next === "false");
+
+proves("a reentrant lock that a guard releases for a wait is as deep as before after it", 2, 300, (scene) => {
+  const memory = words(MUTEX);
+  return [
+    [blocksTwice(scene, memory, 0)],
+    [flows(scene, memory, 1, (mutex, take, settle) => {
+      const { guard } = take();
+      settle();
+      mutex.acquireAgain(guard);
+      mutex.reacquireAsync(mutex.releaseAll()).catch(() => {});
+      settle();
+      scene.section.run();
+      mutex.releaseGuard(guard);
+      const still = mutex.mine;
+      mutex.releaseGuard(guard);
+      return `${still} ${mutex.mine}`;
+    })],
+  ];
+}, (...all) => all.every((one) => one === HELD_TWICE));
 
 // Semaphores.
 

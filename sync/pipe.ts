@@ -22,7 +22,7 @@ import { atomics } from "./_atomics.ts";
 import { Cell, checkHandle, FIRST, type Handle, travels } from "./_cell.ts";
 import { Items, kept } from "./_items.ts";
 import { SLOTS } from "./_registry.ts";
-import { RING, Ring, ringMemory, type RingRecord } from "./_ring.ts";
+import { RING, Ring, type RingItem, ringMemory, type RingRecord } from "./_ring.ts";
 import { type AsyncWaitOptions, waitFor, waitForAsync, waitOptions } from "./_wait.ts";
 import { RARE_WAIT_SET, RareWaitSet, type WaitSet } from "./_wait_set.ts";
 
@@ -38,8 +38,9 @@ const DIRECTION = RING + 2 * RARE_WAIT_SET;
 const SIZE = DIRECTIONS + 2 * DIRECTION - FIRST;
 /** As many values as there is room for. */
 const UNLIMITED = 0x7fffffff;
-/** What awaits in place of `recv()`. */
+/** What awaits in place of `recv()` and `poll()`. */
 const RECV = "'recvAsync()'";
+const POLL = "'pollAsync()'";
 
 /** Options of {@linkcode Pipe}. */
 export interface PipeOptions {
@@ -70,7 +71,7 @@ function openedHere(): Map<number, number> {
  *   parts.
  * - **The end**: once the other end is closed in every thread that has it, or those threads have ended, `recv()` gives
  *   what is left and then throws {@linkcode ClosedError}; so does `send()`, at once.
- * - **When it is full** (64 MiB), `send()` waits.
+ * - **When it is full** (64 MiB), `send()` and `sendAsync()` wait; what one thread sends arrives in the order of its calls.
  *
  * Blocking forms may be used on every thread. A copy of an end that was sent to a thread is an end of its own: closing it
  * here leaves it open there.
@@ -99,6 +100,8 @@ export class Connection {
   readonly #out: Direction;
   readonly #in: Direction;
   readonly #items: Items;
+  /** What waits here in the event loop. */
+  readonly #waits = new Set<AbortController>();
   #closed = false;
 
   /**
@@ -189,37 +192,109 @@ export class Connection {
   }
 
   /**
-   * Sends a value; blocks this thread while the pipe is full.
+   * Sends a value, blocking this thread while the pipe is full.
    *
    * @param value What to send; it is copied.
+   * @param timeout How long to wait at most, in milliseconds; 0 and less: not at all.
+   * @throws {TimeoutError} If there was no room within `timeout`; nothing is sent.
    * @throws {ClosedError} If this end or the other one is closed.
    * @throws {InvalidStateError} If this end only receives.
    * @throws {SerializationError} If the value cannot be sent.
-   * @throws {RangeError} If it takes more than 1 GiB, or there is no memory for it.
+   * @throws {TypeError} If `timeout` is not a number.
+   * @throws {RangeError} If the value takes more than 1 GiB, or there is no memory for it.
    * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
-  send(value: unknown): void {
+  send(value: unknown, timeout?: number): void {
+    const time = checkTimeout(timeout);
     this.#refuse("send");
-    let item = this.#items.pack(value);
-    const { ring, receivers, senders } = this.#out;
-    const attempt = (): boolean => {
-      if (!this.#otherIsOpen()) throw new ClosedError("Cannot send as the other end of the pipe is closed");
-      if (!ring.put(item, UNLIMITED, () => {})) return false;
-      receivers.wakeOne();
-      return true;
-    };
+    const packed = this.#items.pack(value);
     let done = false;
     try {
-      done = attempt();
-      if (!done) {
-        item = kept(item);
-        done = waitFor(this.#cell.member, senders, attempt, Infinity, "an answer of the other end");
+      done = this.#putInTurn(packed);
+      if (!done && time > 0) {
+        const item = kept(packed);
+        done = waitFor(this.#cell.member, this.#out.senders, () => this.#putInTurn(item), time, "'sendAsync()'");
       }
     } finally {
-      if (!done) this.#items.withdraw(item);
+      if (!done) this.#items.withdraw(packed);
     }
-    this.#items.sent(item);
+    if (!done) throw notSent(time);
+    this.#items.sent(packed);
+  }
+
+  /**
+   * Sends a value, waiting in the event loop while the pipe is full.
+   *
+   * @param value What to send; it is copied at once.
+   * @param options How long to wait at most, in milliseconds, and a signal that gives up.
+   * @throws {TimeoutError} If there was no room in time; nothing is sent.
+   * @throws {ClosedError} If this end or the other one is closed, or closes meanwhile.
+   * @throws {InvalidStateError} If this end only receives.
+   * @throws {SerializationError} If the value cannot be sent.
+   * @throws {TypeError} If an option is of the wrong type.
+   * @throws {RangeError} If the value takes more than 1 GiB, or there is no memory for it.
+   *
+   * @example Giving up when nobody receives
+   * ```ts
+   * import { Pipe, TimeoutError } from "@manycore/parallel";
+   * import { assertRejects } from "@std/assert";
+   *
+   * const [, writer] = Pipe({ duplex: false });
+   * await writer.sendAsync(new Uint8Array(64 * 2 ** 20)); // fills it
+   * await assertRejects(() => writer.sendAsync("more", { timeout: 10 }), TimeoutError);
+   * ```
+   */
+  async sendAsync(value: unknown, options?: number | AsyncWaitOptions): Promise<void> {
+    const { timeout, signal } = waitOptions(options);
+    const time = checkTimeout(timeout);
+    checkSignal(signal);
+    signal?.throwIfAborted();
+    this.#refuse("send");
+    const packed = this.#items.pack(value);
+    let done = false;
+    try {
+      done = this.#putInTurn(packed);
+      if (!done && time > 0) {
+        const item = kept(packed);
+        done = await this.#waitAsync(this.#out.senders, () => this.#put(item), time, signal);
+      }
+    } finally {
+      if (!done) this.#items.withdraw(packed);
+    }
+    if (!done) throw notSent(time);
+    this.#items.sent(packed);
+  }
+
+  /** Sends an item if there is room, not overtaking what this thread has sent before and still waits in its event loop. */
+  #putInTurn(item: RingItem): boolean {
+    return this.#cell.member.serveFirst(this.#out.senders) && this.#put(item);
+  }
+
+  #put(item: RingItem): boolean {
+    if (!this.#otherIsOpen()) throw new ClosedError("Cannot send as the other end of the pipe is closed");
+    if (!this.#out.ring.put(item, UNLIMITED, () => {})) return false;
+    this.#out.receivers.wakeOne();
+    return true;
+  }
+
+  /** Waits in the event loop, no longer than this end is open here. */
+  async #waitAsync(
+    place: WaitSet,
+    attempt: () => boolean,
+    time: number,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const wait = new AbortController();
+    const abort = (): void => wait.abort(signal!.reason);
+    signal?.addEventListener("abort", abort);
+    this.#waits.add(wait);
+    try {
+      return await waitForAsync(this.#cell.member, place, attempt, time, wait.signal);
+    } finally {
+      this.#waits.delete(wait);
+      signal?.removeEventListener("abort", abort);
+    }
   }
 
   #take(keep: boolean): RingRecord | undefined {
@@ -270,11 +345,8 @@ export class Connection {
     signal?.throwIfAborted();
     this.#refuse("receive");
     let record: RingRecord | undefined;
-    const attempt = (): boolean => {
-      if (this.#closed) throw new ClosedError("Cannot receive as the connection was closed meanwhile");
-      return (record = this.#take(true)) !== undefined;
-    };
-    if (!attempt() && time > 0) await waitForAsync(this.#cell.member, this.#in.receivers, attempt, time, signal);
+    const attempt = (): boolean => (record = this.#take(true)) !== undefined;
+    if (!attempt() && time > 0) await this.#waitAsync(this.#in.receivers, attempt, time, signal);
     if (record === undefined) throw new TimeoutError(`Nothing was received within ${time} ms`);
     return await this.#items.unpackAsync(record);
   }
@@ -293,12 +365,34 @@ export class Connection {
   poll(timeout: number = 0): boolean {
     const time = checkTimeout(timeout);
     this.#refuse("receive");
-    const attempt = (): boolean => this.#in.ring.size > 0 || !this.#otherIsOpen();
-    if (attempt()) return true;
-    if (!(time > 0) || !waitFor(this.#cell.member, this.#in.receivers, attempt, time, RECV)) return false;
+    if (this.#hasSome()) return true;
+    if (!(time > 0) || !waitFor(this.#cell.member, this.#in.receivers, this.#hasSome, time, POLL)) return false;
     this.#in.receivers.wakeOne(); // it has only looked: the value is for whoever receives
     return true;
   }
+
+  /**
+   * The same, waiting in the event loop.
+   *
+   * @param options How long to wait at most, in milliseconds, and a signal that gives up; 0 and less: not at all.
+   * @returns Whether `recv()` would return, or throw, at once.
+   * @throws {TypeError} If an option is of the wrong type.
+   * @throws {ClosedError} If this end is closed, or closes meanwhile.
+   * @throws {InvalidStateError} If this end only sends.
+   */
+  async pollAsync(options: number | AsyncWaitOptions = 0): Promise<boolean> {
+    const { timeout, signal } = waitOptions(options);
+    const time = checkTimeout(timeout);
+    checkSignal(signal);
+    signal?.throwIfAborted();
+    this.#refuse("receive");
+    if (this.#hasSome()) return true;
+    if (!(time > 0) || !await this.#waitAsync(this.#in.receivers, this.#hasSome, time, signal)) return false;
+    this.#in.receivers.wakeOne(); // as in poll()
+    return true;
+  }
+
+  readonly #hasSome = (): boolean => this.#items.hasLeft || this.#in.ring.size > 0 || !this.#otherIsOpen();
 
   /** Closes this end here. Copies in other threads stay open. A second time it does nothing. */
   close(): void {
@@ -313,7 +407,7 @@ export class Connection {
       opened.delete(key);
       atomics.compareExchange(words, this.#at(this.#end, USERS + member.slot), member.id, 0);
     }
-    this.#in.receivers.wakeAll(); // those that wait at this end on this thread, if it was closed under them
+    for (const wait of this.#waits) wait.abort(new ClosedError("Cannot wait as the connection was closed meanwhile"));
     this.#out.receivers.wakeAll();
     this.#in.senders.wakeAll();
   }
@@ -359,6 +453,10 @@ export function Pipe(options: PipeOptions | boolean = {}): [Connection, Connecti
   const cell = new Cell("Connection", undefined, SIZE, () => ({ memory: [ringMemory(), ringMemory()], data: 0 }));
   cell.words[DUPLEX] = duplex ? 1 : 0;
   return [new Connection(cell.handle), new Connection({ ...cell.handle, data: 1 })];
+}
+
+function notSent(time: number): TimeoutError {
+  return new TimeoutError(`Nothing was sent within ${time} ms as the pipe is full`);
 }
 
 travels("Connection", Connection);

@@ -1,38 +1,49 @@
 /**
  * A lock that its holder can acquire again.
  *
- * Memory, in words: 0 the number of the object; 1 DEPTH, written by the holder alone; 2 … a mutex (`_mutex.ts`).
+ * Memory, in words: 0 the number of the object; 1 … a mutex (`_mutex.ts`). Who has it on its thread, and how often,
+ * is in `_reentrant_mutex.ts`.
  *
  * ```
- *            acquire               acquire
- *   free ───────────────▶ held, 1 ─────────▶ held, 2 … n
- *    ▲                    │  ▲  │               │
- *    └─────release────────┘  └──┼───release─────┘
- *                               ▼ its holder ends: as with Lock
+ *                acquire                     acquire
+ *          ┌────────────────▶ thread's, 1 ◀───────────▶ thread's, 2 … n
+ *          │     release                     release
+ *   free ◀─┤
+ *          │  acquireAsync, holdAsync         guard.holdAsync
+ *          └────────────────▶ guard's, 1 ◀────────────▶ guard's, 2 … n
+ *                release                 guard.release
+ *
+ *   its thread ends: as with Lock
  * ```
  *
  * @module
  */
 
+import { checkOptions, checkSignal } from "../_options.ts";
 import { InvalidStateError } from "../errors.ts";
-import { checkOptions } from "../_options.ts";
-import { atomics } from "./_atomics.ts";
 import { Cell, checkHandle, FIRST, type Handle, travels } from "./_cell.ts";
-import { type AsyncHeld, type Held, hold, holdAsync, type LockCore, readsCores } from "./_held.ts";
-import { MUTEX, Mutex } from "./_mutex.ts";
+import { type Held, hold, readsCores, type ReentrantAsyncHeld } from "./_held.ts";
+import { MUTEX } from "./_mutex.ts";
+import { ReentrantMutex } from "./_reentrant_mutex.ts";
+import type { Ownership } from "./_thread.ts";
 import { type AcquireOptions, type AsyncAcquireOptions, timeAndSignal, timeToWait } from "./_wait.ts";
 
-const DEPTH = FIRST;
-
 /**
- * A lock that belongs to the thread that holds it, which can acquire it again, and must release it as often.
+ * A lock that whoever holds it can acquire again, and must release as often.
  *
- * **Its owner is a thread, not a function**: two asynchronous functions of one thread can both be inside. To keep those
- * apart, use a {@linkcode Lock}. In everything else it is like that, the death of a holder included.
+ * Who that is depends on how it was acquired:
+ *
+ * - **By blocking** (`acquire()`, `hold()`) it belongs to the thread: any code of that thread may acquire it again by
+ *   blocking, and release it. What awaits on the same thread waits.
+ * - **By awaiting** (`acquireAsync()`, `holdAsync()`) it belongs to one flow of asynchronous calls: others of the same thread
+ *   wait, as other threads do. `guard.holdAsync()` acquires it again for whom the guard was passed to;
+ *   `acquireAsync()` and `lock.holdAsync()` never do: who holds it and awaits them waits for itself.
+ *
+ * In everything else it is like a {@linkcode Lock}, the death of a holder included.
  *
  * Source: `multiprocessing.RLock`.
  *
- * Differs from Python: an owner that is a process there is a thread here (a worker is one thread).
+ * Differs from Python: an owner that is a process there is a thread here (a worker is one thread), or a guard.
  *
  * @example A function that locks calls another that locks
  * ```ts
@@ -47,10 +58,31 @@ const DEPTH = FIRST;
  * }
  * assertEquals(lock.locked(), true);
  * ```
+ *
+ * @example The same with functions that await
+ * ```ts
+ * import { type ReentrantAsyncHeld, RLock } from "@manycore/parallel";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const lock = new RLock();
+ * const entries: string[] = [];
+ *
+ * async function add(entry: string, owner: RLock | ReentrantAsyncHeld = lock) {
+ *   await using _ = await owner.holdAsync();
+ *   entries.push(entry);
+ * }
+ * async function addTwo(first: string, second: string) {
+ *   await using guard = await lock.holdAsync();
+ *   await add(first, guard);
+ *   await add(second, guard);
+ * }
+ * await Promise.all([addTwo("a", "b"), addTwo("c", "d")]);
+ * assertEquals(entries, ["a", "b", "c", "d"]);
+ * ```
  */
 export class RLock {
   readonly #cell: Cell;
-  readonly #mutex: Mutex;
+  readonly #mutex: ReentrantMutex;
 
   /**
    * A new lock, free.
@@ -59,27 +91,12 @@ export class RLock {
    * @throws {TypeError} If `handle` is not the handle of an RLock.
    */
   constructor(handle?: Handle) {
-    this.#cell = new Cell("RLock", handle, 1 + MUTEX);
-    const { words, member } = this.#cell;
-    this.#mutex = new Mutex(words, DEPTH + 1, member, this.#cell.place(0));
+    this.#cell = new Cell("RLock", handle, MUTEX);
+    this.#mutex = new ReentrantMutex(this.#cell.words, FIRST, this.#cell.member, this.#cell.place(0));
   }
 
   static {
-    readsCores((lock) => #mutex in lock ? lock.#core() : undefined);
-  }
-
-  #core(): LockCore {
-    const mutex = this.#mutex;
-    const { words } = this.#cell;
-    return {
-      mutex,
-      releaseAll: () => {
-        const depth = atomics.load(words, DEPTH);
-        mutex.release();
-        return depth;
-      },
-      restore: (depth) => void atomics.store(words, DEPTH, depth),
-    };
+    readsCores((lock) => #mutex in lock ? lock.#mutex : undefined);
   }
 
   /**
@@ -92,61 +109,48 @@ export class RLock {
   }
 
   /**
-   * Acquires the lock, blocking this thread while another thread holds it.
+   * Acquires the lock for this thread, blocking it while another thread or an awaiting hold has the lock.
    *
    * @param options How long to wait at most.
    * @returns Whether it was acquired: false only after `timeout`, or with `block: false`.
    * @throws {TypeError} If an option is of the wrong type.
+   * @throws {InvalidStateError} If an awaiting hold of this same thread has the lock and there is no `timeout`: it would wait
+   * for ever, as that hold cannot end while the thread is blocked.
    * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   acquire(options?: AcquireOptions): boolean {
-    const timeout = timeToWait(options);
-    return this.#again() || this.#first(this.#mutex.acquire(timeout));
+    return this.#mutex.acquire(timeToWait(options));
   }
 
   /**
-   * Acquires the lock, waiting in the event loop while another thread holds it.
+   * Acquires the lock for who awaits this, waiting in the event loop while anyone has it, this thread included. It is given
+   * back by {@linkcode RLock.release}.
    *
    * @param options How long to wait at most, and a signal that gives up.
    * @returns Whether it was acquired: false only after `timeout`, or with `block: false`.
    * @throws {TypeError} If an option is of the wrong type.
    */
-  async acquireAsync(options?: AsyncAcquireOptions): Promise<boolean> {
+  acquireAsync(options?: AsyncAcquireOptions): Promise<boolean> {
     const { timeout, signal } = timeAndSignal(options);
-    if (this.#again()) return true;
-    return this.#first(await this.#mutex.acquireAsync(timeout, signal));
-  }
-
-  #again(): boolean {
-    if (!this.#mutex.mine) return false;
-    atomics.add(this.#cell.words, DEPTH, 1);
-    return true;
-  }
-
-  #first(acquired: boolean): boolean {
-    if (acquired) atomics.store(this.#cell.words, DEPTH, 1);
-    return acquired;
+    return this.#mutex.acquireAsync(timeout, signal);
   }
 
   /**
-   * Releases the lock once.
+   * Releases the lock once, after `acquire()` or `acquireAsync()`.
    *
-   * @throws {InvalidStateError} If this thread does not hold it.
+   * @throws {InvalidStateError} If this thread does not hold it, or a guard of `holdAsync()` does: that has a `release()` of
+   * its own.
    */
   release(): void {
-    if (!this.#mutex.mine) {
-      throw new InvalidStateError(
-        `Cannot release the lock as ${this.locked() ? "another thread holds it" : "it is not held"}`,
-      );
-    }
-    if (atomics.add(this.#cell.words, DEPTH, -1) === 1) this.#mutex.release();
+    this.#mutex.release();
   }
 
   /**
-   * Acquires the lock until the end of the block: `using _ = lock.hold()`.
+   * Acquires the lock for this thread until the end of the block: `using _ = lock.hold()`.
    *
    * @returns What releases it.
+   * @throws {InvalidStateError} If an awaiting hold of this same thread has the lock.
    * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
@@ -155,14 +159,21 @@ export class RLock {
   }
 
   /**
-   * The same without blocking: `await using _ = await lock.holdAsync()`.
+   * Acquires the lock for a guard until the end of the block, without blocking: `await using _ = await lock.holdAsync()`.
    *
    * @param options A signal that gives up.
-   * @returns What releases it.
+   * @returns The guard: it releases the lock, and can hold it again.
    */
-  holdAsync(options: { signal?: AbortSignal } = {}): Promise<AsyncHeld> {
+  holdAsync(options: { signal?: AbortSignal } = {}): Promise<ReentrantAsyncHeld> {
     checkOptions(options);
-    return holdAsync(this, options.signal);
+    return this.#holdAsync(options.signal);
+  }
+
+  async #holdAsync(signal: AbortSignal | undefined): Promise<ReentrantAsyncHeld> {
+    checkSignal(signal);
+    const ownership: Ownership = { by: "guard", depth: 0 };
+    await this.#mutex.acquireAsync(Infinity, signal, ownership);
+    return new Guard(this.#mutex, ownership);
   }
 
   /** Whether anyone holds the lock at this moment. */
@@ -183,6 +194,42 @@ export class RLock {
   /** `RLock(locked)` or `RLock(unlocked)`. */
   toString(): string {
     return `RLock(${this.locked() ? "locked" : "unlocked"})`;
+  }
+}
+
+class Guard implements ReentrantAsyncHeld {
+  readonly #mutex: ReentrantMutex;
+  readonly #ownership: Ownership;
+  #released = false;
+
+  constructor(mutex: ReentrantMutex, ownership: Ownership) {
+    this.#mutex = mutex;
+    this.#ownership = ownership;
+  }
+
+  release(): void {
+    if (this.#released) return;
+    this.#mutex.releaseGuard(this.#ownership);
+    this.#released = true;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.release();
+    return Promise.resolve();
+  }
+
+  holdAsync(options: { signal?: AbortSignal } = {}): Promise<ReentrantAsyncHeld> {
+    checkOptions(options);
+    return this.#holdAsync(options.signal);
+  }
+
+  // deno-lint-ignore require-await -- what is wrong rejects, as it does of RLock
+  async #holdAsync(signal: AbortSignal | undefined): Promise<ReentrantAsyncHeld> {
+    checkSignal(signal);
+    signal?.throwIfAborted();
+    if (this.#released) throw new InvalidStateError("Cannot hold the lock again as the guard was released");
+    this.#mutex.acquireAgain(this.#ownership);
+    return new Guard(this.#mutex, this.#ownership);
   }
 }
 

@@ -10,6 +10,7 @@
 import { checkIterator, show } from "../_options.ts";
 import { Cell, checkHandle, dataOf, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
 import { GUARD, Guard } from "./_guard.ts";
+import type { AsyncHeld, Held } from "./_held.ts";
 import type { Lock } from "./lock.ts";
 import type { RLock } from "./rlock.ts";
 import { slotBytes, Strings } from "./_strings.ts";
@@ -206,6 +207,29 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
   getLock(): Lock | RLock {
     if (this.#lock === undefined) throw new TypeError("Cannot get the lock as the array was made without one");
     return this.#lock;
+  }
+
+  /**
+   * Acquires the lock of the array until the end of the block, blocking this thread: `using _ = array.hold()`.
+   *
+   * @returns What releases it.
+   * @throws {TypeError} If the array was made with `lock: false`.
+   * @throws {InvalidStateError} As `hold()` of the lock does.
+   * @throws {CancelledError} If this worker was terminated meanwhile.
+   */
+  hold(): Held {
+    return this.getLock().hold();
+  }
+
+  /**
+   * The same without blocking: `await using _ = await array.holdAsync()`.
+   *
+   * @param options A signal that gives up.
+   * @returns What releases it.
+   * @throws {TypeError} If the array was made with `lock: false`.
+   */
+  holdAsync(options?: { signal?: AbortSignal }): Promise<AsyncHeld> {
+    return this.getLock().holdAsync(options);
   }
 
   /** What stands for the array in a message to a Worker of your own: {@linkcode SharedArray.fromHandle} makes it one there. */

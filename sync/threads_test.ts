@@ -12,7 +12,7 @@ import {
   type SharedArray,
   Value,
 } from "../mod.ts";
-import { blockInWorker, countInWorkers } from "../tools/nested_tasks.ts";
+import { blockInWorker, countInWorkers, takeInWorker, takeInWorkerBlocking } from "../tools/nested_tasks.ts";
 import { test } from "../tools/test_pool.ts";
 
 test("shared objects as initargs, and what an initializer made of them", async () => {
@@ -129,4 +129,36 @@ test("a thread that blocks in a shared object right after a call still hands out
     assertEquals(queue.get(), i);
     await result.get();
   }
+});
+
+test("shared objects in an item reach a worker of a worker, while that awaits its pool or blocks for it", async () => {
+  const queue = new Queue<Lock>();
+  for (const take of [takeInWorker, takeInWorkerBlocking] as ((queue: Queue<Lock>) => Promise<string>)[]) {
+    for (const blocks of [false, true]) {
+      await using pool = new Pool(1, { module });
+      queue.put(new Lock());
+      const result = pool.applyAsync(take, [queue]);
+      assertEquals(blocks ? result.getSync(20_000) : await result.get(20_000), "Lock(unlocked)");
+    }
+  }
+});
+
+test("shared objects in an item reach a worker while this thread is blocked for another pool", async () => {
+  const scope = { queue: new Queue<Lock>(), go: new Event(), ready: new Event(), taken: new Event() };
+  const { queue, go, ready, taken } = scope;
+  await using first = new Pool(1, { scope });
+  await using second = new Pool(1, { scope });
+  queue.put(new Lock());
+  const taking = first.apply(() => {
+    ready.set();
+    go.wait();
+    const lock = queue.get();
+    taken.set();
+    return String(lock);
+  });
+  await ready.waitAsync();
+  // The watch over its workers would wake this thread once, in the first second.
+  const waiting = second.applyAsync(() => (taken.wait(1500), go.set(), taken.wait(10_000)));
+  assertEquals(waiting.getSync(), true);
+  assertEquals(await taking, "Lock(unlocked)");
 });

@@ -11,7 +11,7 @@ import { checkOptions, show } from "../_options.ts";
 import { reviveShared } from "../codec/shared.ts";
 import { Cell, checkHandle, dataOf, type Handle, handleIn, travels } from "./_cell.ts";
 import { GUARD, Guard } from "./_guard.ts";
-import { coreOf } from "./_held.ts";
+import { type AsyncHeld, coreOf, type Held } from "./_held.ts";
 import type { Lock } from "./lock.ts";
 import { ownLock } from "./_own_lock.ts";
 import { RLock } from "./rlock.ts";
@@ -276,6 +276,29 @@ export class Value<T extends SharedType = SharedType> {
   getLock(): Lock | RLock {
     if (this.#lock === undefined) throw new TypeError("Cannot get the lock as the value was made without one");
     return this.#lock;
+  }
+
+  /**
+   * Acquires the lock of the value until the end of the block, blocking this thread: `using _ = value.hold()`.
+   *
+   * @returns What releases it.
+   * @throws {TypeError} If the value was made with `lock: false`.
+   * @throws {InvalidStateError} As `hold()` of the lock does.
+   * @throws {CancelledError} If this worker was terminated meanwhile.
+   */
+  hold(): Held {
+    return this.getLock().hold();
+  }
+
+  /**
+   * The same without blocking: `await using _ = await value.holdAsync()`.
+   *
+   * @param options A signal that gives up.
+   * @returns What releases it.
+   * @throws {TypeError} If the value was made with `lock: false`.
+   */
+  holdAsync(options?: { signal?: AbortSignal }): Promise<AsyncHeld> {
+    return this.getLock().holdAsync(options);
   }
 
   /** What stands for the value in a message to a Worker of your own: {@linkcode Value.fromHandle} makes it one there. */

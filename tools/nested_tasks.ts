@@ -72,3 +72,15 @@ export const successors: Readonly<Record<string, () => Promise<unknown>>> = {
 export async function startSuccessors(why: string): Promise<unknown> {
   return await successors[why]!();
 }
+
+const takeLock = (queue: Queue<Lock>): string => String(queue.get());
+
+export async function takeInWorker(queue: Queue<Lock>): Promise<string> {
+  await using pool = new Pool(1);
+  return await pool.apply(takeLock, [queue]);
+}
+
+export function takeInWorkerBlocking(queue: Queue<Lock>): string {
+  using pool = new Pool(1);
+  return pool.applySync(takeLock, [queue]);
+}

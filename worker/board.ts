@@ -26,7 +26,7 @@ const SPIN = 0.01;
  *
  *   0 HEAD     epoch (8 bits) | index of the next slot to claim (24 bits)
  *   1 TAIL     index of the next slot to fill (24 bits); written by the caller alone
- *   2 CALLER   AWAKE | WAITING (on this word) | LISTENING (for a message)
+ *   2 CALLER   AWAKE | WAITING (on this word, or blocked on its bell) | LISTENING (for a message)
  *   3 MORE     1 while the caller keeps tasks that are not on the board
  *   16 …       SLOTS × 8 words: STATE, SEQ, FN, MODE, LIMIT, LENGTH, PLACE (of the payload, in bytes), -
  *   then       SLOTS × PAYLOAD bytes
@@ -34,7 +34,8 @@ const SPIN = 0.01;
  */
 const HEAD = 0;
 const TAIL = 1;
-const CALLER = 2;
+/** The place of what the calling thread says of its sleep. */
+export const CALLER = 2;
 const MORE = 3;
 const SLOT_TABLE = 16;
 const SLOT_WORDS = 8;
@@ -244,12 +245,7 @@ export class Board {
     atomics.store(this.#words, CALLER, state);
   }
 
-  /** Caller: blocks until a worker has something to say, at most `timeout` milliseconds. */
-  waitForWorkers(timeout: number): void {
-    atomics.wait(this.#words, CALLER, WAITING, timeout);
-  }
-
-  /** Caller: the same without blocking; undefined when there is something already. */
+  /** Caller: waits, without blocking, until a worker has something to say; undefined when there is something already. */
   waitForWorkersAsync(): PromiseLike<unknown> | undefined {
     const result = atomics.waitAsync(this.#words, CALLER, WAITING);
     return result.async ? result.value : undefined;

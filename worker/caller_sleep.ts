@@ -6,6 +6,7 @@
 
 import { AWAKE, type Board, LISTENING, WAITING } from "./board.ts";
 import { soon, turnsAreShort, waitAsyncWakes } from "../_platform.ts";
+import { type Member, memberOf } from "../sync/_thread.ts";
 
 /**
  * How long it looks for the next record before it really sleeps, in milliseconds: no longer than it takes to sleep and be woken,
@@ -19,6 +20,7 @@ export class CallerSleep {
   readonly #hasRecords: () => boolean;
   readonly #awake: () => void;
   readonly #byMessage = !waitAsyncWakes();
+  #member: Member | undefined;
   #waiting = false;
   /** Until when the event loop goes round instead of sleeping. */
   #patience = 0;
@@ -87,16 +89,20 @@ export class CallerSleep {
 
   /**
    * Blocks this thread until a worker has something to say, at most `timeout` milliseconds. `look` reads what there is,
-   * after the sleep is announced; if it found something, there is no sleep.
+   * after the sleep is announced; if it found something, there is no sleep. It sleeps on the bell of the thread, which whoever
+   * changes the word rings, and not on the word: so letters of any worker, and of the thread that has started this one, wake
+   * it as well.
    */
   block(look: () => boolean, timeout: () => number): boolean {
     for (const end = performance.now() + PATIENCE; performance.now() < end;) {
       for (let i = 0; i < 50; i++) if (this.#hasRecords()) return look();
     }
+    const { registry, slot } = this.#member ??= memberOf();
+    const heard = registry.hear(slot); // before the word is set: who changes that rings after it
     this.#board.setCaller(WAITING); // before the look, as in listen()
     if (look()) return true;
     const limit = timeout();
-    if (limit > 0) this.#board.waitForWorkers(limit);
+    if (limit > 0) registry.sleep(slot, heard, limit);
     return false;
   }
 

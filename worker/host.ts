@@ -125,6 +125,7 @@ export class Host {
       registry: member.registry.memory,
       parent: member.id,
       pid: this.pid,
+      named: thisThread().office.made,
       office: office.port2,
     };
     this.#worker.postMessage(init, [port2, office.port2]);

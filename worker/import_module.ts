@@ -4,10 +4,11 @@
  * @module
  */
 
-import { IMPORTING } from "./user_module.ts";
+import { IMPORTING } from "../sync/_importing.ts";
 
 /**
- * Imports the module whose exports are the tasks. While its top level runs, {@linkcode refuseWhileImporting} throws.
+ * Imports the module whose exports are the tasks. While its top level runs, `refuseWhileImporting()` throws, and shared
+ * objects that it makes for itself are warned of.
  *
  * @throws {Error} If it cannot be imported.
  */

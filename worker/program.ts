@@ -169,6 +169,7 @@ class Program {
     this.#ringParent = () => home.ring(init.parent & (SLOTS - 1));
     thread.parent = init.parent;
     thread.process = { name: init.name, pid: init.pid };
+    for (const [name, handle] of init.named) thread.office.made.set(name, handle);
     // Bun tells a worker its name in another way.
     if (self.name === undefined) Object.defineProperty(self, "name", { value: init.name, configurable: true });
     thread.stopped = () => this.#desk.stopped;

@@ -7,6 +7,7 @@
 import type { AnyFunction, FunctionSpec } from "../codec/functions.ts";
 import type { Lifecycle, LongCall } from "./lifecycle.ts";
 import { type CallSite, stackHere } from "./call_site.ts";
+import type { Handle } from "../codec/shared.ts";
 import type { NumberTarget } from "../codec/decoder.ts";
 import { thenRefused } from "../codec/foreign.ts";
 import type { KeptParcel } from "./payloads.ts";
@@ -119,6 +120,8 @@ export interface Init {
   readonly parent: number;
   /** The number of the worker among all processes and workers. */
   readonly pid: number;
+  /** The shared objects that have a name so far. */
+  readonly named: ReadonlyMap<string, Handle>;
   /** The worker's end of its line to the post office. */
   readonly office: MessagePort;
 }

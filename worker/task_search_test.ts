@@ -2,7 +2,7 @@ import { assert, assertStringIncludes } from "@std/assert";
 import { NOTHING_ENCODED } from "../codec/encoder.ts";
 import { atomics } from "../sync/_atomics.ts";
 import { Model, type ModelThread } from "../tools/model.ts";
-import { AWAKE, Board, Desk, WAITING } from "./board.ts";
+import { AWAKE, Board, CALLER, Desk, WAITING } from "./board.ts";
 import { callWorkers } from "./crew.ts";
 import { ASLEEP, POSTED, STOPPED, TaskSearch } from "./task_search.ts";
 
@@ -217,7 +217,7 @@ proves(
     call();
     board.setMore(true);
     board.setCaller(WAITING);
-    if (board.unclaimed() > 0) board.waitForWorkers(Infinity);
+    if (board.unclaimed() > 0) atomics.wait(new Int32Array(board.memory, 0, 16), CALLER, WAITING, Infinity);
     board.setCaller(AWAKE);
     push();
     call();

@@ -5,9 +5,7 @@
  */
 
 import { InvalidStateError } from "../errors.ts";
-
-/** Set on the global object while a worker imports the module of the user. */
-export const IMPORTING: unique symbol = Symbol.for("@manycore/parallel/importing") as never;
+import { IMPORTING } from "../sync/_importing.ts";
 
 /**
  * To be called before workers are made: the main program imported by its own worker must not make more of them.

@@ -600,7 +600,7 @@ export class WorkerScheduler implements Scheduler {
   /** Whether there is something to do for which no worker may wake this thread any more. */
   #hasWork(): boolean {
     for (const host of this.#crew.hosts) if (host.hasRecords || host.hasMessages) return true;
-    return this.#shouldHandOver();
+    return this.#shouldHandOver() || this.#thread.office.hasLetters;
   }
 
   #canHandOver(): boolean {

@@ -14,7 +14,9 @@ import {
   Process,
   Queue,
   Semaphore,
+  shared,
   SharedArray,
+  sharedAsync,
   Thread,
   transfer,
   Value,
@@ -83,6 +85,26 @@ export const SYNC_CHECKS: Record<string, Check> = {
     check(await lock.acquireAsync({ timeout: 5000 }), "it was not free");
     equal(lock.recovered, true);
     lock.release();
+  },
+  "sharedAsync: workers and the main thread": async () => {
+    await using pool = new Pool(2, { scope: { sharedAsync, Value } });
+    const add = async (n: number) => void (await sharedAsync("checks/sum", () => new Value("i"))).add(n);
+    await Promise.all([pool.map(add, [1, 2, 3, 4], { chunksize: 1 }), add(5)]);
+    equal((await sharedAsync("checks/sum", () => new Value("i"))).value, 15);
+  },
+  "shared: on the main thread, then in workers": async () => {
+    shared("checks/known", () => new Value("i", 2));
+    await using pool = new Pool(1, { scope: { shared, Value } });
+    equal(await pool.apply(() => shared("checks/known", () => new Value("i")).value), 2);
+  },
+  "shared: in a worker first": async () => {
+    await using pool = new Pool(1, { scope: { shared, Value } });
+    try {
+      equal(await pool.apply(() => shared("checks/new", () => new Value("i", 3)).value), 3);
+    } catch (error) {
+      if (error instanceof InvalidStateError) return refused(error);
+      throw error;
+    }
   },
   "Queue: both ways, awaiting": async () => {
     const [tasks, results] = [new Queue<number | null>(), new Queue<number>(1)];
