@@ -67,7 +67,7 @@ export function describeFunction(fn: AnyFunction): FunctionSpec {
   if (spec === undefined) {
     if (tooLarge.has(fn)) {
       throw new SerializationError(
-        `Cannot send the class ${fn.name}: give the pool 'module', and import the class in that module`,
+        `Cannot send the class ${fn.name}: give 'module' to the pool, executor or process, and import the class in that module`,
       );
     }
     spec = globalPath(fn) ?? sourceSpec(fn);
@@ -107,7 +107,7 @@ function globalPath(fn: AnyFunction): FunctionSpec | undefined {
 function sourceSpec(fn: AnyFunction): FunctionSpec {
   const source = Function.prototype.toString.call(fn).replace(/^static\s+/, "");
   const name = typeof fn.name === "string" ? fn.name : "";
-  const label = name === "" ? "an anonymous function" : `'${name}'`;
+  const label = /^(?:bound )*$/.test(name) ? "an anonymous function" : `'${name}'`;
   if (NATIVE.test(source)) {
     const what = name.startsWith("bound ") ? "a bound function" : "native code";
     throw new SerializationError(

@@ -20,7 +20,7 @@
 
 import { refuseToBlock } from "../_platform.ts";
 import { InvalidStateError } from "../errors.ts";
-import { checkFunction, checkOptions, checkSignal, checkTimeout, show } from "../_options.ts";
+import { checkFunction, checkSignal, checkTimeout, show } from "../_options.ts";
 import { handleOf, reviveShared } from "../codec/shared.ts";
 import { atomics } from "./_atomics.ts";
 import { Cell, checkHandle, dataOf, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
@@ -33,6 +33,7 @@ import {
   type AcquireOptions,
   type AsyncAcquireOptions,
   type AsyncWaitOptions,
+  holdOptions,
   waitFor,
   waitForAsync,
   waitOptions,
@@ -148,7 +149,7 @@ export class Condition {
 
   /** The same without blocking: `await using _ = await condition.holdAsync()`. */
   holdAsync(options: { signal?: AbortSignal } = {}): Promise<AsyncHeld> {
-    checkOptions(options);
+    options = holdOptions(options);
     return holdAsync(this, options.signal);
   }
 

@@ -15,12 +15,11 @@
  */
 
 import { InvalidStateError } from "../errors.ts";
-import { checkOptions } from "../_options.ts";
 import { atomics } from "./_atomics.ts";
 import { Cell, checkHandle, FIRST, type Handle, travels } from "./_cell.ts";
 import { type AsyncHeld, type Held, hold, holdAsync, type LockCore, readsCores } from "./_held.ts";
 import { MUTEX, Mutex } from "./_mutex.ts";
-import { type AcquireOptions, type AsyncAcquireOptions, timeAndSignal, timeToWait } from "./_wait.ts";
+import { type AcquireOptions, type AsyncAcquireOptions, holdOptions, timeAndSignal, timeToWait } from "./_wait.ts";
 
 const DEPTH = FIRST;
 
@@ -161,7 +160,7 @@ export class RLock {
    * @returns What releases it.
    */
   holdAsync(options: { signal?: AbortSignal } = {}): Promise<AsyncHeld> {
-    checkOptions(options);
+    options = holdOptions(options);
     return holdAsync(this, options.signal);
   }
 

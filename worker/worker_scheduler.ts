@@ -8,7 +8,7 @@
  * @module
  */
 
-import { BrokenProcessPoolError, SerializationError } from "../errors.ts";
+import { BrokenProcessPoolError, InvalidStateError, SerializationError } from "../errors.ts";
 import { Board, type DeskRecord, SLOTS, STARTING } from "./board.ts";
 import { CallerSleep } from "./caller_sleep.ts";
 import { CallLimits } from "./call_limits.ts";
@@ -53,7 +53,7 @@ export class WorkerScheduler implements Scheduler {
   readonly #epoch = performance.timeOrigin + performance.now();
   readonly #packer = new Packer();
   readonly #replies = new ReplyReader();
-  readonly #life = new Lifecycle();
+  readonly #life: Lifecycle;
   readonly #queue = new Queue<Task>();
   readonly #events: TraceEvent[] = [];
   readonly #thread = thisThread();
@@ -85,6 +85,7 @@ export class WorkerScheduler implements Scheduler {
     touchLazyGlobals();
     this.size = options.size;
     this.#options = options;
+    this.#life = new Lifecycle(options.owner);
     this.#idle = new IdleTimer(options.idleTimeout, () => this.#endWorkers());
     this.#setup = packSetup(options);
     this.#crew = new Crew({
@@ -494,10 +495,22 @@ export class WorkerScheduler implements Scheduler {
   }
 
   /** This thread is blocked by something else than this scheduler. */
-  readonly #serve = (): void => {
+  readonly #serve = (): number => this.serve();
+
+  serve(): number {
     this.#crew.starts.hurry();
+    const finished = this.#finished;
+    const numbered = this.#flight.numbered;
+    if (this.#limits.untilNext() <= 0) this.#endOverdue();
+    if (this.#crew.responses.untilNext() <= 0) this.#crew.responses.check();
     do this.#awake(); while (this.#crew.hosts.size > 0 && !this.#sleep.settle());
-  };
+    if (finished !== this.#finished || numbered !== this.#flight.numbered) return 0;
+    return Math.max(1, Math.min(this.#limits.untilNext(), this.#crew.responses.untilNext()));
+  }
+
+  get blocking(): this {
+    return this;
+  }
 
   block(done: () => boolean, deadline: number): boolean {
     if (!this.#blocked) this.#thread.blocksOn(this.#board.memory);
@@ -585,6 +598,19 @@ export class WorkerScheduler implements Scheduler {
 
   join(): Promise<void> {
     return this.#life.join();
+  }
+
+  /** As {@linkcode WorkerScheduler.join}, blocking the thread until then or a time of `performance.now()`: whether it has ended. */
+  joinSync(deadline: number): boolean {
+    if (this.#encoding.length > 0) {
+      throw new InvalidStateError(
+        `Cannot block for the end of the ${this.#options.owner} while the arguments of a task are read on this very thread`,
+      );
+    }
+    this.#life.prepareToBlock();
+    void this.#life.join(); // what is still to be read of the input is read now
+    this.#afterWork();
+    return this.#life.hasEnded || this.block(() => this.#life.hasEnded, deadline);
   }
 
   // Looking.
