@@ -5,7 +5,7 @@
  */
 
 import { refuseToBlock } from "../_platform.ts";
-import { checkSignal, checkTimeout } from "../_options.ts";
+import { checkSignal } from "../_options.ts";
 import { flag, Schema, signal, timeout } from "../_schema.ts";
 import { atomics } from "./_atomics.ts";
 import type { Member, Waiter, WaitPlace } from "./_thread.ts";
