@@ -313,10 +313,18 @@ test("an AbortController stands for its signal, and other objects of the platfor
   controller.abort(new Error("given up"));
   await assertRejects(() => pool.map(square, [1], controller), Error, "given up");
   for (const wrong of [controller.signal, new Map([["chunksize", 2]]), new Set(), Promise.resolve({}), new Date()]) {
-    assertThrows(() => pool.map(square, [1], odd(wrong)), TypeError, "Cannot use the options of map()");
+    assertThrows(
+      () => pool.map(square, [1], odd<Record<string, never>>(wrong)),
+      TypeError,
+      "Cannot use the options of map()",
+    );
   }
   for (const wrong of [10, "10", true, null, [], square, 1n, Symbol.iterator]) {
-    assertThrows(() => pool.map(square, [1], odd(wrong)), TypeError, "Cannot use the options of map()");
+    assertThrows(
+      () => pool.map(square, [1], odd<Record<string, never>>(wrong)),
+      TypeError,
+      "Cannot use the options of map()",
+    );
   }
 });
 
@@ -325,12 +333,12 @@ test("what stands in the place of the options is shown as one", () => {
   const { signal } = new AbortController();
   for (
     const [call, example] of [
-      [() => pool.map(square, [1], odd(10)), "{ chunksize: 10 }"],
+      [() => pool.map(square, [1], odd<Record<string, never>>(10)), "{ chunksize: 10 }"],
       [() => pool.apply(square, [1], odd(1000)), "{ taskTimeout: 1000 }"],
-      [() => pool.map(square, [1], odd(signal)), "{ signal }"],
-      [() => pool.mapAsync(square, [1], odd(square)), "{ callback }"],
-      [() => new Process(odd(square)), "{ target }"],
-      [() => new Process(odd("worker")), '{ name: "worker" }'],
+      [() => pool.map(square, [1], odd<Record<string, never>>(signal)), "{ signal }"],
+      [() => pool.mapAsync(square, [1], odd<Record<string, never>>(square)), "{ callback }"],
+      [() => new Process(odd<Record<string, never>>(square)), "{ target }"],
+      [() => new Process(odd<Record<string, never>>("worker")), '{ name: "worker" }'],
     ] as const
   ) assertThrows(call, TypeError, `as they must be an object, such as ${example}: current value is`);
   assertThrows(() => pool.apply(square, odd({ taskTimeout: 1 })), TypeError, "and options come after it");
@@ -378,7 +386,7 @@ test("what is added to all objects is no unknown option", async () => {
   Object.defineProperty(Object.prototype, "added", { value: 1, enumerable: true, configurable: true });
   try {
     assertEquals(await pool.map(square, [2], { chunksize: 1 }), [4]);
-    assertThrows(() => pool.map(square, [2], odd({ added: 1 })), TypeError, "'added'");
+    assertThrows(() => pool.map(square, [2], odd<Record<string, never>>({ added: 1 })), TypeError, "'added'");
   } finally {
     Reflect.deleteProperty(Object.prototype, "added");
   }
