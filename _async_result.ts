@@ -2,6 +2,7 @@
  * @module
  */
 
+import { keepCause } from "./_failures.ts";
 import { InvalidStateError, TimeoutError } from "./errors.ts";
 import { refuseInstances } from "./codec/encoder.ts";
 import { type Resolvable, resolvable } from "./worker/resolvable.ts";
@@ -187,6 +188,7 @@ export class SettledLater<T> implements AsyncResult<T> {
       if (outcome.ok) callback?.(outcome.value as T);
       else errorCallback?.(outcome.error);
     } catch (error) {
+      if (!outcome.ok) keepCause(error, outcome.error);
       outcome = { ok: false, error };
     }
     this.#outcome = outcome;

@@ -5,20 +5,12 @@
  * @module
  */
 
-import { type Block, type ResultCallbacks, SettledLater } from "./_async_result.ts";
-import {
-  checkArgs,
-  checkBoolean,
-  checkCount,
-  checkFunction,
-  checkIterator,
-  checkLimit,
-  checkOptionalFunction,
-  checkSignal,
-  readOnce,
-  show,
-} from "./_options.ts";
+import { type Block, SettledLater } from "./_async_result.ts";
+import { asError, keepCause } from "./_failures.ts";
+import { checkArgs, checkFunction, checkIterator, show, wholeLimit } from "./_options.ts";
+import { AsyncResults, BlockingResults } from "./_result_iterators.ts";
 import { ResultStream } from "./_result_stream.ts";
+import { count, flag, functionOf, limit, type OptionsOf, Schema, signal } from "./_schema.ts";
 import { InvalidStateError } from "./errors.ts";
 import { isNumbers } from "./codec/encoder.ts";
 import type { AnyFunction } from "./codec/functions.ts";
@@ -36,43 +28,29 @@ import {
   ToldTask,
 } from "./worker/task.ts";
 
-/** What can be asked of a single call. */
-export interface CallWishes {
-  readonly signal?: AbortSignal | undefined;
-  readonly taskTimeout?: number | undefined;
-}
+// What the calls take. Where something else was given, the first option that it could be the value of is named.
 
-/** What can be asked of a map. */
-export interface MapWishes extends CallWishes {
-  readonly chunksize?: number | undefined;
-  readonly onProgress?: ((done: number, total?: number) => void) | undefined;
-  readonly returnExceptions?: boolean | undefined;
-}
+const CALL_CHECKS = { taskTimeout: limit, signal };
+const MAP_CHECKS = {
+  chunksize: count,
+  ...CALL_CHECKS,
+  returnExceptions: flag,
+  onProgress: functionOf<(done: number, total?: number) => void>(),
+};
+const CALLBACK_CHECKS = {
+  callback: functionOf<(value: unknown) => void>(),
+  errorCallback: functionOf<(error: unknown) => void>(),
+};
+const CALL = new Schema(CALL_CHECKS);
+const MAP = new Schema(MAP_CHECKS);
+const STREAM = new Schema({ ...MAP_CHECKS, buffersize: count });
+const CALL_LATER = new Schema({ ...CALLBACK_CHECKS, ...CALL_CHECKS });
+const MAP_LATER = new Schema({ ...CALLBACK_CHECKS, ...MAP_CHECKS });
 
-/** What can be asked of a streaming map. */
-export interface StreamWishes extends MapWishes {
-  readonly buffersize?: number | undefined;
-}
-
-/** What callers may wish; each is read once. */
-const WISHES = [
-  "signal",
-  "taskTimeout",
-  "chunksize",
-  "buffersize",
-  "onProgress",
-  "returnExceptions",
-  "callback",
-  "errorCallback",
-] as const;
-
-function wishesOf<W extends CallWishes>(wishes: W | undefined): W {
-  if (wishes === undefined) return NO_WISHES as W;
-  return readOnce(wishes as StreamWishes & ResultCallbacks<never>, WISHES) as CallWishes as W;
-}
+type CallOptionsRead = OptionsOf<typeof CALL_CHECKS>;
+type MapOptionsRead = OptionsOf<typeof MAP_CHECKS>;
 
 const NO_ARGS: readonly unknown[] = [];
-const NO_WISHES: CallWishes = {};
 
 type Settle = (outcome: Outcome) => void;
 type Items = Iterable<unknown> | AsyncIterable<unknown>;
@@ -94,19 +72,19 @@ class ResultTask<R> extends Task {
 /** The calls of one pool. */
 export class Calls {
   readonly #scheduler: Scheduler;
-  readonly #taskTimeout: number;
+  readonly #limit: number;
 
-  /** `taskTimeout` is the limit of calls that ask for none. */
-  constructor(scheduler: Scheduler, taskTimeout: number) {
+  /** `taskTimeout` is the limit of calls that ask for none, in milliseconds. */
+  constructor(scheduler: Scheduler, taskTimeout: number = Infinity) {
     this.#scheduler = scheduler;
-    this.#taskTimeout = taskTimeout;
+    this.#limit = wholeLimit(taskTimeout);
   }
 
   /** One call, as a promise. */
-  apply<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, given?: CallWishes): Promise<R> {
-    const wishes = wishesOf(given);
-    const limit = this.#checkCall(fn, args, wishes);
-    if (wishes.signal === undefined) {
+  apply<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, given?: unknown): Promise<R> {
+    const options = CALL.read(given, "apply()");
+    const limit = this.#checkCall(fn, args, options);
+    if (options.signal === undefined) {
       const task = new PromisedTask(fn, args, limit);
       try {
         this.#scheduler.submit(task);
@@ -116,43 +94,45 @@ export class Calls {
       return task.promise as Promise<R>;
     }
     return new Promise((resolve) => {
-      this.#single(fn, args, wishes, limit, (outcome) => resolve(resolution(outcome) as R));
+      this.#single(fn, args, options.signal!, limit, (outcome) => resolve(resolution(outcome) as R));
     });
   }
 
+  /** One call, blocking the thread. */
+  applySync<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, given?: unknown): R {
+    return this.#applyLater<R>(fn, args, CALL.read(given, "applySync()")).getSync();
+  }
+
   /** One call, its result for later. */
-  applyAsync<R>(
+  applyAsync<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, given?: unknown): SettledLater<R> {
+    return this.#applyLater(fn, args, CALL_LATER.read(given, "applyAsync()"));
+  }
+
+  #applyLater<R>(
     fn: AnyFunction,
-    args: readonly unknown[] = NO_ARGS,
-    given?: CallWishes & ResultCallbacks<R>,
+    args: readonly unknown[],
+    options: CallOptionsRead & Partial<OptionsOf<typeof CALLBACK_CHECKS>>,
   ): SettledLater<R> {
-    const wishes = wishesOf(given);
-    const limit = this.#checkCall(fn, args, wishes);
-    checkCallbacks(wishes);
-    const result = new SettledLater<R>(this.#block, wishes);
-    if (wishes.signal === undefined) this.#scheduler.submit(new ResultTask(fn, args, limit, result));
-    else this.#single(fn, args, wishes, limit, (outcome) => result.settle(outcome));
+    const limit = this.#checkCall(fn, args, options);
+    const result = new SettledLater<R>(this.#block, options);
+    if (options.signal === undefined) this.#scheduler.submit(new ResultTask(fn, args, limit, result));
+    else this.#single(fn, args, options.signal, limit, (outcome) => result.settle(outcome));
     return result;
   }
 
   readonly #block: Block = (done, deadline) => this.#scheduler.block(done, deadline);
 
-  #checkCall(fn: AnyFunction, args: readonly unknown[], wishes: CallWishes): number {
+  #checkCall(fn: AnyFunction, args: readonly unknown[], options: CallOptionsRead): number {
     checkFunction("fn", fn);
     checkArgs("args", args);
-    return this.#checkWishes(wishes);
+    return this.#wholeLimit(options);
   }
 
-  /** Gives the limit of a call, as tasks have it: whole milliseconds, 0 for none. */
-  #checkWishes(wishes: CallWishes): number {
-    checkSignal(wishes.signal);
-    const limit = checkLimit("taskTimeout", wishes.taskTimeout, this.#taskTimeout);
-    return limit === Infinity ? 0 : Math.ceil(limit);
+  #wholeLimit({ taskTimeout }: CallOptionsRead): number {
+    return taskTimeout === undefined ? this.#limit : wholeLimit(taskTimeout);
   }
 
-  #single(fn: AnyFunction, args: readonly unknown[], wishes: CallWishes, limit: number, settle: Settle): void {
-    const { signal } = wishes;
-    if (signal === undefined) return this.#scheduler.submit(new ToldTask(fn, "apply", args, limit, settle));
+  #single(fn: AnyFunction, args: readonly unknown[], signal: AbortSignal, limit: number, settle: Settle): void {
     let settled = false;
     const once: Settle = (outcome) => {
       signal.removeEventListener("abort", abort);
@@ -176,8 +156,8 @@ export class Calls {
   }
 
   /** A call for each item, as a promise. */
-  map<R>(fn: AnyFunction, mode: TaskMode, items: unknown, given?: MapWishes): Promise<R[]> {
-    const call = this.#prepareMap(fn, mode, items, wishesOf(given));
+  map<R>(fn: AnyFunction, mode: TaskMode, items: unknown, given?: unknown): Promise<R[]> {
+    const call = this.#prepareMap(fn, mode, items, MAP.read(given, `${mode}()`));
     return new Promise((resolve, reject) => {
       call.start(items as Items, (outcome) => {
         if (outcome.ok) resolve(outcome.value as R[]);
@@ -186,75 +166,89 @@ export class Calls {
     });
   }
 
+  /** A call for each item, blocking the thread. */
+  mapSync<R>(fn: AnyFunction, mode: TaskMode, items: unknown, given?: unknown): R[] {
+    return this.#mapLater<R>(fn, mode, items, MAP.read(given, `${mode}Sync()`)).getSync();
+  }
+
   /** A call for each item, the results for later. */
-  mapAsync<R>(
+  mapAsync<R>(fn: AnyFunction, mode: TaskMode, items: unknown, given?: unknown): SettledLater<R[]> {
+    return this.#mapLater(fn, mode, items, MAP_LATER.read(given, `${mode}Async()`));
+  }
+
+  #mapLater<R>(
     fn: AnyFunction,
     mode: TaskMode,
     items: unknown,
-    given?: MapWishes & ResultCallbacks<R[]>,
+    options: MapOptionsRead & Partial<OptionsOf<typeof CALLBACK_CHECKS>>,
   ): SettledLater<R[]> {
-    const wishes = wishesOf(given);
-    const call = this.#prepareMap(fn, mode, items, wishes);
-    checkCallbacks(wishes);
+    const call = this.#prepareMap(fn, mode, items, options);
     const result = new SettledLater<R[]>((done, deadline) => {
       if (call.reading) {
         throw new InvalidStateError("Cannot block for a map while its async iterable is read on this very thread");
       }
       return this.#block(done, deadline);
-    }, wishes);
+    }, options);
     call.start(items as Items, (outcome) => result.settle(outcome));
     return result;
   }
 
-  #prepareMap(fn: AnyFunction, mode: TaskMode, items: unknown, wishes: MapWishes): MapCall {
-    const { limit, chunksize } = this.#checkMap(fn, items, wishes);
-    return new MapCall(this.#scheduler, { fn, mode, limit, chunksize, wishes });
-  }
-
-  #checkMap(fn: AnyFunction, items: unknown, wishes: MapWishes): { limit: number; chunksize: number | undefined } {
+  #prepareMap(fn: AnyFunction, mode: TaskMode, items: unknown, options: MapOptionsRead): MapCall {
     checkFunction("fn", fn);
-    const limit = this.#checkWishes(wishes);
-    const chunksize = checkCount("chunksize", wishes.chunksize);
-    checkOptionalFunction("onProgress", wishes.onProgress);
-    checkBoolean("returnExceptions", wishes.returnExceptions);
-    if (!isIterable(items) && !isAsyncIterable(items)) {
-      throw new TypeError(
-        `Cannot map as 'items' must be an iterable or async iterable: current value is ${show(items)}`,
-      );
-    }
-    return { limit, chunksize };
+    checkItems(items);
+    return new MapCall(this.#scheduler, { fn, mode, limit: this.#wholeLimit(options), options });
   }
 
   /** A call for each item, the results one by one. */
-  stream<R>(
+  stream<R>(fn: AnyFunction, mode: TaskMode, ordered: boolean, items: unknown, given?: unknown): AsyncResults<R> {
+    return new AsyncResults(this.#stream<R>(fn, mode, ordered, items, STREAM.read(given, streamName(mode, ordered))));
+  }
+
+  /** A call for each item, the results one by one, each by blocking for it. */
+  streamSync<R>(
     fn: AnyFunction,
     mode: TaskMode,
     ordered: boolean,
     items: unknown,
-    given?: StreamWishes,
+    given?: unknown,
+  ): BlockingResults<R> {
+    const name = streamName(mode, ordered, "Sync");
+    const options = STREAM.read(given, name);
+    if (isAsyncIterable(items) && !isIterable(items)) {
+      throw new TypeError(`Cannot map and block as 'items' is asynchronous: use '${streamName(mode, ordered)}'`);
+    }
+    return new BlockingResults(this.#stream<R>(fn, mode, ordered, items, options));
+  }
+
+  #stream<R>(
+    fn: AnyFunction,
+    mode: TaskMode,
+    ordered: boolean,
+    items: unknown,
+    options: ReturnType<typeof STREAM.read>,
   ): ResultStream<R> {
-    const wishes = wishesOf(given);
-    const { limit, chunksize = 1 } = this.#checkMap(fn, items, wishes);
-    const buffersize = checkCount("buffersize", wishes.buffersize) ?? chunksize * this.#scheduler.size * 32;
+    checkFunction("fn", fn);
+    checkItems(items);
+    const { chunksize = 1 } = options;
     return new ResultStream<R>(this.#scheduler, {
       fn,
       mode,
       ordered,
       items: items as Items,
-      limit,
+      limit: this.#wholeLimit(options),
       chunksize,
-      buffersize,
-      signal: wishes.signal,
-      onProgress: wishes.onProgress,
-      returnExceptions: wishes.returnExceptions ?? false,
+      buffersize: options.buffersize ?? chunksize * this.#scheduler.size * 32,
+      signal: options.signal,
+      onProgress: options.onProgress,
+      returnExceptions: options.returnExceptions ?? false,
     });
   }
 
   /** A call on every worker. The results come in the order of the workers; so does the error, if several fail. */
-  broadcast<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, given?: CallWishes): Promise<R[]> {
-    const wishes = wishesOf(given);
-    const limit = this.#checkCall(fn, args, wishes);
-    const { signal } = wishes;
+  broadcast<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, given?: unknown): Promise<R[]> {
+    const options = CALL.read(given, "broadcast()");
+    const limit = this.#checkCall(fn, args, options);
+    const { signal } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise<R[]>((resolve, reject) => {
       const outcomes: Outcome[] = [];
@@ -292,12 +286,20 @@ export class Calls {
   }
 }
 
+function streamName(mode: TaskMode, ordered: boolean, suffix = ""): string {
+  return `i${mode}${ordered ? "" : "Unordered"}${suffix}()`;
+}
+
+function checkItems(items: unknown): void {
+  if (isIterable(items) || isAsyncIterable(items)) return;
+  throw new TypeError(`Cannot map as 'items' must be an iterable or async iterable: current value is ${show(items)}`);
+}
+
 interface MapCallOptions {
   readonly fn: AnyFunction;
   readonly mode: TaskMode;
   readonly limit: number;
-  readonly chunksize: number | undefined;
-  readonly wishes: MapWishes;
+  readonly options: MapOptionsRead;
 }
 
 /** Of so many numbers in a chunk no more fit into a slot of the board: see {@linkcode RangeTask}. */
@@ -306,7 +308,8 @@ const LARGE_CHUNK = 2048;
 /** A map under way: every chunk runs to its end, whatever happens to others; then the whole settles. */
 class MapCall implements LongCall {
   readonly #scheduler: Scheduler;
-  readonly #options: MapCallOptions;
+  readonly #call: MapCallOptions;
+  readonly #options: MapOptionsRead;
   readonly #site: CallSite = callSite();
   readonly #tasks: Task[] = [];
   #tell: Settle = () => {};
@@ -317,24 +320,24 @@ class MapCall implements LongCall {
   #pending = 0;
   #done = 0;
   #settled = false;
-  /** Whether the input is still being read, on the caller's event loop. */
-  reading = false;
+  /** Whether the input is still being read: by its own code further up, or on the caller's event loop. */
+  reading = true;
 
-  constructor(scheduler: Scheduler, options: MapCallOptions) {
+  constructor(scheduler: Scheduler, call: MapCallOptions) {
     this.#scheduler = scheduler;
-    this.#options = options;
+    this.#call = call;
+    this.#options = call.options;
   }
 
   start(items: Items, tell: Settle): void {
     this.#tell = tell;
     this.#scheduler.begin(this);
     try {
-      const { signal } = this.#options.wishes;
+      const { signal } = this.#options;
       if (signal?.aborted) return this.#settle({ ok: false, error: signal.reason });
       signal?.addEventListener("abort", this.#abort);
-      if (isIterable(items)) return this.#submit(isPlainArray(items) ? items : readAll(items));
-      this.reading = true;
-      void this.#read(items);
+      if (isIterable(items)) this.#submit(isPlainArray(items) ? items : readAll(items));
+      else void this.#read(items);
     } catch (error) {
       this.#cancel();
       this.#settle({ ok: false, error });
@@ -350,14 +353,12 @@ class MapCall implements LongCall {
       }
     } catch (error) {
       return this.#settle({ ok: false, error });
-    } finally {
-      this.reading = false;
     }
     if (!this.#settled) this.#submit(list);
   }
 
   #submit(items: readonly unknown[]): void {
-    const { fn, mode, limit } = this.#options;
+    const { fn, mode, limit } = this.#call;
     const { length } = items;
     const chunksize = this.#options.chunksize ?? Math.ceil(length / (this.#scheduler.size * 4));
     this.#total = length;
@@ -381,6 +382,7 @@ class MapCall implements LongCall {
       this.#scheduler.submitMore(task);
       if (task instanceof RangeTask) task.detach();
     }
+    this.reading = false;
     if (this.#settled) return;
     const results = this.#results ??= new Array(length); // made here as the workers have something to do meanwhile
     if (inPlace) {
@@ -402,8 +404,9 @@ class MapCall implements LongCall {
     this.#pending--;
     this.#done += count;
     try {
-      this.#options.wishes.onProgress?.(this.#done, this.#total);
+      this.#options.onProgress?.(this.#done, this.#total);
     } catch (error) {
+      if (this.#hasFailed) keepCause(error, this.#failure);
       this.#cancel();
       return this.#settle({ ok: false, error });
     }
@@ -411,20 +414,24 @@ class MapCall implements LongCall {
   }
 
   #fail(index: number, error: unknown): void {
-    this.#results![index] = error;
+    this.#results![index] = this.#options.returnExceptions ? asError(error) : error;
     if (index >= this.#failedAt) return;
     this.#failedAt = index;
     this.#failure = error;
   }
 
+  /** Whether a call has failed, and the whole with it. */
+  get #hasFailed(): boolean {
+    return this.#failedAt !== Infinity && !this.#options.returnExceptions;
+  }
+
   #finish(): void {
-    const failed = this.#failedAt !== Infinity && !this.#options.wishes.returnExceptions;
-    this.#settle(failed ? { ok: false, error: this.#failure } : { ok: true, value: this.#results ?? [] });
+    this.#settle(this.#hasFailed ? { ok: false, error: this.#failure } : { ok: true, value: this.#results ?? [] });
   }
 
   readonly #abort = (): void => {
     this.#cancel();
-    this.#settle({ ok: false, error: this.#options.wishes.signal!.reason });
+    this.#settle({ ok: false, error: this.#options.signal!.reason });
   };
 
   #cancel(): void {
@@ -434,9 +441,14 @@ class MapCall implements LongCall {
   #settle(outcome: Outcome): void {
     if (this.#settled) return;
     this.#settled = true;
-    this.#options.wishes.signal?.removeEventListener("abort", this.#abort);
+    this.reading = false;
+    this.#options.signal?.removeEventListener("abort", this.#abort);
     this.#tell(outcome);
     this.#scheduler.end(this);
+  }
+
+  get over(): boolean {
+    return this.#settled;
   }
 
   abandon(error: unknown): void {
@@ -469,11 +481,6 @@ function readAll(items: Iterable<unknown>): unknown[] {
 /** The same items, from an iterator that is one. */
 function checkedInput(items: AsyncIterable<unknown>): AsyncIterable<unknown> {
   return { [Symbol.asyncIterator]: () => checkIterator(items[Symbol.asyncIterator]()) };
-}
-
-function checkCallbacks(wishes: ResultCallbacks<never>): void {
-  checkOptionalFunction("callback", wishes.callback);
-  checkOptionalFunction("errorCallback", wishes.errorCallback);
 }
 
 /** Whether `value` can be read item by item. */

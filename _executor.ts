@@ -6,21 +6,19 @@
 
 import { isAsyncIterable, isIterable } from "./_calls.ts";
 import { cancelledOutcome, type Future, futureOf, type FutureWork, settleFuture } from "./_future.ts";
-import { checkCount, checkFunction, checkIterator, checkSignal, checkTimeout, readOnce, show } from "./_options.ts";
+import { checkFunction, checkIterator, show, wholeLimit } from "./_options.ts";
+import { AsyncResults, BlockingResults } from "./_result_iterators.ts";
 import { checkStep, ResultStream } from "./_result_stream.ts";
+import { count, flag, type OptionsOf, Schema, signal, timeout } from "./_schema.ts";
 import { ClosedError } from "./errors.ts";
 import type { AnyFunction } from "./codec/functions.ts";
-import { type Outcome, type Scheduler, Task } from "./worker/task.ts";
+import { type BlockingScheduler, type Outcome, type Scheduler, Task } from "./worker/task.ts";
 
 type Items = Iterable<unknown> | AsyncIterable<unknown>;
 
-/** What can be asked of a map. */
-export interface ExecutorMapWishes {
-  readonly chunksize?: number | undefined;
-  readonly timeout?: number | undefined;
-  readonly buffersize?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
+const MAP_CHECKS = { chunksize: count, timeout, buffersize: count, signal };
+const MAP = new Schema(MAP_CHECKS);
+const SHUTDOWN = new Schema({ wait: flag, cancelFutures: flag });
 
 /** A call, and the work behind its future. */
 class FutureTask<R> extends Task implements FutureWork {
@@ -48,6 +46,10 @@ class FutureTask<R> extends Task implements FutureWork {
   block(done: () => boolean, deadline: number): boolean {
     return this.#scheduler.block(done, deadline);
   }
+
+  get blocking(): BlockingScheduler | undefined {
+    return this.#scheduler.blocking;
+  }
 }
 
 /** The calls of one executor. */
@@ -56,9 +58,9 @@ export class ExecutorCalls {
   readonly #limit: number;
 
   /** `limit` is that of each call, in milliseconds. */
-  constructor(scheduler: Scheduler, limit: number) {
+  constructor(scheduler: Scheduler, limit: number = Infinity) {
     this.#scheduler = scheduler;
-    this.#limit = limit === Infinity ? 0 : Math.ceil(limit);
+    this.#limit = wholeLimit(limit);
   }
 
   submit<R>(fn: AnyFunction, args: readonly unknown[]): Future<R> {
@@ -68,26 +70,21 @@ export class ExecutorCalls {
     return task.future;
   }
 
-  map<R>(fn: AnyFunction, rest: readonly unknown[]): ResultStream<R> {
-    const { iterables, wishes } = splitOptions(rest);
-    return this.#stream(fn, iterables, wishes);
+  map<R>(fn: AnyFunction, rest: readonly unknown[]): AsyncResults<R> {
+    const { iterables, options } = splitOptions(rest, "map()");
+    return new AsyncResults(this.#stream<R>(fn, iterables, options));
   }
 
-  mapSync<R>(fn: AnyFunction, rest: readonly unknown[]): IterableIterator<R, undefined> {
-    const { iterables, wishes } = splitOptions(rest);
+  mapSync<R>(fn: AnyFunction, rest: readonly unknown[]): BlockingResults<R> {
+    const { iterables, options } = splitOptions(rest, "mapSync()");
     const index = iterables.findIndex((items) => !isIterable(items));
     if (index >= 0) throw new TypeError(`Cannot map and block as iterable ${index} is asynchronous: use 'map()'`);
-    return new BlockingResults(this.#stream<R>(fn, iterables, wishes));
+    return new BlockingResults(this.#stream<R>(fn, iterables, options));
   }
 
-  #stream<R>(fn: AnyFunction, iterables: readonly Items[], given: ExecutorMapWishes): ResultStream<R> {
+  #stream<R>(fn: AnyFunction, iterables: readonly Items[], options: OptionsOf<typeof MAP_CHECKS>): ResultStream<R> {
     checkFunction("fn", fn);
-    const wishes = readOnce(given, ["chunksize", "timeout", "buffersize", "signal"]);
-    checkSignal(wishes.signal);
-    const { signal } = wishes;
-    const chunksize = checkCount("chunksize", wishes.chunksize) ?? 1;
-    const chunks = checkCount("buffersize", wishes.buffersize) ?? Infinity;
-    const time = checkTimeout(wishes.timeout);
+    const { chunksize = 1, buffersize: chunks = Infinity, timeout = Infinity, signal } = options;
     const stream = new ResultStream<R>(this.#scheduler, {
       fn,
       mode: iterables.length === 1 ? "map" : "starmap",
@@ -99,7 +96,7 @@ export class ExecutorCalls {
       signal,
       onProgress: undefined,
       returnExceptions: false,
-      deadline: performance.now() + time,
+      deadline: performance.now() + timeout,
     });
     const failed = stream.takeInputError();
     if (failed === undefined) return stream;
@@ -107,53 +104,42 @@ export class ExecutorCalls {
     throw failed.error;
   }
 
-  /** Takes no more calls; drops those that have not begun if told so; resolves when all have ended if told to wait. */
-  async shutdown(wait: boolean, cancelFutures: boolean): Promise<void> {
+  /** Takes no more calls; drops those that have not begun if told so. */
+  close(cancelFutures: boolean): void {
     this.#scheduler.close(new ClosedError("The results end here as the executor was shut down"));
     if (cancelFutures) this.#scheduler.cancelAll(cancelledOutcome);
-    if (wait) await this.#scheduler.join();
+  }
+
+  /** Shuts down as the options say; resolves when all calls have ended, if it is to wait. */
+  shutdown(given: unknown): Promise<void> {
+    const { wait = true, cancelFutures = false } = SHUTDOWN.read(given, "shutdown()");
+    this.close(cancelFutures);
+    return wait ? this.#scheduler.join() : Promise.resolve();
   }
 }
 
-/** The iterables, and the options if the last thing is no iterable but a plain object. */
-function splitOptions(rest: readonly unknown[]): { iterables: Items[]; wishes: ExecutorMapWishes } {
+/**
+ * The iterables, and the options if the last thing is no iterable but an object of options: a plain one, whatever it has, or
+ * any that has a known option. So a misspelled option is no iterable, and a promise of one no options.
+ */
+function splitOptions(
+  rest: readonly unknown[],
+  whose: string,
+): { iterables: Items[]; options: OptionsOf<typeof MAP_CHECKS> } {
   const last = rest.at(-1);
-  const isLast = rest.length > 0 && (last === undefined || isPlain(last));
+  const isLast = rest.length > 0 && (last === undefined || isOptions(last));
   const iterables = isLast ? rest.slice(0, -1) : rest;
   iterables.forEach((items, index) => {
     if (isIterable(items) || isAsyncIterable(items)) return;
     throw new TypeError(`Cannot map as iterable ${index} is none: current value is ${show(items)}`);
   });
-  return { iterables: iterables as Items[], wishes: isLast && last !== undefined ? last as ExecutorMapWishes : {} };
+  return { iterables: iterables as Items[], options: MAP.read(isLast ? last : undefined, whose) };
 }
 
-/** Whether `value` is an object without a class, that cannot be read item by item. */
-function isPlain(value: unknown): boolean {
+function isOptions(value: unknown): boolean {
   if (typeof value !== "object" || value === null || isIterable(value) || isAsyncIterable(value)) return false;
   const prototype = Object.getPrototypeOf(value);
-  return prototype === null || prototype === Object.prototype;
-}
-
-/** The results of a stream, each by blocking for it. */
-class BlockingResults<R> implements IterableIterator<R, undefined> {
-  readonly #stream: ResultStream<R>;
-
-  constructor(stream: ResultStream<R>) {
-    this.#stream = stream;
-  }
-
-  next(): IteratorResult<R, undefined> {
-    return this.#stream.nextSync();
-  }
-
-  return(): IteratorResult<R, undefined> {
-    this.#stream.return().catch(() => {}); // what closing its input throws has nobody to go to
-    return { done: true, value: undefined };
-  }
-
-  [Symbol.iterator](): this {
-    return this;
-  }
+  return prototype === null || Object.getPrototypeOf(prototype) === null || MAP.describes(value);
 }
 
 /** The tuples of items at the same place, up to the end of the shortest; none of no iterables. */

@@ -9,7 +9,7 @@ import { checkFunction } from "./_options.ts";
 import { CancelledError, InvalidStateError } from "./errors.ts";
 import { refuseInstances } from "./codec/encoder.ts";
 import { type Resolvable, resolvable } from "./worker/resolvable.ts";
-import { type Outcome, resolution } from "./worker/task.ts";
+import { type BlockingScheduler, type Outcome, resolution } from "./worker/task.ts";
 
 /** The work behind a future of an executor of this library. */
 export interface FutureWork {
@@ -19,6 +19,8 @@ export interface FutureWork {
   running(): boolean;
   /** Blocks the thread until `done`, or until a time of `performance.now()`: whether it is done. */
   block(done: () => boolean, deadline: number): boolean;
+  /** What a thread that waits for several can block on; `undefined` if the work needs that thread. */
+  readonly blocking: BlockingScheduler | undefined;
 }
 
 function blockForOwn(done: () => boolean): boolean {
@@ -32,6 +34,8 @@ export let futureOf: <T>(work: FutureWork) => Future<T>;
 export let settleFuture: (future: Future<unknown>, outcome: Outcome) => void;
 /** Calls `fn` when a future is done, at once if it is: gives what takes the wish back. */
 export let watch: (future: Future<unknown>, fn: () => void) => () => void;
+/** What a thread can block on for a future; `undefined` if nobody can settle it while that thread is blocked. */
+export let blockingOf: (future: Future<unknown>) => BlockingScheduler | undefined;
 /** Whether a value is a future, and not only of its class. */
 export let isFuture: (value: unknown) => boolean;
 /** Whether the call of a future has ended with an error. */
@@ -92,6 +96,7 @@ export class Future<T = unknown> {
       return future;
     };
     isFuture = (value) => typeof value === "object" && value !== null && #state in value;
+    blockingOf = (future) => future.#work?.blocking;
     settleFuture = (future, outcome) => future.#settle(outcome);
     hasFailed = (future) => future.#state === "finished" && future.#outcome?.ok === false;
     watch = (future, fn) => {
@@ -309,13 +314,39 @@ export class Future<T = unknown> {
    * ```
    */
   exception(timeout?: number): Promise<unknown> {
-    return this.#result.wait(timeout).then((ended) => {
-      if (!ended) throw lateError(timeout);
-      const outcome = this.#outcome!;
-      if (outcome.ok) return null;
-      if (this.#state === "cancelled") throw outcome.error;
-      return outcome.error;
-    });
+    return this.#result.wait(timeout).then((ended) => this.#exception(ended, timeout));
+  }
+
+  /**
+   * The same, blocking the thread.
+   *
+   * @param timeout As for {@linkcode Future.result}.
+   * @returns What it threw, which may be anything; `null` if it went well.
+   * @throws {TypeError} If `timeout` is not a number.
+   * @throws {TimeoutError} If it has not ended in time.
+   * @throws {CancelledError} If it was cancelled.
+   * @throws {InvalidStateError} If the call runs on this very thread, which cannot wait for itself.
+   *
+   * @example Without `await`
+   * ```ts
+   * import { ProcessPoolExecutor } from "@manycore/parallel";
+   * import { assertInstanceOf } from "@std/assert";
+   *
+   * await using executor = new ProcessPoolExecutor(1);
+   * const future = executor.submit((text: string) => JSON.parse(text), "{");
+   * assertInstanceOf(future.exceptionSync(), SyntaxError);
+   * ```
+   */
+  exceptionSync(timeout?: number): unknown {
+    return this.#exception(this.#result.waitSync(timeout), timeout);
+  }
+
+  #exception(ended: boolean, timeout: number | undefined): unknown {
+    if (!ended) throw lateError(timeout);
+    const outcome = this.#outcome!;
+    if (outcome.ok) return null;
+    if (this.#state === "cancelled") throw outcome.error;
+    return outcome.error;
   }
 
   /**

@@ -6,18 +6,23 @@
 
 import { type Future, hasFailed, isFuture, watch } from "./_future.ts";
 import { isIterable } from "./_calls.ts";
-import { checkIterator, checkSignal, checkTimeout, readOnce, show } from "./_options.ts";
+import { checkIterator, show } from "./_options.ts";
+import { type Check, Schema, signal, timeout } from "./_schema.ts";
 import { TimeoutError } from "./errors.ts";
 import { Queue } from "./worker/queue.ts";
 
-/** Options of {@linkcode asCompleted}. */
-export interface AsCompletedOptions {
+/** Options of `asCompletedSync`. */
+export interface AsCompletedSyncOptions {
   /**
    * How long to wait from the call on, in milliseconds; 0 and less: only for what is done already.
    *
    * @default {Infinity}
    */
   readonly timeout?: number | undefined;
+}
+
+/** Options of {@linkcode asCompleted}. */
+export interface AsCompletedOptions extends AsCompletedSyncOptions {
   /**
    * Gives up the wait: the iteration ends with the signal's reason.
    *
@@ -29,8 +34,8 @@ export interface AsCompletedOptions {
 /** When {@linkcode wait} returns: when all are done, at the first that is done, or at the first that fails. */
 export type ReturnWhen = "ALL_COMPLETED" | "FIRST_COMPLETED" | "FIRST_EXCEPTION";
 
-/** Options of {@linkcode wait}. */
-export interface WaitForOptions {
+/** Options of `waitSync`. */
+export interface WaitForSyncOptions {
   /**
    * How long to wait at most, in milliseconds; 0 and less: not at all.
    *
@@ -43,6 +48,10 @@ export interface WaitForOptions {
    * @default {"ALL_COMPLETED"}
    */
   readonly returnWhen?: ReturnWhen | undefined;
+}
+
+/** Options of {@linkcode wait}. */
+export interface WaitForOptions extends WaitForSyncOptions {
   /**
    * Gives up the wait: the promise rejects with the signal's reason.
    *
@@ -50,6 +59,9 @@ export interface WaitForOptions {
    */
   readonly signal?: AbortSignal | undefined;
 }
+
+/** Options of {@linkcode asCompleted}, checked. */
+const AS_COMPLETED = new Schema({ timeout, signal });
 
 /** What {@linkcode wait} gives. */
 export interface Waited<F> {
@@ -87,12 +99,10 @@ export interface Waited<F> {
  */
 export function asCompleted<F extends Future<unknown>>(
   futures: Iterable<F>,
-  options: AsCompletedOptions = {},
+  options?: AsCompletedOptions,
 ): AsyncIterableIterator<F, undefined> {
-  const all = checkFutures(futures);
-  const { timeout, signal }: AsCompletedOptions = readOnce(options, ["timeout", "signal"]);
-  checkSignal(signal);
-  return new Completed(all, performance.now() + checkTimeout(timeout), signal);
+  const { timeout = Infinity, signal } = AS_COMPLETED.read(options, "asCompleted()");
+  return new Completed(checkFutures(futures), performance.now() + timeout, signal);
 }
 
 interface Waiter<F> {
@@ -225,14 +235,10 @@ class Completed<F extends Future<unknown>> implements AsyncIterableIterator<F, u
  */
 export function wait<F extends Future<unknown>>(
   futures: Iterable<F>,
-  options: WaitForOptions = {},
+  options?: WaitForOptions,
 ): Promise<Waited<F>> {
+  const { timeout: time = Infinity, signal, returnWhen = "ALL_COMPLETED" } = WAIT.read(options, "wait()");
   const all = checkFutures(futures);
-  const wishes: WaitForOptions = readOnce(options, ["timeout", "signal", "returnWhen"]);
-  const { signal } = wishes;
-  checkSignal(signal);
-  const time = checkTimeout(wishes.timeout);
-  const returnWhen = checkReturnWhen(wishes.returnWhen);
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
     const undo: (() => void)[] = [];
@@ -243,17 +249,10 @@ export function wait<F extends Future<unknown>>(
       for (const step of undo) step();
       settle();
     };
-    const split = (): void =>
-      end(() => {
-        const done = new Set<F>();
-        const notDone = new Set<F>();
-        for (const future of all) (future.done() ? done : notDone).add(future);
-        resolve({ done, notDone });
-      });
+    const split = (): void => end(() => resolve(splitFutures(all)));
     let left = 0;
     for (const future of all) if (!future.done()) left++;
-    const isEnough = (future: F): boolean =>
-      left === 0 || returnWhen === "FIRST_COMPLETED" || (returnWhen === "FIRST_EXCEPTION" && hasFailed(future));
+    const isEnough = (future: F): boolean => left === 0 || endsWait(future, returnWhen);
     for (const future of all) if (future.done() && isEnough(future)) return split();
     if (left === 0 || time <= 0) return split();
     for (const future of all) {
@@ -274,7 +273,25 @@ export function wait<F extends Future<unknown>>(
   });
 }
 
-function checkFutures<F extends Future<unknown>>(futures: Iterable<F>): Set<F> {
+/** Which futures are done, and which are not. */
+export function splitFutures<F extends Future<unknown>>(futures: Iterable<F>): Waited<F> {
+  const done = new Set<F>();
+  const notDone = new Set<F>();
+  for (const future of futures) (future.done() ? done : notDone).add(future);
+  return { done, notDone };
+}
+
+/** Whether a future that is done ends the wait for all of them. */
+export function endsWait(future: Future<unknown>, returnWhen: ReturnWhen): boolean {
+  return returnWhen === "FIRST_COMPLETED" || (returnWhen === "FIRST_EXCEPTION" && hasFailed(future));
+}
+
+/**
+ * The futures to wait for, each once.
+ *
+ * @throws {TypeError} If one is none.
+ */
+export function checkFutures<F extends Future<unknown>>(futures: Iterable<F>): Set<F> {
   if (!isIterable(futures)) {
     throw new TypeError(`Cannot wait as 'futures' must be an iterable of futures: current value is ${show(futures)}`);
   }
@@ -287,10 +304,9 @@ function checkFutures<F extends Future<unknown>>(futures: Iterable<F>): Set<F> {
   return all;
 }
 
-function checkReturnWhen(value: unknown): ReturnWhen {
+/** Checks the option `returnWhen`. */
+export const checkReturnWhen: Check<ReturnWhen> = (value) => {
   switch (value) {
-    case undefined:
-      return "ALL_COMPLETED";
     case "ALL_COMPLETED":
     case "FIRST_COMPLETED":
     case "FIRST_EXCEPTION":
@@ -299,4 +315,6 @@ function checkReturnWhen(value: unknown): ReturnWhen {
   const what = `'returnWhen' must be "ALL_COMPLETED", "FIRST_COMPLETED" or "FIRST_EXCEPTION"`;
   const message = `Cannot wait as ${what}: current value is ${show(value)}`;
   throw typeof value === "string" ? new RangeError(message) : new TypeError(message);
-}
+};
+
+const WAIT = new Schema({ timeout, returnWhen: checkReturnWhen, signal });

@@ -1,5 +1,6 @@
 /**
- * Checks of arguments. Each throws at once: `TypeError` for a wrong kind, `RangeError` for a wrong value.
+ * Checks of arguments. Each throws at once: `TypeError` for a wrong kind, `RangeError` for a wrong value. Objects of
+ * options are read by the schemas of `_schema.ts`.
  *
  * @module
  */
@@ -28,6 +29,11 @@ export function checkLimit(name: string, value: number | undefined, fallback: nu
   return value > LONGEST_LIMIT ? Infinity : value;
 }
 
+/** A time limit as schedulers take it: in whole milliseconds, 0 for none. */
+export function wholeLimit(milliseconds: number): number {
+  return milliseconds === Infinity ? 0 : Math.ceil(milliseconds);
+}
+
 /** A whole number of at least 1. */
 export function checkCount(name: string, value: number | undefined): number | undefined {
   if (value === undefined) return undefined;
@@ -47,11 +53,6 @@ export function checkFunction(name: string, value: unknown): void {
   }
 }
 
-/** A function, if given. */
-export function checkOptionalFunction(name: string, value: unknown): void {
-  if (value !== undefined) checkFunction(name, value);
-}
-
 /** An abort signal, if given. */
 export function checkSignal(value: unknown): void {
   if (value !== undefined && !isSignal(value)) {
@@ -67,32 +68,16 @@ function isSignal(value: unknown): boolean {
   }
 }
 
-/** A boolean, if given. */
-export function checkBoolean(name: string, value: unknown): void {
-  if (value !== undefined && typeof value !== "boolean") {
-    throw new TypeError(`Cannot use '${name}' as it must be a boolean: current value is ${show(value)}`);
-  }
-}
-
-/** What `keys` are in the options at this moment: what is checked is what is used, whatever a getter says later. */
-export function readOnce<T extends object, K extends keyof T>(options: T, keys: readonly K[]): Pick<T, K> {
-  checkOptions(options);
-  const read = {} as Pick<T, K>;
-  for (const key of keys) {
-    const value = options[key];
-    if (value !== undefined) read[key] = value;
-  }
-  return read;
-}
-
 /** An array of arguments. */
 export function checkArgs(name: string, value: unknown): void {
-  if (!isArray(value)) {
-    throw new TypeError(`Cannot use '${name}' as it must be an array of arguments: current value is ${show(value)}`);
-  }
+  if (isArray(value)) return;
+  const instead = typeof value === "object" && value !== null ? ", and options come after it" : "";
+  throw new TypeError(
+    `Cannot use '${name}' as it must be an array of arguments${instead}: current value is ${show(value)}`,
+  );
 }
 
-/** An options object. */
+/** An object with names and values. */
 export function checkOptions(value: unknown): void {
   if (typeof value !== "object" || value === null || isArray(value)) {
     throw new TypeError(`Cannot use the options as they must be an object: current value is ${show(value)}`);
@@ -127,10 +112,11 @@ export function show(value: unknown): string {
   }
 }
 
-function isArray(value: unknown): boolean {
+/** Whether `value` is an array; a proxy that was revoked is none. */
+export function isArray(value: unknown): value is readonly unknown[] {
   try {
     return Array.isArray(value);
   } catch {
-    return false; // a proxy that was revoked
+    return false;
   }
 }

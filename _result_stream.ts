@@ -4,9 +4,10 @@
  * @module
  */
 
+import { asError, keepCause } from "./_failures.ts";
 import { checkIterator, checkTimeout, show } from "./_options.ts";
 import { soon } from "./_platform.ts";
-import { TimeoutError } from "./errors.ts";
+import { InvalidStateError, TimeoutError } from "./errors.ts";
 import { refuseInstances } from "./codec/encoder.ts";
 import type { AnyFunction } from "./codec/functions.ts";
 import { type CallSite, callSite } from "./worker/call_site.ts";
@@ -107,7 +108,7 @@ interface Waiter<T> {
 }
 
 /** Reads the input as far ahead as allowed, hands it over in chunks, and gives the results to whoever asks. */
-export class ResultStream<T> implements ResultIterator<T>, LongCall {
+export class ResultStream<T> implements LongCall {
   readonly #scheduler: Scheduler;
   readonly #options: StreamOptions;
   readonly #input: Iterator<unknown> | AsyncIterator<unknown>;
@@ -298,6 +299,8 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
     try {
       this.#options.onProgress?.(this.#done, this.#total);
     } catch (error) {
+      const failed = outcomes.find(({ ok }) => !ok);
+      if (failed?.ok === false) keepCause(error, failed.error);
       this.#stopWith(error);
     }
     this.#give();
@@ -347,7 +350,7 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = (): void => {
       this.#waiters.delete(waiter);
-      reject(new TimeoutError(`The next result is not there after ${timeout} ms`));
+      reject(lateError(timeout));
     };
     const left = (this.#options.deadline ?? Infinity) - performance.now();
     const expires = left <= limit;
@@ -363,7 +366,8 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
   }
 
   /** The same as {@linkcode ResultStream.next}, blocking the thread. */
-  nextSync(): IteratorResult<T, undefined> {
+  nextSync(timeout?: number): IteratorResult<T, undefined> {
+    const limit = performance.now() + checkTimeout(timeout);
     const { deadline = Infinity } = this.#options;
     for (;;) {
       const outcome = this.#nextOutcome();
@@ -371,8 +375,23 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
       if (outcome?.ok === true) return { done: false, value: outcome.value as T };
       if (outcome !== undefined) throw outcome.error;
       if (this.#over) return { done: true, value: undefined };
-      if (!this.#scheduler.block(() => !this.#ready.empty || this.#over, deadline)) this.#expire();
+      if (this.reading) {
+        throw new InvalidStateError(
+          "Cannot block for a result while the input of the call is read on this very thread",
+        );
+      }
+      if (this.#scheduler.block(() => !this.#ready.empty || this.#over, Math.min(limit, deadline))) continue;
+      if (limit < deadline) throw lateError(timeout);
+      this.#expire();
     }
+  }
+
+  get reading(): boolean {
+    return !this.#ended && (this.#async || this.#reading);
+  }
+
+  get over(): boolean {
+    return false; // what it tells when it has settled calls nobody
   }
 
   /** Nobody waits any longer. */
@@ -394,6 +413,16 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
     while (this.#stopped && this.#ready.shift() !== undefined);
     await this.#stop(undefined);
     return { done: true, value: undefined };
+  }
+
+  /** The same at once. What closing the input throws is thrown, as `for…of` does. */
+  returnSync(): void {
+    const input = this.#exhausted || this.#reading ? undefined : this.#input;
+    this.#exhausted ||= input !== undefined;
+    this.#lastError = undefined;
+    while (this.#stopped && this.#ready.shift() !== undefined);
+    void this.#stop(undefined);
+    input?.return?.();
   }
 
   /** Ends the stream: `last`, if any, is the last thing it gives. */
@@ -432,14 +461,11 @@ export class ResultStream<T> implements ResultIterator<T>, LongCall {
     this.#hurried = true;
     this.#fill();
   }
+}
 
-  get [Symbol.toStringTag](): string {
-    return "ResultIterator";
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
+/** A wait was too short. */
+function lateError(timeout: number | undefined): TimeoutError {
+  return new TimeoutError(`The next result is not there after ${timeout} ms`);
 }
 
 /**
@@ -453,7 +479,8 @@ export function checkStep(step: IteratorResult<unknown>): IteratorResult<unknown
 }
 
 function itemOutcomes(count: number, outcome: Outcome, returnExceptions: boolean): Outcome[] {
-  const failed = (error: unknown): Outcome => returnExceptions ? { ok: true, value: error } : { ok: false, error };
+  const failed = (error: unknown): Outcome =>
+    returnExceptions ? { ok: true, value: asError(error) } : { ok: false, error };
   if (!outcome.ok) return Array.from({ length: count }, () => failed(outcome.error));
   const [failures = [], results = []] = outcome.value as ChunkValue;
   const outcomes: Outcome[] = [];

@@ -6,15 +6,19 @@
 
 import { isDeno } from "./_platform.ts";
 import { InvalidStateError } from "./errors.ts";
+import { checkOptions, show, wholeLimit } from "./_options.ts";
 import {
-  checkArgs,
-  checkBoolean,
-  checkCount,
-  checkLimit,
-  checkOptionalFunction,
-  checkOptions,
-  show,
-} from "./_options.ts";
+  args,
+  type Check,
+  type Checks,
+  count,
+  flag,
+  fn,
+  limit,
+  nearestOf,
+  type OptionsOf,
+  type Schema,
+} from "./_schema.ts";
 import { type AnyFunction, isIdentifier } from "./codec/functions.ts";
 import type { WorkerPermissions } from "./pool_types.ts";
 import type { WorkerOptions } from "./worker/setup.ts";
@@ -22,52 +26,86 @@ import type { WorkerOptions } from "./worker/setup.ts";
 /** How long idle workers are kept, unless told otherwise, in milliseconds. */
 const IDLE_TIMEOUT = 10_000;
 
-/** What can be wished of workers. */
-export interface WorkerWishes {
-  readonly initializer?: AnyFunction | undefined;
-  readonly initargs?: readonly unknown[] | undefined;
-  readonly maxTasksPerChild?: number | undefined;
-  readonly taskTimeout?: number | undefined;
-  readonly module?: string | URL | undefined;
-  readonly scope?: Readonly<Record<string, unknown>> | undefined;
-  readonly permissions?: WorkerPermissions | undefined;
-  readonly idleTimeout?: number | undefined;
-  readonly trace?: boolean | undefined;
+/** The options that all who have workers take. */
+export interface WorkerChecks {
+  readonly [name: string]: Check<unknown>;
+  readonly initializer: Check<AnyFunction>;
+  readonly initargs: Check<readonly unknown[]>;
+  readonly maxTasksPerChild: Check<number>;
+  readonly module: Check<string>;
+  readonly scope: Check<Readonly<Record<string, unknown>>>;
+  readonly permissions: Check<Deno.PermissionOptions | undefined>;
+  readonly taskTimeout: Check<number>;
+  readonly idleTimeout: Check<number>;
+  readonly name: Check<string>;
 }
 
-/** The options of those who have workers, by name. */
-export const WORKER_WISHES = [
-  "initializer",
-  "initargs",
-  "maxTasksPerChild",
-  "module",
-  "scope",
-  "permissions",
-  "idleTimeout",
-  "taskTimeout",
-  "name",
-  "trace",
-] as const;
+/** The checks of those options. */
+export const WORKER_CHECKS: WorkerChecks = {
+  initializer: fn,
+  initargs: args,
+  maxTasksPerChild: count,
+  module: moduleUrl,
+  scope: checkScope,
+  permissions: checkPermissions,
+  taskTimeout: limit,
+  idleTimeout: limit,
+  name: checkName,
+};
 
-/** Checks the wishes for `size` workers, called `name`. */
-export function workerOptions(size: number, name: unknown, wishes: WorkerWishes): WorkerOptions {
-  checkOptionalFunction("initializer", wishes.initializer);
-  const { initargs = [], scope = {}, trace = false } = wishes;
-  checkArgs("initargs", initargs);
-  checkScope(scope);
-  checkBoolean("trace", trace);
-  const limit = checkLimit("taskTimeout", wishes.taskTimeout, Infinity);
+/** Whether the times of tasks are recorded: an option of pools alone. */
+export const TRACE_CHECK: { readonly trace: Check<boolean> } = { trace: flag };
+
+/**
+ * Reads the arguments of a constructor: a number, the option `key`, or options, or both in this order.
+ *
+ * @throws {TypeError} If something is given twice, besides what {@linkcode Schema.read} throws.
+ */
+export function sizeAndOptions<K extends string, C extends Checks & Readonly<Record<K, Check<number>>>>(
+  schema: Schema<C>,
+  whose: string,
+  key: K,
+  first: unknown,
+  second: unknown,
+): { readonly size: number | undefined; readonly options: OptionsOf<C> } {
+  if (typeof first === "object" && first !== null) {
+    if (second !== undefined) {
+      throw new TypeError(
+        `Cannot make a ${whose} of two arguments as the first one has the options: the second one is ${show(second)}`,
+      );
+    }
+    const options = schema.read(first, whose);
+    return { size: options[key], options };
+  }
+  const size = first === undefined ? undefined : count(first, key);
+  const options = schema.read(second, whose);
+  const again = options[key];
+  if (size !== undefined && again !== undefined) {
+    throw new TypeError(`Cannot make a ${whose} as '${key}' is given twice: current values are ${size} and ${again}`);
+  }
+  return { size: size ?? again, options };
+}
+
+/** Gives a scheduler what it needs to know of the options for `size` workers, called `name`. */
+export function workerOptions(
+  owner: WorkerOptions["owner"],
+  size: number,
+  name: string,
+  options: OptionsOf<WorkerChecks>,
+  trace: boolean,
+): WorkerOptions {
   return {
+    owner,
     size,
-    name: checkName(name),
-    module: moduleUrl(wishes.module),
-    scope,
-    permissions: checkPermissions(wishes.permissions),
-    initializer: wishes.initializer,
-    initargs,
-    maxTasks: checkCount("maxTasksPerChild", wishes.maxTasksPerChild) ?? 0,
-    idleTimeout: checkLimit("idleTimeout", wishes.idleTimeout, IDLE_TIMEOUT),
-    limit: limit === Infinity ? 0 : Math.ceil(limit),
+    name,
+    module: options.module,
+    scope: options.scope ?? {},
+    permissions: options.permissions,
+    initializer: options.initializer,
+    initargs: options.initargs ?? [],
+    maxTasks: options.maxTasksPerChild ?? 0,
+    idleTimeout: options.idleTimeout ?? IDLE_TIMEOUT,
+    limit: wholeLimit(options.taskTimeout ?? Infinity),
     trace,
   };
 }
@@ -75,9 +113,9 @@ export function workerOptions(size: number, name: unknown, wishes: WorkerWishes)
 /** The kinds of permissions. */
 const KINDS: readonly string[] = ["env", "ffi", "import", "net", "read", "run", "sys", "write"];
 
-/** What workers may do, checked; undefined for as much as this program. */
-export function checkPermissions(permissions: WorkerPermissions | undefined): Deno.PermissionOptions | undefined {
-  if (permissions === undefined || permissions === "inherit") return undefined;
+/** What workers may do, as the runtime takes it; undefined for as much as this program. */
+export function checkPermissions(permissions: unknown): Deno.PermissionOptions | undefined {
+  if (permissions === "inherit") return undefined;
   if (!isDeno()) throw new InvalidStateError("Cannot use 'permissions' as this runtime has none: only Deno does");
   if (permissions === "none") return permissions;
   if (typeof permissions !== "object" || permissions === null) {
@@ -85,8 +123,16 @@ export function checkPermissions(permissions: WorkerPermissions | undefined): De
       `Cannot use 'permissions' as it must be "inherit", "none" or an object: current value is ${show(permissions)}`,
     );
   }
-  for (const [kind, value] of Object.entries(permissions)) {
-    if (!KINDS.includes(kind)) throw new TypeError(`Cannot use 'permissions' as there is no permission ${show(kind)}`);
+  const read: WorkerPermissions = Object.fromEntries(Object.entries(permissions));
+  for (const [kind, value] of Object.entries(read)) {
+    if (!KINDS.includes(kind)) {
+      const nearest = nearestOf(kind, KINDS);
+      throw new TypeError(
+        `Cannot use 'permissions' as there is no permission ${show(kind)}${
+          nearest === undefined ? "" : `: the nearest is '${nearest}'`
+        }`,
+      );
+    }
     if (typeof value === "boolean" || value === "inherit" || Array.isArray(value)) continue;
     throw new TypeError(
       `Cannot use 'permissions.${kind}' as it must be a boolean, "inherit" or an array: current value is ${
@@ -94,7 +140,7 @@ export function checkPermissions(permissions: WorkerPermissions | undefined): De
       }`,
     );
   }
-  return { ...permissions } as Deno.PermissionOptions;
+  return read as Deno.PermissionOptions;
 }
 
 /** A name. */
@@ -104,17 +150,17 @@ export function checkName(name: unknown): string {
 }
 
 /** Names for functions sent by source. */
-export function checkScope(scope: unknown): void {
+export function checkScope(scope: unknown): Readonly<Record<string, unknown>> {
   checkOptions(scope);
   for (const key of Object.keys(scope as object)) {
     if (isIdentifier(key)) continue;
     throw new RangeError(`Cannot use 'scope' as ${show(key)} cannot be the name of a variable`);
   }
+  return scope as Readonly<Record<string, unknown>>;
 }
 
 /** The address of a module. */
-export function moduleUrl(module: string | URL | undefined): string | undefined {
-  if (module === undefined) return undefined;
+export function moduleUrl(module: unknown): string {
   if (typeof module !== "string" && !(module instanceof URL)) {
     throw new TypeError(`Cannot use 'module' as it must be a URL: current value is ${show(module)}`);
   }

@@ -485,7 +485,7 @@ function makeBox(number: number, pick: Draw): Box {
     if (fails || local) throw new RangeError("cursed");
     Deno.exit(9);
   };
-  const initargs = [number, cursed ? after : Infinity, fails, local];
+  const initargs = [number, cursed ? after : Infinity, fails, local] as const;
   const options = {
     initializer,
     initargs,

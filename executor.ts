@@ -19,11 +19,11 @@
 import { ExecutorCalls } from "./_executor.ts";
 import type { Future } from "./_future.ts";
 import { refuseToBlockForMessages } from "./_platform.ts";
-import { checkArgs, checkCount, checkLimit, checkOptionalFunction, checkOptions, readOnce, show } from "./_options.ts";
-import { WORKER_WISHES, workerOptions } from "./_worker_options.ts";
+import { args, count, flag, fn, limit, Schema, timeout } from "./_schema.ts";
+import { sizeAndOptions, WORKER_CHECKS, workerOptions } from "./_worker_options.ts";
 import { refuseInstances } from "./codec/encoder.ts";
 import { BrokenProcessPoolError } from "./errors.ts";
-import type { PoolStats, WorkerPermissions } from "./pool_types.ts";
+import type { InitargsOf, NeedsInitargs, PoolStats, WorkerPermissions } from "./pool_types.ts";
 import { LocalScheduler } from "./worker/local_scheduler.ts";
 import { refuseWhileImporting } from "./worker/user_module.ts";
 import { WorkerScheduler } from "./worker/worker_scheduler.ts";
@@ -32,11 +32,15 @@ export { Future } from "./_future.ts";
 export {
   asCompleted,
   type AsCompletedOptions,
+  type AsCompletedSyncOptions,
   type ReturnWhen,
   wait,
   type Waited,
   type WaitForOptions,
+  type WaitForSyncOptions,
 } from "./_futures.ts";
+export { asCompletedSync, waitSync } from "./_futures_sync.ts";
+export type { InitargsOf, NeedsInitargs } from "./pool_types.ts";
 
 /** Options of `map()` of an executor: a plain object, after the iterables. */
 export interface ExecutorMapOptions {
@@ -84,6 +88,16 @@ export interface ShutdownOptions {
   readonly cancelFutures?: boolean | undefined;
 }
 
+/** Options of `shutdownSync()`. */
+export interface ShutdownSyncOptions extends ShutdownOptions {
+  /**
+   * How long to wait at most, in milliseconds; 0 and less: not at all.
+   *
+   * @default {Infinity}
+   */
+  readonly timeout?: number | undefined;
+}
+
 /** One iterable for each parameter of a function. */
 export type IterablesOf<A extends readonly unknown[]> = { [K in keyof A]: Iterable<A[K]> | AsyncIterable<A[K]> };
 
@@ -129,14 +143,18 @@ export interface Executor extends AsyncDisposable {
   /** The same with options. */
   map<A extends unknown[], R>(
     fn: (...args: A) => R,
-    ...rest: [...iterables: IterablesOf<A>, options: ExecutorMapOptions]
+    ...iterablesAndOptions: [...iterables: IterablesOf<A>, options: ExecutorMapOptions]
   ): AsyncIterableIterator<Awaited<R>>;
   /** Takes no more calls, and resolves when all have ended. */
   shutdown(options?: ShutdownOptions): Promise<void>;
 }
 
-/** Options of a {@linkcode ProcessPoolExecutor}. */
-export interface ProcessPoolExecutorOptions {
+/**
+ * Options of a {@linkcode ProcessPoolExecutor}.
+ *
+ * @typeParam I The parameters of `initializer`.
+ */
+export interface ProcessPoolExecutorOptions<I extends readonly unknown[] = never[]> {
   /**
    * How many workers at most, a positive integer.
    *
@@ -149,13 +167,13 @@ export interface ProcessPoolExecutorOptions {
    *
    * @default {undefined}
    */
-  readonly initializer?: ((...args: never[]) => unknown) | undefined;
+  readonly initializer?: ((...args: I) => unknown) | undefined;
   /**
    * The arguments of `initializer`.
    *
    * @default {[]}
    */
-  readonly initargs?: readonly unknown[] | undefined;
+  readonly initargs?: NoInfer<InitargsOf<I>> | undefined;
   /**
    * After how many tasks a worker is replaced by a new one, a positive integer.
    *
@@ -171,7 +189,7 @@ export interface ProcessPoolExecutorOptions {
   /**
    * What functions sent by source find under these names.
    *
-   * @default {{}}
+   * @default {undefined} none
    */
   readonly scope?: Readonly<Record<string, unknown>> | undefined;
   /**
@@ -241,6 +259,8 @@ export interface ThreadPoolExecutorOptions {
  *
  * Source: `concurrent.futures.ProcessPoolExecutor`. Differs from Python: a worker that dies does not break the executor.
  *
+ * @typeParam I The parameters of the initializer.
+ *
  * @example The first result, and the rest
  * ```ts
  * import { ProcessPoolExecutor } from "@manycore/parallel";
@@ -253,7 +273,7 @@ export interface ThreadPoolExecutorOptions {
  * assertEquals(await Array.fromAsync(executor.map(power, [1, 2, 3], [3, 2, 1])), [1, 4, 3]);
  * ```
  */
-export class ProcessPoolExecutor implements Executor {
+export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> implements Executor {
   readonly #scheduler: WorkerScheduler;
   readonly #calls: ExecutorCalls;
 
@@ -264,8 +284,7 @@ export class ProcessPoolExecutor implements Executor {
   /**
    * Makes an executor. Its workers start with the first work.
    *
-   * @param maxWorkers How many workers at most, a positive integer; by default one for each core. Or the options.
-   * @param options Options.
+   * @param options Options; the number of workers may stand before them.
    * @throws {TypeError} If an option is of a wrong kind.
    * @throws {RangeError} If a number is out of its range, or a name of `scope` cannot be the name of a variable.
    * @throws {SerializationError} If the initializer, its arguments or the scope cannot be sent.
@@ -282,14 +301,16 @@ export class ProcessPoolExecutor implements Executor {
    * assertEquals(await executor.submit((n: number) => n * factor, 4).result(), 40);
    * ```
    */
-  constructor(maxWorkers?: number | ProcessPoolExecutorOptions, options: ProcessPoolExecutorOptions = {}) {
+  constructor(options?: ProcessPoolExecutorOptions<I> & NeedsInitargs<I>);
+  /** The same with the number of workers first. */
+  constructor(maxWorkers?: number, options?: ProcessPoolExecutorOptions<I> & NeedsInitargs<I>);
+  constructor(first?: number | ProcessPoolExecutorOptions<I>, second?: ProcessPoolExecutorOptions<I>) {
     refuseWhileImporting("an executor");
-    const wishes = optionsOf(maxWorkers, options);
-    const size = sizeOf(maxWorkers, wishes) ?? navigator.hardwareConcurrency;
-    const limit = checkLimit("taskTimeout", wishes.taskTimeout, Infinity);
-    const name = wishes.name ?? "ProcessPoolExecutor";
-    this.#scheduler = new WorkerScheduler(workerOptions(size, name, wishes));
-    this.#calls = new ExecutorCalls(this.#scheduler, limit);
+    const { size, options } = sizeAndOptions(PROCESS_POOL, "ProcessPoolExecutor", "maxWorkers", first, second);
+    const { taskTimeout, name = "ProcessPoolExecutor" } = options;
+    const most = size ?? navigator.hardwareConcurrency;
+    this.#scheduler = new WorkerScheduler(workerOptions("executor", most, name, options, false));
+    this.#calls = new ExecutorCalls(this.#scheduler, taskTimeout);
   }
 
   /**
@@ -355,10 +376,10 @@ export class ProcessPoolExecutor implements Executor {
   map<A extends unknown[], R>(fn: (...args: A) => R, ...iterables: IterablesOf<A>): AsyncIterableIterator<Awaited<R>>;
   map<A extends unknown[], R>(
     fn: (...args: A) => R,
-    ...rest: [...iterables: IterablesOf<A>, options: ExecutorMapOptions]
+    ...iterablesAndOptions: [...iterables: IterablesOf<A>, options: ExecutorMapOptions]
   ): AsyncIterableIterator<Awaited<R>>;
-  map<R>(fn: (...args: never[]) => R, ...rest: unknown[]): AsyncIterableIterator<Awaited<R>> {
-    return this.#calls.map(fn, rest);
+  map<R>(fn: (...args: never[]) => R, ...iterablesAndOptions: unknown[]): AsyncIterableIterator<Awaited<R>> {
+    return this.#calls.map(fn, iterablesAndOptions);
   }
 
   /**
@@ -393,11 +414,11 @@ export class ProcessPoolExecutor implements Executor {
   /** The same with several iterables and options. */
   mapSync<A extends unknown[], R>(
     fn: (...args: A) => R,
-    ...rest: [...iterables: { [K in keyof A]: Iterable<A[K]> }, options: ExecutorMapOptions]
+    ...iterablesAndOptions: [...iterables: { [K in keyof A]: Iterable<A[K]> }, options: ExecutorMapOptions]
   ): IterableIterator<Awaited<R>>;
-  mapSync<R>(fn: (...args: never[]) => R, ...rest: unknown[]): IterableIterator<Awaited<R>> {
+  mapSync<R>(fn: (...args: never[]) => R, ...iterablesAndOptions: unknown[]): IterableIterator<Awaited<R>> {
     refuseToBlockForMessages("'map()'");
-    return this.#calls.mapSync(fn, rest);
+    return this.#calls.mapSync(fn, iterablesAndOptions);
   }
 
   /**
@@ -421,9 +442,38 @@ export class ProcessPoolExecutor implements Executor {
    * assert(futures.every((future) => future.done()));
    * ```
    */
-  shutdown(options: ShutdownOptions = {}): Promise<void> {
-    const { wait, cancelFutures } = shutdownOptions(options);
-    return this.#calls.shutdown(wait, cancelFutures);
+  shutdown(options?: ShutdownOptions): Promise<void> {
+    return this.#calls.shutdown(options);
+  }
+
+  /**
+   * The same, blocking the thread until everything has ended. On any thread that may block: in Deno on all, main included.
+   *
+   * Source: `Executor.shutdown`.
+   *
+   * @param options Whether to wait, and how long; whether to cancel.
+   * @returns Whether everything has ended and the workers are gone: false only after `timeout`, or with `wait: false`. It is shut
+   * down in any case.
+   * @throws {TypeError} If an option is of a wrong kind.
+   * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers; or if a call cannot end while this
+   * thread is blocked, since an argument of it is being read further up.
+   * @throws {CancelledError} If this worker was terminated meanwhile.
+   *
+   * @example Without `await`
+   * ```ts
+   * import { ProcessPoolExecutor } from "@manycore/parallel";
+   * import { assert } from "@std/assert";
+   *
+   * const executor = new ProcessPoolExecutor(1);
+   * const future = executor.submit(Math.sqrt, 16);
+   * assert(executor.shutdownSync({ timeout: 10_000 }) && future.done());
+   * ```
+   */
+  shutdownSync(options?: ShutdownSyncOptions): boolean {
+    const { wait = true, cancelFutures = false, timeout = Infinity } = SHUTDOWN_SYNC.read(options, "shutdownSync()");
+    const deadline = performance.now() + timeout;
+    this.#calls.close(cancelFutures);
+    return this.#scheduler.joinSync(wait ? deadline : -Infinity);
   }
 
   /**
@@ -445,7 +495,7 @@ export class ProcessPoolExecutor implements Executor {
    * ```
    */
   terminateWorkers(): void {
-    void this.#calls.shutdown(false, true);
+    this.#calls.close(true);
     this.#scheduler.abort(new BrokenProcessPoolError("The workers of the executor were terminated"));
   }
 
@@ -532,14 +582,12 @@ export class ThreadPoolExecutor implements Executor {
    * assertEquals(await executor.submit(() => "here").result(), "here");
    * ```
    */
-  constructor(maxWorkers?: number | ThreadPoolExecutorOptions, options: ThreadPoolExecutorOptions = {}) {
-    const wishes = optionsOf(maxWorkers, options);
-    const size = sizeOf(maxWorkers, wishes) ?? Math.min(32, navigator.hardwareConcurrency + 4);
-    const { initializer, initargs = [] } = wishes;
-    checkOptionalFunction("initializer", initializer);
-    checkArgs("initargs", initargs);
-    const limit = checkLimit("taskTimeout", wishes.taskTimeout, Infinity);
-    this.#calls = new ExecutorCalls(new LocalScheduler({ size, initializer, initargs, trace: false }), limit);
+  constructor(maxWorkers?: number | ThreadPoolExecutorOptions, options?: ThreadPoolExecutorOptions) {
+    const given = sizeAndOptions(THREAD_POOL, "ThreadPoolExecutor", "maxWorkers", maxWorkers, options);
+    const { initializer, initargs = [], taskTimeout } = given.options;
+    const size = given.size ?? Math.min(32, navigator.hardwareConcurrency + 4);
+    const scheduler = new LocalScheduler({ owner: "executor", size, initializer, initargs, trace: false });
+    this.#calls = new ExecutorCalls(scheduler, taskTimeout);
   }
 
   /**
@@ -605,10 +653,10 @@ export class ThreadPoolExecutor implements Executor {
   map<A extends unknown[], R>(fn: (...args: A) => R, ...iterables: IterablesOf<A>): AsyncIterableIterator<Awaited<R>>;
   map<A extends unknown[], R>(
     fn: (...args: A) => R,
-    ...rest: [...iterables: IterablesOf<A>, options: ExecutorMapOptions]
+    ...iterablesAndOptions: [...iterables: IterablesOf<A>, options: ExecutorMapOptions]
   ): AsyncIterableIterator<Awaited<R>>;
-  map<R>(fn: (...args: never[]) => R, ...rest: unknown[]): AsyncIterableIterator<Awaited<R>> {
-    return this.#calls.map(fn, rest);
+  map<R>(fn: (...args: never[]) => R, ...iterablesAndOptions: unknown[]): AsyncIterableIterator<Awaited<R>> {
+    return this.#calls.map(fn, iterablesAndOptions);
   }
 
   /**
@@ -630,9 +678,8 @@ export class ThreadPoolExecutor implements Executor {
    * assertThrows(() => executor.submit(() => 1), ClosedError);
    * ```
    */
-  shutdown(options: ShutdownOptions = {}): Promise<void> {
-    const { wait, cancelFutures } = shutdownOptions(options);
-    return this.#calls.shutdown(wait, cancelFutures);
+  shutdown(options?: ShutdownOptions): Promise<void> {
+    return this.#calls.shutdown(options);
   }
 
   /**
@@ -656,28 +703,6 @@ export class ThreadPoolExecutor implements Executor {
   }
 }
 
-const WISHES = WORKER_WISHES.filter((name) => name !== "trace");
-
-/** The options, whichever of two parameters they came by. */
-function optionsOf(
-  first: number | ProcessPoolExecutorOptions | undefined,
-  second: ProcessPoolExecutorOptions,
-): ProcessPoolExecutorOptions {
-  return readOnce(typeof first === "object" && first !== null ? first : second, ["maxWorkers", ...WISHES]);
-}
-
-/** The number of workers, whichever of two parameters it came by; if it is of a wrong kind, the check says so. */
-function sizeOf(first: unknown, options: { readonly maxWorkers?: number | undefined }): number | undefined {
-  const isNumber = first !== undefined && (typeof first !== "object" || first === null);
-  return checkCount("maxWorkers", isNumber ? first as number : options.maxWorkers);
-}
-
-function shutdownOptions(options: ShutdownOptions): { wait: boolean; cancelFutures: boolean } {
-  checkOptions(options);
-  const { wait = true, cancelFutures = false } = options;
-  for (const [name, value] of Object.entries({ wait, cancelFutures })) {
-    if (typeof value === "boolean") continue;
-    throw new TypeError(`Cannot use '${name}' as it must be a boolean: current value is ${show(value)}`);
-  }
-  return { wait, cancelFutures };
-}
+const PROCESS_POOL = new Schema({ maxWorkers: count, ...WORKER_CHECKS });
+const THREAD_POOL = new Schema({ maxWorkers: count, initializer: fn, initargs: args, taskTimeout: limit });
+const SHUTDOWN_SYNC = new Schema({ timeout, wait: flag, cancelFutures: flag });

@@ -27,6 +27,7 @@ import {
   Lock,
   Pipe,
   Pool,
+  type PoolOptions,
   Process,
   ProcessPoolExecutor,
   Queue,
@@ -96,7 +97,7 @@ const DOCUMENTED = [
 const ROOT = new URL(".", import.meta.url).href;
 /** What the engine says of the user's own objects, wherever it meets them. */
 const OF_ENGINE =
-  /proxy that has been revoked|incompatible receiver|called on null or undefined|this is not a typed array|on a detached |Cannot convert a BigInt value|^'\w+' on proxy:|Iterator result .* is not an object|terator method is not an object|cannot be invoked without 'new'/;
+  /proxy that has been revoked|incompatible receiver|called on null or undefined|this is not a typed array|on a detached |Cannot convert a BigInt value|^'\w+' on proxy:|Iterator result .* is not an object|terator method is not an object|cannot be invoked without 'new'|is not a valid property name/;
 const LEAKED =
   /undefined is not (?!an object)|Cannot read prop|Cannot set prop|is not a function|^(?!Cannot spread).*is not iterable|is not a constructor|private member|Maximum call stack|Illegal invocation|Invalid atomic|Invalid value used|Cannot convert a Symbol|Cannot mix BigInt|Cannot destructure/;
 const sources = new Map<string, string[]>();
@@ -698,7 +699,13 @@ function options(fuzz: Fuzz, kinds: Kinds): Options {
     if (verdict !== undefined && verdict) refused = true;
     if (value !== undefined) good = false;
   }
-  if (fuzz.chance(4)) values[fuzz.pick(["unknown", "then", "constructor", "timeOut"])] = fuzz.pick(PRIMITIVES);
+  if (fuzz.chance(4)) {
+    const value = fuzz.pick(PRIMITIVES);
+    const name = fuzz.pick(["unknown", "then", "constructor", "timeOut"]);
+    values[name] = value;
+    texts.push(`${name}: ${typeof value}`);
+    if (value !== undefined) [refused, good] = [true, false];
+  }
   const forms: readonly (() => [unknown, string, sure: boolean])[] = [
     () => [values, "", true],
     () => [values, "", true],
@@ -1057,11 +1064,16 @@ async function called(
   return outcome;
 }
 
+const SINGLE = ["apply", "apply", "applySync", "applyAsync", "broadcast"];
+const MANY = ["map", "map", "mapAsync", "starmap", "starmapAsync"];
+
 async function single(fuzz: Fuzz, { pool, threads }: World): Promise<void> {
   const local = fuzz.chance(3);
   const { name, fn, identity, refused } = callable(fuzz);
   const given = sample(fuzz);
-  const wishes = options(fuzz, { ...CALL, ...CALLBACKS });
+  const kinds = local ? ["apply", "applyAsync", "broadcast"] : [...SINGLE, "applyAsync, getSync"];
+  const method = fuzz.pick(kinds);
+  const wishes = options(fuzz, method.includes("Async") ? { ...CALL, ...CALLBACKS } : CALL);
   const odd = fuzz.chance(10) ? sample(fuzz) : undefined;
   const args = odd?.name === "few in many" ? undefined : odd; // no engine takes a million arguments
   const list = args === undefined ? [given.value] : args.value;
@@ -1069,28 +1081,18 @@ async function single(fuzz: Fuzz, { pool, threads }: World): Promise<void> {
   const f = wrong<AnyFunction>(fn);
   const a = wrong<unknown[]>(list);
   const o = wrong<Record<string, never>>(wishes.value);
-  const methods: readonly (readonly [string, () => unknown])[] = local
-    ? [
-      ["ThreadPool.apply", () => threads.apply(f, a, o)],
-      ["ThreadPool.applyAsync", () => threads.applyAsync(f, a, o).get()],
-      ["ThreadPool.broadcast", () => threads.broadcast(f, a, o)],
-    ]
-    : [
-      ["apply", () => pool.apply(f, a, o)],
-      ["apply", () => pool.apply(f, a, o)],
-      ["applySync", () => pool.applySync(f, a, o)],
-      ["applyAsync", () => pool.applyAsync(f, a, o).get()],
-      ["applyAsync, getSync", () => pool.applyAsync(f, a, o).getSync(LIMIT)],
-      ["broadcast", () => pool.broadcast(f, a, o)],
-    ];
-  const [method, call] = fuzz.pick(methods);
-  const many = method.endsWith("broadcast");
-  const usesCallbacks = method.includes("Async") || method.includes("Sync");
-  const plain = wishes.refused && !usesCallbacks;
-  const what = `${method}(${name}, [${args?.name ?? given.name}], ${wishes.text})`;
-  const outcome = plain
-    ? await fuzz.attempt(what, call)
-    : await called(fuzz, what, { refused: wishes.refused || refused || badArgs, good: wishes.good }, call);
+  const where = local ? threads : pool;
+  const calls: Readonly<Record<string, () => unknown>> = {
+    apply: () => where.apply(f, a, o),
+    applySync: () => pool.applySync(f, a, o),
+    applyAsync: () => where.applyAsync(f, a, o).get(),
+    "applyAsync, getSync": () => pool.applyAsync(f, a, o).getSync(LIMIT),
+    broadcast: () => where.broadcast(f, a, o),
+  };
+  const many = method === "broadcast";
+  const what = `${local ? "ThreadPool." : ""}${method}(${name}, [${args?.name ?? given.name}], ${wishes.text})`;
+  const refuses = { refused: wishes.refused || refused || badArgs, good: wishes.good };
+  const outcome = await called(fuzz, what, refuses, calls[method]!);
   if (outcome.ok && identity && args === undefined && !refused) {
     const results = many ? outcome.value as unknown[] : [outcome.value];
     for (const result of results) {
@@ -1133,29 +1135,24 @@ async function many(fuzz: Fuzz, { pool, threads }: World): Promise<void> {
   const local = fuzz.chance(3);
   const where: Pool | ThreadPool = local ? threads : pool;
   const { name, fn, identity, refused } = callable(fuzz);
-  const wishes = options(fuzz, { ...MAP, ...CALLBACKS });
+  const method = fuzz.pick(local ? MANY : [...MANY, "mapSync", "starmapSync"]);
+  const wishes = options(fuzz, method.endsWith("Async") ? { ...MAP, ...CALLBACKS } : MAP);
   const items = input(fuzz, false);
   const f = wrong<AnyFunction>(fn);
   const i = wrong<Iterable<unknown>>(items.value);
   const t = wrong<Iterable<unknown[]>>(items.value);
   const o = wrong<Record<string, never>>(wishes.value);
-  const methods: readonly (readonly [string, () => unknown])[] = [
-    ["map", () => where.map(f, i, o)],
-    ["map", () => where.map(f, i, o)],
-    ["mapAsync", () => where.mapAsync(f, i, o).get()],
-    ["starmap", () => where.starmap(f, t, o)],
-    ["starmapAsync", () => where.starmapAsync(f, t, o).get()],
-    ...local ? [] : [
-      ["mapSync", () => pool.mapSync(f, i, o)] as const,
-      ["starmapSync", () => pool.starmapSync(f, t, o)] as const,
-    ],
-  ];
-  const [method, call] = fuzz.pick(methods);
+  const calls: Readonly<Record<string, () => unknown>> = {
+    map: () => where.map(f, i, o),
+    mapAsync: () => where.mapAsync(f, i, o).get(),
+    mapSync: () => pool.mapSync(f, i, o),
+    starmap: () => where.starmap(f, t, o),
+    starmapAsync: () => where.starmapAsync(f, t, o).get(),
+    starmapSync: () => pool.starmapSync(f, t, o),
+  };
   const what = `${local ? "ThreadPool." : ""}${method}(${name}, ${items.name}, ${wishes.text})`;
-  const usesCallbacks = /Async|Sync/.test(method);
-  const outcome = wishes.refused && !usesCallbacks
-    ? await fuzz.attempt(what, call)
-    : await called(fuzz, what, { refused: wishes.refused || refused, good: wishes.good }, call);
+  const refuses = { refused: wishes.refused || refused, good: wishes.good };
+  const outcome = await called(fuzz, what, refuses, calls[method]!);
   const star = method.startsWith("star");
   if (outcome.ok && identity && items.items !== undefined && !star) fuzz.same(outcome.value, items.items);
   const sync = method.endsWith("Sync");
@@ -1248,7 +1245,7 @@ async function constructors(fuzz: Fuzz): Promise<void> {
   const first = fuzz.chance(2) ? sample(fuzz) : undefined;
   const badFirst = first !== undefined && typeof first.value !== "object" && isRefused(COUNT, first.value) === true;
   const skips = first !== undefined && typeof first.value === "object" && first.value !== null;
-  const refused = badFirst || (wishes.refused && !skips);
+  const refused = badFirst || (skips ? wishes.value !== undefined : wishes.refused);
   const o = wrong<Record<string, never>>(wishes.value);
   const text = `(${first?.name ?? ""}, ${wishes.text})`;
   const pair: [number?, Record<string, never>?] = first === undefined ? [o as never] : [wrong(first.value), o];
@@ -1320,7 +1317,7 @@ async function setups(fuzz: Fuzz): Promise<void> {
     { initargs: [given.value], initializer: fn },
   ]);
   const what = `new Pool({ ${Object.keys(wishes)} }) with ${key}, ${given.name}, ${name}`;
-  const outcome = await fuzz.attempt(what, () => new Pool(1, wrong(wishes)));
+  const outcome = await fuzz.attempt(what, () => new Pool(1, wrong<PoolOptions>(wishes)));
   if (!outcome.ok) return;
   const made = outcome.value as Pool;
   try {

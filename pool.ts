@@ -17,33 +17,42 @@
 
 import type { AsyncResult } from "./_async_result.ts";
 import { Calls } from "./_calls.ts";
+import { checkTimeout } from "./_options.ts";
 import { refuseToBlockForMessages } from "./_platform.ts";
-import { checkCount, checkLimit, readOnce } from "./_options.ts";
+import type { ResultIteratorSync } from "./_result_iterators.ts";
 import type { ResultIterator } from "./_result_stream.ts";
 import { traceJson } from "./_trace.ts";
 import { InvalidStateError } from "./errors.ts";
 import type {
-  ArgsAndOptions,
   CallbackOptions,
   CallOptions,
   ImapOptions,
+  InitargsOf,
   MapOptions,
+  NeedsInitargs,
   PoolStats,
+  ResultOf,
   WorkerPermissions,
 } from "./pool_types.ts";
 import { refuseInstances } from "./codec/encoder.ts";
-import { WORKER_WISHES, workerOptions } from "./_worker_options.ts";
+import { count, flag, Schema } from "./_schema.ts";
+import { sizeAndOptions, WORKER_CHECKS, workerOptions } from "./_worker_options.ts";
 import { refuseWhileImporting } from "./worker/user_module.ts";
 import { WorkerScheduler } from "./worker/worker_scheduler.ts";
 
 export type { AsyncResult } from "./_async_result.ts";
+export type { ResultIteratorSync } from "./_result_iterators.ts";
 export type { ResultIterator } from "./_result_stream.ts";
 export type * from "./pool_types.ts";
 export { ThreadPool, type ThreadPoolOptions } from "./thread_pool.ts";
 export { transfer } from "./codec/transfer.ts";
 
-/** Options of a {@linkcode Pool}. */
-export interface PoolOptions {
+/**
+ * Options of a {@linkcode Pool}.
+ *
+ * @typeParam I The parameters of `initializer`.
+ */
+export interface PoolOptions<I extends readonly unknown[] = never[]> {
   /**
    * How many workers at most, a positive integer.
    *
@@ -56,13 +65,13 @@ export interface PoolOptions {
    *
    * @default {undefined}
    */
-  readonly initializer?: ((...args: never[]) => unknown) | undefined;
+  readonly initializer?: ((...args: I) => unknown) | undefined;
   /**
    * The arguments of `initializer`.
    *
    * @default {[]}
    */
-  readonly initargs?: readonly unknown[] | undefined;
+  readonly initargs?: NoInfer<InitargsOf<I>> | undefined;
   /**
    * After how many tasks a worker is replaced by a new one, a positive integer. A chunk is one task.
    *
@@ -80,7 +89,7 @@ export interface PoolOptions {
   /**
    * What functions sent by source find under these names: functions, and values that can be sent.
    *
-   * @default {{}}
+   * @default {undefined} none
    */
   readonly scope?: Readonly<Record<string, unknown>> | undefined;
   /**
@@ -118,6 +127,8 @@ export interface PoolOptions {
   readonly trace?: boolean | undefined;
 }
 
+const POOL = new Schema({ processes: count, ...WORKER_CHECKS, trace: flag });
+
 /**
  * A pool of Web Workers that run functions in parallel.
  *
@@ -133,6 +144,8 @@ export interface PoolOptions {
  * name that ends in `Sync`; workers have a heap of their own but share the process; leaving `await using` waits for the
  * work (`close` and `join`), leaving `using` terminates.
  *
+ * @typeParam I The parameters of the initializer.
+ *
  * @example The articles' first script
  * ```ts
  * import { Pool } from "@manycore/parallel";
@@ -146,7 +159,7 @@ export interface PoolOptions {
  * assertEquals(await pool.map(fib, [1, 2, 3, 4, 5]), [1, 2, 3, 5, 8]);
  * ```
  */
-export class Pool implements AsyncDisposable, Disposable {
+export class Pool<I extends readonly unknown[] = never[]> implements AsyncDisposable, Disposable {
   readonly #scheduler: WorkerScheduler;
   readonly #calls: Calls;
   readonly #name: string;
@@ -158,9 +171,8 @@ export class Pool implements AsyncDisposable, Disposable {
   /**
    * Makes a pool. Its workers start with the first work.
    *
-   * @param processes How many workers at most, a positive integer; by default one for each core. Or the options.
-   * @param options Options.
-   * @throws {TypeError} If an option is of a wrong kind.
+   * @param options Options; the number of workers may stand before them.
+   * @throws {TypeError} If an option is of a wrong kind, or there is none of that name, or options are given twice.
    * @throws {RangeError} If a number is out of its range, or a name of `scope` cannot be the name of a variable.
    * @throws {SerializationError} If the initializer, its arguments or the scope cannot be sent.
    * @throws {InvalidStateError} If a worker makes it while it imports its module: the main program there lacks its
@@ -175,17 +187,17 @@ export class Pool implements AsyncDisposable, Disposable {
    * assertEquals(pool.size, 2);
    * ```
    */
-  constructor(processes?: number | PoolOptions, options: PoolOptions = {}) {
+  constructor(options?: PoolOptions<I> & NeedsInitargs<I>);
+  /** The same with the number of workers first. */
+  constructor(processes?: number, options?: PoolOptions<I> & NeedsInitargs<I>);
+  constructor(first?: number | PoolOptions<I>, second?: PoolOptions<I>) {
     refuseWhileImporting("a pool");
-    const asOptions = typeof processes === "object" && processes !== null;
-    const wishes: PoolOptions = readOnce(asOptions ? processes : options, ["processes", ...WORKER_WISHES]);
-    const size = checkCount("processes", asOptions || processes === undefined ? wishes.processes : processes) ??
-      navigator.hardwareConcurrency;
-    const { name = "PoolWorker" } = wishes;
-    const limit = checkLimit("taskTimeout", wishes.taskTimeout, Infinity);
-    this.#scheduler = new WorkerScheduler(workerOptions(size, name, wishes));
+    const { size, options } = sizeAndOptions(POOL, "Pool", "processes", first, second);
+    const { taskTimeout, name = "PoolWorker", trace = false } = options;
+    const most = size ?? navigator.hardwareConcurrency;
+    this.#scheduler = new WorkerScheduler(workerOptions("pool", most, name, options, trace));
     this.#name = name;
-    this.#calls = new Calls(this.#scheduler, limit);
+    this.#calls = new Calls(this.#scheduler, taskTimeout);
   }
 
   /**
@@ -212,11 +224,12 @@ export class Pool implements AsyncDisposable, Disposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R What it returns; a promise is awaited.
    * @param fn The function.
-   * @param rest Its arguments, as an array, and options.
+   * @param args Its arguments, as an array; none by default, if it needs none.
+   * @param options Options.
    * @returns What `fn` returns. Rejects with the error of `fn`; with `ClosedError` if the pool is closed or
    * terminated; with the errors of its options and of the way there: `TimeoutError`, the reason of `signal`,
    * `SerializationError`, `CancelledError` by `terminate()`, `BrokenProcessPoolError`.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    *
    * @example One call
@@ -228,11 +241,15 @@ export class Pool implements AsyncDisposable, Disposable {
    * assertEquals(await pool.apply((a: number, b: number) => a + b, [1, 2]), 3);
    * ```
    */
-  apply<A extends unknown[], R>(
+  apply<R>(fn: () => R, args?: readonly [], options?: CallOptions): Promise<Awaited<R>>;
+  /** The same for a function that needs arguments. */
+  apply<A extends unknown[] | [], R>(
     fn: (...args: A) => R,
-    ...rest: ArgsAndOptions<A, CallOptions>
-  ): Promise<Awaited<R>> {
-    return this.#calls.apply(fn, rest[0], rest[1]);
+    args: readonly [...A],
+    options?: CallOptions,
+  ): Promise<Awaited<R>>;
+  apply<R>(fn: (...args: never[]) => R, args?: readonly unknown[], options?: CallOptions): Promise<Awaited<R>> {
+    return this.#calls.apply(fn, args, options);
   }
 
   /**
@@ -244,9 +261,10 @@ export class Pool implements AsyncDisposable, Disposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R What it returns; a promise is awaited.
    * @param fn The function.
-   * @param rest Its arguments, as an array, and options.
+   * @param args Its arguments, as an array; none by default, if it needs none.
+   * @param options Options.
    * @returns What `fn` returns.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
    * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
@@ -260,12 +278,16 @@ export class Pool implements AsyncDisposable, Disposable {
    * assertEquals(pool.applySync(Math.sqrt, [16]), 4);
    * ```
    */
-  applySync<A extends unknown[], R>(
+  applySync<R>(fn: () => R, args?: readonly [], options?: CallOptions): Awaited<R>;
+  /** The same for a function that needs arguments. */
+  applySync<A extends unknown[] | [], R>(
     fn: (...args: A) => R,
-    ...rest: ArgsAndOptions<A, CallOptions>
-  ): Awaited<R> {
+    args: readonly [...A],
+    options?: CallOptions,
+  ): Awaited<R>;
+  applySync<R>(fn: (...args: never[]) => R, args?: readonly unknown[], options?: CallOptions): Awaited<R> {
     refuseToBlockForMessages("'apply()'");
-    return this.#calls.applyAsync<Awaited<R>>(fn, rest[0], rest[1]).getSync();
+    return this.#calls.applySync(fn, args, options);
   }
 
   /**
@@ -276,9 +298,10 @@ export class Pool implements AsyncDisposable, Disposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R What it returns; a promise is awaited.
    * @param fn The function.
-   * @param rest Its arguments, as an array, and options, with `callback` and `errorCallback`.
+   * @param args Its arguments, as an array; none by default, if it needs none.
+   * @param options Options, with `callback` and `errorCallback`.
    * @returns The result to come.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
@@ -292,11 +315,23 @@ export class Pool implements AsyncDisposable, Disposable {
    * assertEquals(await result.get(), 3);
    * ```
    */
-  applyAsync<A extends unknown[], R>(
+  applyAsync<R>(
+    fn: () => R,
+    args?: readonly [],
+    options?: CallOptions & CallbackOptions<Awaited<R>>,
+  ): AsyncResult<Awaited<R>>;
+  /** The same for a function that needs arguments. */
+  applyAsync<A extends unknown[] | [], R>(
     fn: (...args: A) => R,
-    ...rest: ArgsAndOptions<A, CallOptions & CallbackOptions<Awaited<R>>>
+    args: readonly [...A],
+    options?: CallOptions & CallbackOptions<Awaited<R>>,
+  ): AsyncResult<Awaited<R>>;
+  applyAsync<R>(
+    fn: (...args: never[]) => R,
+    args?: readonly unknown[],
+    options?: CallOptions & CallbackOptions<Awaited<R>>,
   ): AsyncResult<Awaited<R>> {
-    return this.#calls.applyAsync(fn, rest[0], rest[1]);
+    return this.#calls.applyAsync(fn, args, options);
   }
 
   /**
@@ -308,13 +343,14 @@ export class Pool implements AsyncDisposable, Disposable {
    *
    * @typeParam T An item.
    * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam E Whether errors are returned in place of results.
    * @param fn The function.
    * @param items The items: any iterable or async iterable; it is read to its end first.
    * @param options Options.
    * @returns The results in the order of the input. Rejects with the error of `fn`; with `ClosedError` if the pool is closed or
    * terminated; with the errors of its options and of the way there: `TimeoutError`, the reason of `signal`,
    * `SerializationError`, `CancelledError` by `terminate()`, `BrokenProcessPoolError`.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    *
    * @example The results keep the order
@@ -326,11 +362,11 @@ export class Pool implements AsyncDisposable, Disposable {
    * assertEquals(await pool.map((n: number) => n * 2, [1, 2, 3]), [2, 4, 6]);
    * ```
    */
-  map<T, R>(
+  map<T, R, E extends boolean | undefined = false>(
     fn: (item: T) => R,
     items: Iterable<T> | AsyncIterable<T>,
-    options?: MapOptions,
-  ): Promise<Awaited<R>[]> {
+    options?: MapOptions<E>,
+  ): Promise<ResultOf<R, E>[]> {
     return this.#calls.map(fn, "map", items, options);
   }
 
@@ -341,11 +377,12 @@ export class Pool implements AsyncDisposable, Disposable {
    *
    * @typeParam T An item.
    * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam E Whether errors are returned in place of results.
    * @param fn The function.
    * @param items The items: any iterable.
    * @param options Options.
    * @returns The results in the order of the input.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
    * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
@@ -359,13 +396,13 @@ export class Pool implements AsyncDisposable, Disposable {
    * assertEquals(pool.mapSync((n: number) => n * 2, [1, 2, 3]), [2, 4, 6]);
    * ```
    */
-  mapSync<T, R>(
+  mapSync<T, R, E extends boolean | undefined = false>(
     fn: (item: T) => R,
     items: Iterable<T>,
-    options?: MapOptions,
-  ): Awaited<R>[] {
+    options?: MapOptions<E>,
+  ): ResultOf<R, E>[] {
     refuseToBlockForMessages("'map()'");
-    return this.#calls.mapAsync<Awaited<R>>(fn, "map", items, options).getSync();
+    return this.#calls.mapSync(fn, "map", items, options);
   }
 
   /**
@@ -375,11 +412,12 @@ export class Pool implements AsyncDisposable, Disposable {
    *
    * @typeParam T An item.
    * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam E Whether errors are returned in place of results.
    * @param fn The function.
    * @param items The items: any iterable or async iterable; it is read to its end first.
    * @param options Options, with `callback` and `errorCallback`.
    * @returns The results to come.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
@@ -393,11 +431,11 @@ export class Pool implements AsyncDisposable, Disposable {
    * assertEquals(await result.get(), [2, 4, 6]);
    * ```
    */
-  mapAsync<T, R>(
+  mapAsync<T, R, E extends boolean | undefined = false>(
     fn: (item: T) => R,
     items: Iterable<T> | AsyncIterable<T>,
-    options?: MapOptions & CallbackOptions<Awaited<R>[]>,
-  ): AsyncResult<Awaited<R>[]> {
+    options?: MapOptions<E> & CallbackOptions<ResultOf<R, E>[]>,
+  ): AsyncResult<ResultOf<R, E>[]> {
     return this.#calls.mapAsync(fn, "map", items, options);
   }
 
@@ -410,14 +448,14 @@ export class Pool implements AsyncDisposable, Disposable {
    *
    * @typeParam A The parameters of `fn`.
    * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam E Whether errors are returned in place of results.
    * @param fn The function.
-   * @param argTuples The tuples of arguments, in any iterable or async iterable. Arrays made on the way want `as const`,
-   * or the type of the tuple, to be known as tuples.
+   * @param argTuples The tuples of arguments, in any iterable or async iterable.
    * @param options Options.
    * @returns The results in the order of the input. Rejects with the error of `fn`; with `ClosedError` if the pool is closed or
    * terminated; with the errors of its options and of the way there: `TimeoutError`, the reason of `signal`,
    * `SerializationError`, `CancelledError` by `terminate()`, `BrokenProcessPoolError`.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    *
    * @example The results keep the order
@@ -429,11 +467,11 @@ export class Pool implements AsyncDisposable, Disposable {
    * assertEquals(await pool.starmap((a: number, b: number) => a * b, [[1, 2], [3, 4]]), [2, 12]);
    * ```
    */
-  starmap<A extends unknown[], R>(
+  starmap<A extends unknown[] | [], R, E extends boolean | undefined = false>(
     fn: (...args: A) => R,
-    argTuples: Iterable<Readonly<NoInfer<A>>> | AsyncIterable<Readonly<NoInfer<A>>>,
-    options?: MapOptions,
-  ): Promise<Awaited<R>[]> {
+    argTuples: Iterable<Readonly<A>> | AsyncIterable<Readonly<A>>,
+    options?: MapOptions<E>,
+  ): Promise<ResultOf<R, E>[]> {
     return this.#calls.map(fn, "starmap", argTuples, options);
   }
 
@@ -444,11 +482,12 @@ export class Pool implements AsyncDisposable, Disposable {
    *
    * @typeParam A The parameters of `fn`.
    * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam E Whether errors are returned in place of results.
    * @param fn The function.
    * @param argTuples The tuples of arguments, in any iterable.
    * @param options Options.
    * @returns The results in the order of the input.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
    * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
@@ -462,13 +501,13 @@ export class Pool implements AsyncDisposable, Disposable {
    * assertEquals(pool.starmapSync((a: number, b: number) => a * b, [[1, 2], [3, 4]]), [2, 12]);
    * ```
    */
-  starmapSync<A extends unknown[], R>(
+  starmapSync<A extends unknown[] | [], R, E extends boolean | undefined = false>(
     fn: (...args: A) => R,
-    argTuples: Iterable<Readonly<NoInfer<A>>>,
-    options?: MapOptions,
-  ): Awaited<R>[] {
+    argTuples: Iterable<Readonly<A>>,
+    options?: MapOptions<E>,
+  ): ResultOf<R, E>[] {
     refuseToBlockForMessages("'starmap()'");
-    return this.#calls.mapAsync<Awaited<R>>(fn, "starmap", argTuples, options).getSync();
+    return this.#calls.mapSync(fn, "starmap", argTuples, options);
   }
 
   /**
@@ -478,12 +517,12 @@ export class Pool implements AsyncDisposable, Disposable {
    *
    * @typeParam A The parameters of `fn`.
    * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam E Whether errors are returned in place of results.
    * @param fn The function.
-   * @param argTuples The tuples of arguments, in any iterable or async iterable. Arrays made on the way want `as const`,
-   * or the type of the tuple, to be known as tuples.
+   * @param argTuples The tuples of arguments, in any iterable or async iterable.
    * @param options Options, with `callback` and `errorCallback`.
    * @returns The results to come.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
@@ -497,11 +536,11 @@ export class Pool implements AsyncDisposable, Disposable {
    * assertEquals(await result.get(), [2, 12]);
    * ```
    */
-  starmapAsync<A extends unknown[], R>(
+  starmapAsync<A extends unknown[] | [], R, E extends boolean | undefined = false>(
     fn: (...args: A) => R,
-    argTuples: Iterable<Readonly<NoInfer<A>>> | AsyncIterable<Readonly<NoInfer<A>>>,
-    options?: MapOptions & CallbackOptions<Awaited<R>[]>,
-  ): AsyncResult<Awaited<R>[]> {
+    argTuples: Iterable<Readonly<A>> | AsyncIterable<Readonly<A>>,
+    options?: MapOptions<E> & CallbackOptions<ResultOf<R, E>[]>,
+  ): AsyncResult<ResultOf<R, E>[]> {
     return this.#calls.mapAsync(fn, "starmap", argTuples, options);
   }
 
@@ -515,11 +554,12 @@ export class Pool implements AsyncDisposable, Disposable {
    *
    * @typeParam T An item.
    * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam E Whether errors are returned in place of results.
    * @param fn The function.
    * @param items The items: any iterable or async iterable.
    * @param options Options.
    * @returns The results, as an async iterator that can time out.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
@@ -533,12 +573,48 @@ export class Pool implements AsyncDisposable, Disposable {
    * assertEquals(results, [2, 4, 6]);
    * ```
    */
-  imap<T, R>(
+  imap<T, R, E extends boolean | undefined = false>(
     fn: (item: T) => R,
     items: Iterable<T> | AsyncIterable<T>,
-    options?: ImapOptions,
-  ): ResultIterator<Awaited<R>> {
+    options?: ImapOptions<E>,
+  ): ResultIterator<ResultOf<R, E>> {
     return this.#calls.stream(fn, "map", true, items, options);
+  }
+
+  /**
+   * The same, blocking the thread at each result that is not there yet; see {@linkcode Pool.applySync}.
+   *
+   * Source: `Pool.imap`.
+   *
+   * @typeParam T An item.
+   * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam E Whether errors are returned in place of results.
+   * @param fn The function.
+   * @param items The items: any iterable.
+   * @param options Options.
+   * @returns The results, as an iterator that can time out.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
+   * @throws {RangeError} If a number is out of its range.
+   * @throws {ClosedError} If the pool is closed or terminated.
+   * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
+   *
+   * @example One by one, without `await`
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using pool = new Pool(2);
+   * const results = [...pool.imapSync((n: number) => n * 2, [1, 2, 3])];
+   * assertEquals(results, [2, 4, 6]);
+   * ```
+   */
+  imapSync<T, R, E extends boolean | undefined = false>(
+    fn: (item: T) => R,
+    items: Iterable<T>,
+    options?: ImapOptions<E>,
+  ): ResultIteratorSync<ResultOf<R, E>> {
+    refuseToBlockForMessages("'imap()'");
+    return this.#calls.streamSync(fn, "map", true, items, options);
   }
 
   /**
@@ -551,11 +627,12 @@ export class Pool implements AsyncDisposable, Disposable {
    *
    * @typeParam T An item.
    * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam E Whether errors are returned in place of results.
    * @param fn The function.
    * @param items The items: any iterable or async iterable.
    * @param options Options.
    * @returns The results, as an async iterator that can time out.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
@@ -569,12 +646,48 @@ export class Pool implements AsyncDisposable, Disposable {
    * assertEquals(results.sort((a, b) => a - b), [2, 4, 6]);
    * ```
    */
-  imapUnordered<T, R>(
+  imapUnordered<T, R, E extends boolean | undefined = false>(
     fn: (item: T) => R,
     items: Iterable<T> | AsyncIterable<T>,
-    options?: ImapOptions,
-  ): ResultIterator<Awaited<R>> {
+    options?: ImapOptions<E>,
+  ): ResultIterator<ResultOf<R, E>> {
     return this.#calls.stream(fn, "map", false, items, options);
+  }
+
+  /**
+   * The same, blocking the thread at each result that is not there yet; see {@linkcode Pool.applySync}.
+   *
+   * Source: `Pool.imap_unordered`.
+   *
+   * @typeParam T An item.
+   * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam E Whether errors are returned in place of results.
+   * @param fn The function.
+   * @param items The items: any iterable.
+   * @param options Options.
+   * @returns The results, as an iterator that can time out.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
+   * @throws {RangeError} If a number is out of its range.
+   * @throws {ClosedError} If the pool is closed or terminated.
+   * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
+   *
+   * @example One by one, without `await`
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using pool = new Pool(2);
+   * const results = [...pool.imapUnorderedSync((n: number) => n * 2, [1, 2, 3])];
+   * assertEquals(results.sort((a, b) => a - b), [2, 4, 6]);
+   * ```
+   */
+  imapUnorderedSync<T, R, E extends boolean | undefined = false>(
+    fn: (item: T) => R,
+    items: Iterable<T>,
+    options?: ImapOptions<E>,
+  ): ResultIteratorSync<ResultOf<R, E>> {
+    refuseToBlockForMessages("'imapUnordered()'");
+    return this.#calls.streamSync(fn, "map", false, items, options);
   }
 
   /**
@@ -587,11 +700,12 @@ export class Pool implements AsyncDisposable, Disposable {
    *
    * @typeParam A The parameters of `fn`.
    * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam E Whether errors are returned in place of results.
    * @param fn The function.
    * @param argTuples The tuples of arguments, in any iterable or async iterable.
    * @param options Options.
    * @returns The results, as an async iterator that can time out.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
@@ -605,12 +719,48 @@ export class Pool implements AsyncDisposable, Disposable {
    * assertEquals(results, [2, 12]);
    * ```
    */
-  istarmap<A extends unknown[], R>(
+  istarmap<A extends unknown[] | [], R, E extends boolean | undefined = false>(
     fn: (...args: A) => R,
-    argTuples: Iterable<Readonly<NoInfer<A>>> | AsyncIterable<Readonly<NoInfer<A>>>,
-    options?: ImapOptions,
-  ): ResultIterator<Awaited<R>> {
+    argTuples: Iterable<Readonly<A>> | AsyncIterable<Readonly<A>>,
+    options?: ImapOptions<E>,
+  ): ResultIterator<ResultOf<R, E>> {
     return this.#calls.stream(fn, "starmap", true, argTuples, options);
+  }
+
+  /**
+   * The same, blocking the thread at each result that is not there yet; see {@linkcode Pool.applySync}.
+   *
+   * Python lacks it.
+   *
+   * @typeParam A The parameters of `fn`.
+   * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam E Whether errors are returned in place of results.
+   * @param fn The function.
+   * @param argTuples The tuples of arguments, in any iterable.
+   * @param options Options.
+   * @returns The results, as an iterator that can time out.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
+   * @throws {RangeError} If a number is out of its range.
+   * @throws {ClosedError} If the pool is closed or terminated.
+   * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
+   *
+   * @example One by one, without `await`
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using pool = new Pool(2);
+   * const results = [...pool.istarmapSync((a: number, b: number) => a * b, [[1, 2], [3, 4]])];
+   * assertEquals(results, [2, 12]);
+   * ```
+   */
+  istarmapSync<A extends unknown[] | [], R, E extends boolean | undefined = false>(
+    fn: (...args: A) => R,
+    argTuples: Iterable<Readonly<A>>,
+    options?: ImapOptions<E>,
+  ): ResultIteratorSync<ResultOf<R, E>> {
+    refuseToBlockForMessages("'istarmap()'");
+    return this.#calls.streamSync(fn, "starmap", true, argTuples, options);
   }
 
   /**
@@ -623,11 +773,12 @@ export class Pool implements AsyncDisposable, Disposable {
    *
    * @typeParam A The parameters of `fn`.
    * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam E Whether errors are returned in place of results.
    * @param fn The function.
    * @param argTuples The tuples of arguments, in any iterable or async iterable.
    * @param options Options.
    * @returns The results, as an async iterator that can time out.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
@@ -641,12 +792,48 @@ export class Pool implements AsyncDisposable, Disposable {
    * assertEquals(results.sort((a, b) => a - b), [2, 12]);
    * ```
    */
-  istarmapUnordered<A extends unknown[], R>(
+  istarmapUnordered<A extends unknown[] | [], R, E extends boolean | undefined = false>(
     fn: (...args: A) => R,
-    argTuples: Iterable<Readonly<NoInfer<A>>> | AsyncIterable<Readonly<NoInfer<A>>>,
-    options?: ImapOptions,
-  ): ResultIterator<Awaited<R>> {
+    argTuples: Iterable<Readonly<A>> | AsyncIterable<Readonly<A>>,
+    options?: ImapOptions<E>,
+  ): ResultIterator<ResultOf<R, E>> {
     return this.#calls.stream(fn, "starmap", false, argTuples, options);
+  }
+
+  /**
+   * The same, blocking the thread at each result that is not there yet; see {@linkcode Pool.applySync}.
+   *
+   * Python lacks it.
+   *
+   * @typeParam A The parameters of `fn`.
+   * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam E Whether errors are returned in place of results.
+   * @param fn The function.
+   * @param argTuples The tuples of arguments, in any iterable.
+   * @param options Options.
+   * @returns The results, as an iterator that can time out.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
+   * @throws {RangeError} If a number is out of its range.
+   * @throws {ClosedError} If the pool is closed or terminated.
+   * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
+   *
+   * @example One by one, without `await`
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using pool = new Pool(2);
+   * const results = [...pool.istarmapUnorderedSync((a: number, b: number) => a * b, [[1, 2], [3, 4]])];
+   * assertEquals(results.sort((a, b) => a - b), [2, 12]);
+   * ```
+   */
+  istarmapUnorderedSync<A extends unknown[] | [], R, E extends boolean | undefined = false>(
+    fn: (...args: A) => R,
+    argTuples: Iterable<Readonly<A>>,
+    options?: ImapOptions<E>,
+  ): ResultIteratorSync<ResultOf<R, E>> {
+    refuseToBlockForMessages("'istarmapUnordered()'");
+    return this.#calls.streamSync(fn, "starmap", false, argTuples, options);
   }
 
   /**
@@ -655,9 +842,10 @@ export class Pool implements AsyncDisposable, Disposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R What it returns.
    * @param fn The function.
-   * @param rest Its arguments, as an array, and options.
+   * @param args Its arguments, as an array; none by default, if it needs none.
+   * @param options Options.
    * @returns The results in the order of the workers; rejects with the first error in that order, once all have ended.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    *
    * @example A counter in each worker
    * ```ts
@@ -669,11 +857,15 @@ export class Pool implements AsyncDisposable, Disposable {
    * assertEquals(names.sort(), ["PoolWorker-1", "PoolWorker-2", "PoolWorker-3"]);
    * ```
    */
-  broadcast<A extends unknown[], R>(
+  broadcast<R>(fn: () => R, args?: readonly [], options?: CallOptions): Promise<Awaited<R>[]>;
+  /** The same for a function that needs arguments. */
+  broadcast<A extends unknown[] | [], R>(
     fn: (...args: A) => R,
-    ...rest: ArgsAndOptions<A, CallOptions>
-  ): Promise<Awaited<R>[]> {
-    return this.#calls.broadcast(fn, rest[0], rest[1]);
+    args: readonly [...A],
+    options?: CallOptions,
+  ): Promise<Awaited<R>[]>;
+  broadcast<R>(fn: (...args: never[]) => R, args?: readonly unknown[], options?: CallOptions): Promise<Awaited<R>[]> {
+    return this.#calls.broadcast(fn, args, options);
   }
 
   /**
@@ -738,6 +930,38 @@ export class Pool implements AsyncDisposable, Disposable {
       return Promise.reject(new InvalidStateError("Cannot join the pool as it is still open: close it first"));
     }
     return this.#scheduler.join();
+  }
+
+  /**
+   * The same, blocking the thread; see {@linkcode Pool.applySync}.
+   *
+   * Source: `Pool.join`. Differs from Python: it can time out.
+   *
+   * @param timeout How long to wait at most, in milliseconds; 0 and less: not at all. For ever by default.
+   * @returns Whether all that is so: false only after `timeout`.
+   * @throws {TypeError} If `timeout` is not a number.
+   * @throws {InvalidStateError} If the pool is still open; if it cannot end while this thread is blocked, since the input of a
+   * call is an async iterable or is being read further up; in a browser, where a thread cannot block for its workers.
+   * @throws {CancelledError} If this worker was terminated meanwhile.
+   *
+   * @example Without `await`
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const pool = new Pool(1);
+   * const result = pool.applyAsync(Math.sqrt, [4]);
+   * pool.close();
+   * assertEquals(pool.joinSync(), true);
+   * assertEquals(result.ready(), true);
+   * ```
+   */
+  joinSync(timeout?: number): boolean {
+    const deadline = performance.now() + checkTimeout(timeout);
+    if (this.#scheduler.state === "open") {
+      throw new InvalidStateError("Cannot join the pool as it is still open: close it first");
+    }
+    return this.#scheduler.joinSync(deadline);
   }
 
   /**

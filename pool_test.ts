@@ -786,7 +786,7 @@ test("scope: names that cannot be variables and values that cannot be sent are r
   assertThrows(() => new Pool(1, { scope: { class: 1 } }), RangeError, "'scope'");
   assertThrows(() => new Pool(1, { scope: { a: Symbol() } }), SerializationError);
   assertThrows(() => new Pool(1, { scope: { a: square.bind(null) } }), SerializationError);
-  assertThrows(() => new Pool(1, { initializer: square.bind(null) }), SerializationError);
+  assertThrows(() => new Pool(1, { initializer: square.bind(null), initargs: [1] }), SerializationError);
 });
 
 test("values arrive as structured clone would give them", async () => {

@@ -25,7 +25,7 @@ export interface CallOptions {
 
 /**
  * Callbacks of the `*Async` methods. Exactly one of them is called, once, before the result is ready. If it throws,
- * that error becomes the result.
+ * that error becomes the result; an error that has no `cause` of its own gets the failure that `errorCallback` was told.
  *
  * @typeParam T The value.
  */
@@ -44,8 +44,12 @@ export interface CallbackOptions<T> {
   readonly errorCallback?: ((error: unknown) => void) | undefined;
 }
 
-/** Options of the methods that call a function for many items. */
-export interface MapOptions extends CallOptions {
+/**
+ * Options of the methods that call a function for many items.
+ *
+ * @typeParam E Whether errors are returned, as far as is known: `boolean` for perhaps.
+ */
+export interface MapOptions<E extends boolean | undefined = boolean> extends CallOptions {
   /**
    * How many items go to a worker at once, a positive integer. Small chunks even out items of different cost, large
    * ones save overhead.
@@ -62,16 +66,29 @@ export interface MapOptions extends CallOptions {
    */
   readonly onProgress?: ((done: number, total?: number) => void) | undefined;
   /**
-   * Whether an item that fails gives its error as the result in its place, instead of failing the whole. The type of
-   * the results does not tell: check each with `instanceof Error`.
+   * Whether an item that fails gives its error as the result in its place, instead of failing the whole: `instanceof
+   * Error` tells. Something else that was thrown is the `cause` of an error.
    *
    * @default {false}
    */
-  readonly returnExceptions?: boolean | undefined;
+  readonly returnExceptions?: E | undefined;
 }
 
-/** Options of `imap` and its relatives. */
-export interface ImapOptions extends MapOptions {
+/**
+ * A result of a method that calls a function for many items: what the function returns, or perhaps an error if these are
+ * returned.
+ *
+ * @typeParam R What the function returns.
+ * @typeParam E The option `returnExceptions`.
+ */
+export type ResultOf<R, E extends boolean | undefined> = E extends true ? Awaited<R> | Error : Awaited<R>;
+
+/**
+ * Options of `imap` and its relatives.
+ *
+ * @typeParam E Whether errors are returned, as far as is known: `boolean` for perhaps.
+ */
+export interface ImapOptions<E extends boolean | undefined = boolean> extends MapOptions<E> {
   /**
    * How many items at most are read ahead of what was given out, a positive integer; a whole chunk in any case.
    *
@@ -81,14 +98,24 @@ export interface ImapOptions extends MapOptions {
 }
 
 /**
- * What follows the function in `apply` and its relatives: the arguments, which may be left out if it needs none, and
- * options.
+ * The arguments of an initializer, checked against it; any, where it may be any function.
  *
- * @typeParam A The parameters of the function.
- * @typeParam O The options.
+ * @typeParam I The parameters of the initializer.
  */
-export type ArgsAndOptions<A extends unknown[], O> = [] extends A ? [args?: Readonly<A>, options?: O]
-  : [args: Readonly<A>, options?: O];
+export type InitargsOf<I extends readonly unknown[]> = I extends never[]
+  ? number extends I["length"] ? readonly unknown[] : Readonly<I>
+  : Readonly<I>;
+
+/**
+ * What options with an initializer must have besides: `initargs`, unless it needs none.
+ *
+ * @typeParam I The parameters of the initializer.
+ */
+export type NeedsInitargs<I extends readonly unknown[]> = [] extends I ? unknown
+  : {
+    /** The arguments of `initializer`. */
+    readonly initargs: Readonly<I>;
+  };
 
 /** The counts of a pool at a moment. */
 export interface PoolStats {

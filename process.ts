@@ -19,9 +19,9 @@
  */
 
 import { BrokenProcessPoolError, InvalidStateError } from "./errors.ts";
-import { checkArgs, checkBoolean, checkFunction, checkTimeout, readOnce } from "./_options.ts";
+import { checkTimeout } from "./_options.ts";
+import { args, flag, fn, type OptionsOf, Schema } from "./_schema.ts";
 import { refuseInstances } from "./codec/encoder.ts";
-import type { AnyFunction } from "./codec/functions.ts";
 import { checkName, checkPermissions, checkScope, moduleUrl } from "./_worker_options.ts";
 import type { WorkerPermissions } from "./pool_types.ts";
 import { currentProcess, type ProcessInfo } from "./worker/current_process.ts";
@@ -33,50 +33,68 @@ import { WorkerScheduler } from "./worker/worker_scheduler.ts";
 export { currentProcess, type ProcessInfo };
 
 /** What a {@linkcode Process} or {@linkcode Thread} runs. */
-export interface ProcessOptions<A extends readonly unknown[] = readonly unknown[]> {
+export interface ProcessOptions<A extends readonly unknown[] | [] = readonly unknown[]> {
   /**
    * The function; it may be asynchronous. Its result is dropped.
    *
-   * @default a function that does nothing
+   * @default {undefined} a function that does nothing
    */
   target?: (...args: A) => unknown;
   /**
    * Its arguments: whatever a task argument can be.
    *
-   * @default []
+   * @default {[]}
    */
   args?: A;
   /**
    * Its name, `self.name` in the worker.
    *
-   * @default "Process-1", "Process-2" … or "Thread-1" …
+   * @default {"Process-1"} counted on, or `"Thread-1"`
    */
   name?: string;
   /**
    * A module from which `target` is taken if it exports it under its own name.
    *
-   * @default undefined
+   * @default {undefined} every function goes by source
    */
   module?: string | URL;
   /**
    * Names that a function sent by source can use.
    *
-   * @default {}
+   * @default {undefined} none
    */
   scope?: Record<string, unknown>;
   /**
    * What it may do: nothing, or less than this program. See {@linkcode WorkerPermissions}.
    *
-   * @default "inherit" as much as this program
+   * @default {"inherit"} as much as this program
    */
   permissions?: WorkerPermissions;
   /**
    * Whether it ends with the thread that has started it, which else waits for it. See {@linkcode Process.daemon}.
    *
-   * @default false
+   * @default {false}
    */
   daemon?: boolean;
 }
+
+/** What a process must be given besides its target: its arguments, unless it needs none. */
+export type NeedsArgs<A extends readonly unknown[]> = [] extends A ? unknown
+  : {
+    /** The arguments of `target`. */
+    args: A;
+  };
+
+const CHECKS = {
+  target: fn,
+  args,
+  name: checkName,
+  module: moduleUrl,
+  scope: checkScope,
+  permissions: checkPermissions,
+  daemon: flag,
+};
+const PROCESS = new Schema(CHECKS);
 
 /** The processes started here that have not ended. */
 const active = new Set<Process>();
@@ -109,7 +127,7 @@ const TERMINATED = -15;
  * assertEquals(process.exitcode, 3);
  * ```
  */
-export class Process<A extends readonly unknown[] = readonly unknown[]> {
+export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
   /** The name. */
   readonly name: string;
   /**
@@ -122,7 +140,7 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
     refuseInstances(Process.prototype, "Cannot send a process to another thread");
   }
 
-  #options: ProcessOptions<A> | undefined;
+  #options: OptionsOf<typeof CHECKS> | undefined;
   #scheduler: WorkerScheduler | undefined;
   #exitcode: number | null = null;
   #pid: number | null = null;
@@ -132,29 +150,13 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
    * A process that is not started.
    *
    * @param options What it runs.
-   * @throws {TypeError} If an option is of the wrong type.
+   * @throws {TypeError} If an option is of the wrong type, or there is none of that name.
    */
-  constructor(options: ProcessOptions<A> = {}) {
-    const given: ProcessOptions<A> = readOnce(options, [
-      "target",
-      "args",
-      "name",
-      "module",
-      "scope",
-      "permissions",
-      "daemon",
-    ]);
-    const { target, args, name, module, scope, permissions, daemon } = given;
-    if (target !== undefined) checkFunction("target", target);
-    if (args !== undefined) checkArgs("args", args);
-    if (name !== undefined) checkName(name);
-    moduleUrl(module);
-    checkPermissions(permissions);
-    if (scope !== undefined) checkScope(scope);
-    if (daemon !== undefined) checkBoolean("daemon", daemon);
+  constructor(options?: ProcessOptions<A> & NeedsArgs<A>) {
+    const given = PROCESS.read(options, new.target.name);
     refuseWhileImporting("a process");
-    this.name = name ?? this.nextName();
-    this.daemon = daemon ?? false;
+    this.name = given.name ?? this.nextName();
+    this.daemon = given.daemon ?? false;
     this.#options = given;
   }
 
@@ -180,12 +182,13 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
     if (this.#options === undefined) throw new InvalidStateError(`Cannot start ${this.name} as it was started before`);
     const { target = () => {}, args = [], module, scope = {}, permissions } = this.#options;
     const scheduler = new WorkerScheduler({
+      owner: "process",
       size: 1,
       name: this.name,
       exactName: true,
-      module: moduleUrl(module),
+      module,
       scope,
-      permissions: checkPermissions(permissions),
+      permissions,
       initializer: undefined,
       initargs: [],
       maxTasks: 0,
@@ -196,7 +199,7 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
     });
     let refused: unknown;
     let starting = true;
-    const task = new ToldTask(target as AnyFunction, "run", args, 0, (outcome) => {
+    const task = new ToldTask(target, "run", args, 0, (outcome) => {
       if (starting && !outcome.ok) refused = outcome.error;
       else if (this.#exitcode === null) this.#end(outcome.ok ? 0 : this.#failed(outcome.error, outcome.end));
     });
@@ -341,7 +344,7 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
  * assertEquals(thread.exitcode, 0);
  * ```
  */
-export class Thread<A extends readonly unknown[] = readonly unknown[]> extends Process<A> {
+export class Thread<A extends readonly unknown[] | [] = readonly unknown[]> extends Process<A> {
   /** The name of one that was given none. */
   protected override nextName(): string {
     return `Thread-${++counts.thread}`;

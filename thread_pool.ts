@@ -6,13 +6,13 @@
 
 import type { AsyncResult } from "./_async_result.ts";
 import { Calls } from "./_calls.ts";
-import { checkArgs, checkBoolean, checkCount, checkLimit, checkOptionalFunction, readOnce } from "./_options.ts";
 import type { ResultIterator } from "./_result_stream.ts";
 import { traceJson } from "./_trace.ts";
 import { InvalidStateError } from "./errors.ts";
-import type { ArgsAndOptions, CallbackOptions, CallOptions, ImapOptions, MapOptions, PoolStats } from "./pool_types.ts";
+import type { CallbackOptions, CallOptions, ImapOptions, MapOptions, PoolStats, ResultOf } from "./pool_types.ts";
 import { refuseInstances } from "./codec/encoder.ts";
-import { checkName } from "./_worker_options.ts";
+import { args, count, flag, fn, limit, Schema } from "./_schema.ts";
+import { checkName, sizeAndOptions } from "./_worker_options.ts";
 import { LocalScheduler } from "./worker/local_scheduler.ts";
 
 /** Options of a {@linkcode ThreadPool}. */
@@ -57,6 +57,15 @@ export interface ThreadPoolOptions {
   readonly trace?: boolean | undefined;
 }
 
+const THREAD_POOL = new Schema({
+  processes: count,
+  initializer: fn,
+  initargs: args,
+  taskTimeout: limit,
+  name: checkName,
+  trace: flag,
+});
+
 /**
  * The interface of {@linkcode Pool} on the caller's own event loop and heap, for work that waits rather than computes:
  * at most so many tasks are under way at a time. Nothing is copied, and closures are fine. As with Python's threads,
@@ -95,7 +104,7 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    *
    * @param processes How many tasks at once, a positive integer; by default one for each core. Or the options.
    * @param options Options.
-   * @throws {TypeError} If an option is of a wrong kind.
+   * @throws {TypeError} If an option is of a wrong kind, or there is none of that name, or options are given twice.
    * @throws {RangeError} If a number is out of its range.
    *
    * @example With options alone
@@ -107,25 +116,13 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * assertEquals(pool.size, 20);
    * ```
    */
-  constructor(processes?: number | ThreadPoolOptions, options: ThreadPoolOptions = {}) {
-    const asOptions = typeof processes === "object" && processes !== null;
-    const wishes: ThreadPoolOptions = readOnce(asOptions ? processes : options, [
-      "processes",
-      "initializer",
-      "initargs",
-      "taskTimeout",
-      "name",
-      "trace",
-    ]);
-    const size = checkCount("processes", asOptions || processes === undefined ? wishes.processes : processes) ??
-      navigator.hardwareConcurrency;
-    const { initializer, initargs = [], name = "ThreadPool", trace = false } = wishes;
-    checkOptionalFunction("initializer", initializer);
-    checkArgs("initargs", initargs);
-    checkBoolean("trace", trace);
-    this.#name = checkName(name);
-    this.#scheduler = new LocalScheduler({ size, initializer, initargs, trace });
-    this.#calls = new Calls(this.#scheduler, checkLimit("taskTimeout", wishes.taskTimeout, Infinity));
+  constructor(processes?: number | ThreadPoolOptions, options?: ThreadPoolOptions) {
+    const given = sizeAndOptions(THREAD_POOL, "ThreadPool", "processes", processes, options);
+    const { initializer, initargs = [], name = "ThreadPool", trace = false, taskTimeout } = given.options;
+    const size = given.size ?? navigator.hardwareConcurrency;
+    this.#name = name;
+    this.#scheduler = new LocalScheduler({ owner: "pool", size, initializer, initargs, trace });
+    this.#calls = new Calls(this.#scheduler, taskTimeout);
   }
 
   /**
@@ -152,11 +149,12 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R What it returns; a promise is awaited.
    * @param fn The function.
-   * @param rest Its arguments, as an array, and options.
+   * @param args Its arguments, as an array; none by default, if it needs none.
+   * @param options Options.
    * @returns What `fn` returns. Rejects with the error of `fn`; with `ClosedError` if the pool is closed or
    * terminated; with the errors of its options and of the way there: `TimeoutError`, the reason of `signal`,
    * `SerializationError`, `CancelledError` by `terminate()`, `BrokenProcessPoolError`.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    *
    * @example One call
@@ -168,11 +166,15 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * assertEquals(await pool.apply((a: number, b: number) => a + b, [1, 2]), 3);
    * ```
    */
-  apply<A extends unknown[], R>(
+  apply<R>(fn: () => R, args?: readonly [], options?: CallOptions): Promise<Awaited<R>>;
+  /** The same for a function that needs arguments. */
+  apply<A extends unknown[] | [], R>(
     fn: (...args: A) => R,
-    ...rest: ArgsAndOptions<A, CallOptions>
-  ): Promise<Awaited<R>> {
-    return this.#calls.apply(fn, rest[0], rest[1]);
+    args: readonly [...A],
+    options?: CallOptions,
+  ): Promise<Awaited<R>>;
+  apply<R>(fn: (...args: never[]) => R, args?: readonly unknown[], options?: CallOptions): Promise<Awaited<R>> {
+    return this.#calls.apply(fn, args, options);
   }
 
   /**
@@ -183,9 +185,10 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R What it returns; a promise is awaited.
    * @param fn The function.
-   * @param rest Its arguments, as an array, and options, with `callback` and `errorCallback`.
+   * @param args Its arguments, as an array; none by default, if it needs none.
+   * @param options Options, with `callback` and `errorCallback`.
    * @returns The result to come.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
@@ -199,11 +202,23 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * assertEquals(await result.get(), 3);
    * ```
    */
-  applyAsync<A extends unknown[], R>(
+  applyAsync<R>(
+    fn: () => R,
+    args?: readonly [],
+    options?: CallOptions & CallbackOptions<Awaited<R>>,
+  ): AsyncResult<Awaited<R>>;
+  /** The same for a function that needs arguments. */
+  applyAsync<A extends unknown[] | [], R>(
     fn: (...args: A) => R,
-    ...rest: ArgsAndOptions<A, CallOptions & CallbackOptions<Awaited<R>>>
+    args: readonly [...A],
+    options?: CallOptions & CallbackOptions<Awaited<R>>,
+  ): AsyncResult<Awaited<R>>;
+  applyAsync<R>(
+    fn: (...args: never[]) => R,
+    args?: readonly unknown[],
+    options?: CallOptions & CallbackOptions<Awaited<R>>,
   ): AsyncResult<Awaited<R>> {
-    return this.#calls.applyAsync(fn, rest[0], rest[1]);
+    return this.#calls.applyAsync(fn, args, options);
   }
 
   /**
@@ -215,13 +230,14 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    *
    * @typeParam T An item.
    * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam E Whether errors are returned in place of results.
    * @param fn The function.
    * @param items The items: any iterable or async iterable; it is read to its end first.
    * @param options Options.
    * @returns The results in the order of the input. Rejects with the error of `fn`; with `ClosedError` if the pool is closed or
    * terminated; with the errors of its options and of the way there: `TimeoutError`, the reason of `signal`,
    * `SerializationError`, `CancelledError` by `terminate()`, `BrokenProcessPoolError`.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    *
    * @example The results keep the order
@@ -233,11 +249,11 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * assertEquals(await pool.map((n: number) => n * 2, [1, 2, 3]), [2, 4, 6]);
    * ```
    */
-  map<T, R>(
+  map<T, R, E extends boolean | undefined = false>(
     fn: (item: T) => R,
     items: Iterable<T> | AsyncIterable<T>,
-    options?: MapOptions,
-  ): Promise<Awaited<R>[]> {
+    options?: MapOptions<E>,
+  ): Promise<ResultOf<R, E>[]> {
     return this.#calls.map(fn, "map", items, options);
   }
 
@@ -248,11 +264,12 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    *
    * @typeParam T An item.
    * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam E Whether errors are returned in place of results.
    * @param fn The function.
    * @param items The items: any iterable or async iterable; it is read to its end first.
    * @param options Options, with `callback` and `errorCallback`.
    * @returns The results to come.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
@@ -266,11 +283,11 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * assertEquals(await result.get(), [2, 4, 6]);
    * ```
    */
-  mapAsync<T, R>(
+  mapAsync<T, R, E extends boolean | undefined = false>(
     fn: (item: T) => R,
     items: Iterable<T> | AsyncIterable<T>,
-    options?: MapOptions & CallbackOptions<Awaited<R>[]>,
-  ): AsyncResult<Awaited<R>[]> {
+    options?: MapOptions<E> & CallbackOptions<ResultOf<R, E>[]>,
+  ): AsyncResult<ResultOf<R, E>[]> {
     return this.#calls.mapAsync(fn, "map", items, options);
   }
 
@@ -283,14 +300,14 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    *
    * @typeParam A The parameters of `fn`.
    * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam E Whether errors are returned in place of results.
    * @param fn The function.
-   * @param argTuples The tuples of arguments, in any iterable or async iterable. Arrays made on the way want `as const`,
-   * or the type of the tuple, to be known as tuples.
+   * @param argTuples The tuples of arguments, in any iterable or async iterable.
    * @param options Options.
    * @returns The results in the order of the input. Rejects with the error of `fn`; with `ClosedError` if the pool is closed or
    * terminated; with the errors of its options and of the way there: `TimeoutError`, the reason of `signal`,
    * `SerializationError`, `CancelledError` by `terminate()`, `BrokenProcessPoolError`.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    *
    * @example The results keep the order
@@ -302,11 +319,11 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * assertEquals(await pool.starmap((a: number, b: number) => a * b, [[1, 2], [3, 4]]), [2, 12]);
    * ```
    */
-  starmap<A extends unknown[], R>(
+  starmap<A extends unknown[] | [], R, E extends boolean | undefined = false>(
     fn: (...args: A) => R,
-    argTuples: Iterable<Readonly<NoInfer<A>>> | AsyncIterable<Readonly<NoInfer<A>>>,
-    options?: MapOptions,
-  ): Promise<Awaited<R>[]> {
+    argTuples: Iterable<Readonly<A>> | AsyncIterable<Readonly<A>>,
+    options?: MapOptions<E>,
+  ): Promise<ResultOf<R, E>[]> {
     return this.#calls.map(fn, "starmap", argTuples, options);
   }
 
@@ -317,12 +334,12 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    *
    * @typeParam A The parameters of `fn`.
    * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam E Whether errors are returned in place of results.
    * @param fn The function.
-   * @param argTuples The tuples of arguments, in any iterable or async iterable. Arrays made on the way want `as const`,
-   * or the type of the tuple, to be known as tuples.
+   * @param argTuples The tuples of arguments, in any iterable or async iterable.
    * @param options Options, with `callback` and `errorCallback`.
    * @returns The results to come.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
@@ -336,11 +353,11 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * assertEquals(await result.get(), [2, 12]);
    * ```
    */
-  starmapAsync<A extends unknown[], R>(
+  starmapAsync<A extends unknown[] | [], R, E extends boolean | undefined = false>(
     fn: (...args: A) => R,
-    argTuples: Iterable<Readonly<NoInfer<A>>> | AsyncIterable<Readonly<NoInfer<A>>>,
-    options?: MapOptions & CallbackOptions<Awaited<R>[]>,
-  ): AsyncResult<Awaited<R>[]> {
+    argTuples: Iterable<Readonly<A>> | AsyncIterable<Readonly<A>>,
+    options?: MapOptions<E> & CallbackOptions<ResultOf<R, E>[]>,
+  ): AsyncResult<ResultOf<R, E>[]> {
     return this.#calls.mapAsync(fn, "starmap", argTuples, options);
   }
 
@@ -354,11 +371,12 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    *
    * @typeParam T An item.
    * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam E Whether errors are returned in place of results.
    * @param fn The function.
    * @param items The items: any iterable or async iterable.
    * @param options Options.
    * @returns The results, as an async iterator that can time out.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
@@ -372,11 +390,11 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * assertEquals(results, [2, 4, 6]);
    * ```
    */
-  imap<T, R>(
+  imap<T, R, E extends boolean | undefined = false>(
     fn: (item: T) => R,
     items: Iterable<T> | AsyncIterable<T>,
-    options?: ImapOptions,
-  ): ResultIterator<Awaited<R>> {
+    options?: ImapOptions<E>,
+  ): ResultIterator<ResultOf<R, E>> {
     return this.#calls.stream(fn, "map", true, items, options);
   }
 
@@ -390,11 +408,12 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    *
    * @typeParam T An item.
    * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam E Whether errors are returned in place of results.
    * @param fn The function.
    * @param items The items: any iterable or async iterable.
    * @param options Options.
    * @returns The results, as an async iterator that can time out.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
@@ -408,11 +427,11 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * assertEquals(results.sort((a, b) => a - b), [2, 4, 6]);
    * ```
    */
-  imapUnordered<T, R>(
+  imapUnordered<T, R, E extends boolean | undefined = false>(
     fn: (item: T) => R,
     items: Iterable<T> | AsyncIterable<T>,
-    options?: ImapOptions,
-  ): ResultIterator<Awaited<R>> {
+    options?: ImapOptions<E>,
+  ): ResultIterator<ResultOf<R, E>> {
     return this.#calls.stream(fn, "map", false, items, options);
   }
 
@@ -426,11 +445,12 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    *
    * @typeParam A The parameters of `fn`.
    * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam E Whether errors are returned in place of results.
    * @param fn The function.
    * @param argTuples The tuples of arguments, in any iterable or async iterable.
    * @param options Options.
    * @returns The results, as an async iterator that can time out.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
@@ -444,11 +464,11 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * assertEquals(results, [2, 12]);
    * ```
    */
-  istarmap<A extends unknown[], R>(
+  istarmap<A extends unknown[] | [], R, E extends boolean | undefined = false>(
     fn: (...args: A) => R,
-    argTuples: Iterable<Readonly<NoInfer<A>>> | AsyncIterable<Readonly<NoInfer<A>>>,
-    options?: ImapOptions,
-  ): ResultIterator<Awaited<R>> {
+    argTuples: Iterable<Readonly<A>> | AsyncIterable<Readonly<A>>,
+    options?: ImapOptions<E>,
+  ): ResultIterator<ResultOf<R, E>> {
     return this.#calls.stream(fn, "starmap", true, argTuples, options);
   }
 
@@ -462,11 +482,12 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    *
    * @typeParam A The parameters of `fn`.
    * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam E Whether errors are returned in place of results.
    * @param fn The function.
    * @param argTuples The tuples of arguments, in any iterable or async iterable.
    * @param options Options.
    * @returns The results, as an async iterator that can time out.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
@@ -480,11 +501,11 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * assertEquals(results.sort((a, b) => a - b), [2, 12]);
    * ```
    */
-  istarmapUnordered<A extends unknown[], R>(
+  istarmapUnordered<A extends unknown[] | [], R, E extends boolean | undefined = false>(
     fn: (...args: A) => R,
-    argTuples: Iterable<Readonly<NoInfer<A>>> | AsyncIterable<Readonly<NoInfer<A>>>,
-    options?: ImapOptions,
-  ): ResultIterator<Awaited<R>> {
+    argTuples: Iterable<Readonly<A>> | AsyncIterable<Readonly<A>>,
+    options?: ImapOptions<E>,
+  ): ResultIterator<ResultOf<R, E>> {
     return this.#calls.stream(fn, "starmap", false, argTuples, options);
   }
 
@@ -494,9 +515,10 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R What it returns.
    * @param fn The function.
-   * @param rest Its arguments, as an array, and options.
+   * @param args Its arguments, as an array; none by default, if it needs none.
+   * @param options Options.
    * @returns The results in the order of the lanes; rejects with the first error in that order, once all have ended.
-   * @throws {TypeError} If an argument is of a wrong kind.
+   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
    *
    * @example Once for each lane
    * ```ts
@@ -508,11 +530,15 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * assertEquals(await pool.broadcast(() => ++count), [1, 2, 3]);
    * ```
    */
-  broadcast<A extends unknown[], R>(
+  broadcast<R>(fn: () => R, args?: readonly [], options?: CallOptions): Promise<Awaited<R>[]>;
+  /** The same for a function that needs arguments. */
+  broadcast<A extends unknown[] | [], R>(
     fn: (...args: A) => R,
-    ...rest: ArgsAndOptions<A, CallOptions>
-  ): Promise<Awaited<R>[]> {
-    return this.#calls.broadcast(fn, rest[0], rest[1]);
+    args: readonly [...A],
+    options?: CallOptions,
+  ): Promise<Awaited<R>[]>;
+  broadcast<R>(fn: (...args: never[]) => R, args?: readonly unknown[], options?: CallOptions): Promise<Awaited<R>[]> {
+    return this.#calls.broadcast(fn, args, options);
   }
 
   /**

@@ -146,7 +146,7 @@ export function describeFunction(fn: AnyFunction, hasModule = false): FunctionSp
   if (spec === undefined) {
     if (Object.hasOwn(fn, TOO_LARGE)) {
       throw new SerializationError(
-        `Cannot send the class ${fn.name}: give the pool 'module', and import the class in that module`,
+        `Cannot send the class ${fn.name}: give 'module' to the pool, executor or process, and import the class in that module`,
       );
     }
     spec = newSpec(fn);
@@ -188,7 +188,7 @@ export function specKey(spec: FunctionSpec): string {
 }
 
 function labelOf(name: string): string {
-  return name === "" ? "an anonymous function" : `'${name}'`;
+  return /^(?:bound )*$/.test(name) ? "an anonymous function" : `'${name}'`;
 }
 
 function sourceSpec(name: string, source: string, paths: readonly Path[]): FunctionSpec {

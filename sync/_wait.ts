@@ -5,7 +5,8 @@
  */
 
 import { refuseToBlock } from "../_platform.ts";
-import { checkOptions, checkSignal, checkTimeout, readOnce, show } from "../_options.ts";
+import { checkSignal } from "../_options.ts";
+import { flag, Schema, signal, timeout } from "../_schema.ts";
 import { atomics } from "./_atomics.ts";
 import type { Member, Waiter, WaitPlace } from "./_thread.ts";
 
@@ -14,7 +15,7 @@ export interface WaitOptions {
   /**
    * How long to wait at most, in milliseconds; 0 and less: not at all.
    *
-   * @default Infinity
+   * @default {Infinity}
    */
   timeout?: number;
 }
@@ -24,7 +25,7 @@ export interface AcquireOptions extends WaitOptions {
   /**
    * Whether to wait; if not, `timeout` does not matter.
    *
-   * @default true
+   * @default {true}
    */
   block?: boolean;
 }
@@ -41,15 +42,17 @@ export interface AsyncAcquireOptions extends AcquireOptions {
   signal?: AbortSignal;
 }
 
+// Where a bare number or boolean was given, the first option that it could be the value of is named.
+const ACQUIRE = new Schema({ timeout, block: flag });
+const ACQUIRE_ASYNC = new Schema({ timeout, block: flag, signal });
+const WAIT_ASYNC = new Schema({ timeout, signal });
+const HOLD_ASYNC = new Schema({ signal });
+
 /** The time that `options` give, 0 for none. */
 export function timeToWait(options: AcquireOptions | undefined): number {
   if (options === undefined) return Infinity;
-  checkOptions(options);
-  const { block, timeout } = options;
-  if (block !== undefined && typeof block !== "boolean") {
-    throw new TypeError(`Cannot wait as 'block' must be a boolean: current value is ${show(block)}`);
-  }
-  return block === false ? 0 : checkTimeout(timeout);
+  const { block, timeout = Infinity } = ACQUIRE.read(options, "a wait");
+  return block === false ? 0 : timeout;
 }
 
 /** The time that `options` give, and the signal, each read once and checked. */
@@ -57,17 +60,20 @@ export function timeAndSignal(options: AsyncAcquireOptions | undefined): {
   readonly timeout: number;
   readonly signal: AbortSignal | undefined;
 } {
-  if (options === undefined) return { timeout: Infinity, signal: undefined };
-  const read: AsyncAcquireOptions = readOnce(options, ["block", "timeout", "signal"]);
-  checkSignal(read.signal);
-  return { timeout: timeToWait(read), signal: read.signal };
+  const { block, timeout = Infinity, signal } = ACQUIRE_ASYNC.read(options, "a wait");
+  return { timeout: block === false ? 0 : timeout, signal };
 }
 
 /** Options of a wait that may also be a bare timeout. */
 export function waitOptions(options: number | AsyncWaitOptions | undefined): AsyncWaitOptions {
   return typeof options === "object" && options !== null
-    ? readOnce(options, ["timeout", "signal"])
+    ? WAIT_ASYNC.read(options, "a wait") as AsyncWaitOptions
     : { timeout: options };
+}
+
+/** Options of `holdAsync()`. */
+export function holdOptions(options: { signal?: AbortSignal } | undefined): { signal?: AbortSignal } {
+  return HOLD_ASYNC.read(options, "holdAsync()") as { signal?: AbortSignal };
 }
 
 /**

@@ -20,7 +20,8 @@
 
 import { refuseToBlock } from "../_platform.ts";
 import { BrokenBarrierError, TimeoutError } from "../errors.ts";
-import { checkOptionalFunction, checkOptions, checkSignal, checkTimeout, show } from "../_options.ts";
+import { checkSignal, checkTimeout, show } from "../_options.ts";
+import { functionOf, Schema, timeout } from "../_schema.ts";
 import { atomics } from "./_atomics.ts";
 import { Cell, checkHandle, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
 import { GUARD, Guard } from "./_guard.ts";
@@ -48,16 +49,18 @@ export interface BarrierOptions {
    * Called in each round by one of the parties, after all have come and before any goes on. It stays with the object it was
    * given to: when another copy of the barrier is the last to come, there is no action.
    *
-   * @default undefined
+   * @default {undefined}
    */
   action?: () => void;
   /**
    * The timeout of waits that have none of their own, in milliseconds.
    *
-   * @default Infinity
+   * @default {Infinity}
    */
   timeout?: number;
 }
+
+const BARRIER = new Schema({ timeout, action: functionOf<() => void>() });
 
 /** One party's way through a round. */
 interface Round {
@@ -104,12 +107,10 @@ export class Barrier {
    * @throws {TypeError} If an argument is of the wrong type.
    * @throws {RangeError} If `parties` is out of range.
    */
-  constructor(parties: number | Handle, options: BarrierOptions = {}) {
-    checkOptions(options);
-    const { action } = options;
-    checkOptionalFunction("action", action);
+  constructor(parties: number | Handle, options?: BarrierOptions) {
+    const { action, timeout: limit = Infinity } = BARRIER.read(options, "Barrier");
     const handle = handleIn("Barrier", parties);
-    const timeout = handle === undefined ? checkTimeout(options.timeout) : handle.data as number;
+    const timeout = handle === undefined ? limit : handle.data as number;
     if (handle === undefined) checkParties(parties);
     this.#cell = new Cell("Barrier", handle, SIZE, () => ({ data: timeout }));
     this.#action = action;

@@ -20,8 +20,8 @@
 
 import { refuseToBlock } from "../_platform.ts";
 import { InvalidStateError } from "../errors.ts";
-import { checkFunction, checkOptions, checkSignal, checkTimeout, show } from "../_options.ts";
-import { handleOf, reviveShared } from "../codec/shared.ts";
+import { checkFunction, checkSignal, checkTimeout, show } from "../_options.ts";
+import { reviveShared } from "../codec/shared.ts";
 import { atomics } from "./_atomics.ts";
 import { Cell, checkHandle, dataOf, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
 import { type AsyncHeld, coreOf, type Held, type LockCore } from "./_held.ts";

@@ -16,11 +16,10 @@
  */
 
 import { InvalidStateError } from "../errors.ts";
-import { checkOptions } from "../_options.ts";
 import { Cell, checkHandle, FIRST, type Handle, travels } from "./_cell.ts";
 import { type AsyncHeld, type Held, hold, holdAsync, type LockCore, readsCores } from "./_held.ts";
 import { MUTEX, Mutex } from "./_mutex.ts";
-import { type AcquireOptions, type AsyncAcquireOptions, timeAndSignal, timeToWait } from "./_wait.ts";
+import { type AcquireOptions, type AsyncAcquireOptions, holdOptions, timeAndSignal, timeToWait } from "./_wait.ts";
 
 const nothing = (): void => {};
 
@@ -161,9 +160,8 @@ export class Lock {
    * @param options A signal that gives up.
    * @returns What releases it.
    */
-  holdAsync(options: { signal?: AbortSignal } = {}): Promise<AsyncHeld> {
-    checkOptions(options);
-    return holdAsync(this, options.signal);
+  holdAsync(options?: { signal?: AbortSignal }): Promise<AsyncHeld> {
+    return holdAsync(this, holdOptions(options).signal);
   }
 
   /** Whether anyone holds the lock at this moment. */

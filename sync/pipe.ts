@@ -17,7 +17,8 @@
 
 import { ofThread } from "../_copies.ts";
 import { ClosedError, InvalidStateError, TimeoutError } from "../errors.ts";
-import { checkOptions, checkSignal, checkTimeout, show } from "../_options.ts";
+import { checkSignal, checkTimeout } from "../_options.ts";
+import { flag, Schema } from "../_schema.ts";
 import { atomics } from "./_atomics.ts";
 import { Cell, checkHandle, FIRST, type Handle, travels } from "./_cell.ts";
 import { Items, kept } from "./_items.ts";
@@ -47,7 +48,7 @@ export interface PipeOptions {
   /**
    * Whether both ends send and receive; else the first only receives and the second only sends.
    *
-   * @default true
+   * @default {true}
    */
   duplex?: boolean;
 }
@@ -425,6 +426,8 @@ export class Connection {
   }
 }
 
+const PIPE = new Schema({ duplex: flag });
+
 /**
  * Makes a pipe: two ends, each of which can be sent to another thread.
  *
@@ -444,12 +447,8 @@ export class Connection {
  * assertEquals(reader.recv(), { n: 1 });
  * ```
  */
-export function Pipe(options: PipeOptions | boolean = {}): [Connection, Connection] {
-  if (typeof options !== "boolean") checkOptions(options);
-  const duplex = typeof options === "boolean" ? options : options.duplex ?? true;
-  if (typeof duplex !== "boolean") {
-    throw new TypeError(`Cannot make a pipe as 'duplex' must be a boolean: current value is ${show(duplex)}`);
-  }
+export function Pipe(options?: PipeOptions | boolean): [Connection, Connection] {
+  const { duplex = true } = typeof options === "boolean" ? { duplex: options } : PIPE.read(options, "Pipe()");
   const cell = new Cell("Connection", undefined, SIZE, () => ({ memory: [ringMemory(), ringMemory()], data: 0 }));
   cell.words[DUPLEX] = duplex ? 1 : 0;
   return [new Connection(cell.handle), new Connection({ ...cell.handle, data: 1 })];

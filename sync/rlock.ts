@@ -19,14 +19,14 @@
  * @module
  */
 
-import { checkOptions, checkSignal } from "../_options.ts";
+import { checkSignal } from "../_options.ts";
 import { InvalidStateError } from "../errors.ts";
 import { Cell, checkHandle, FIRST, type Handle, travels } from "./_cell.ts";
 import { type Held, hold, readsCores, type ReentrantAsyncHeld } from "./_held.ts";
 import { MUTEX } from "./_mutex.ts";
 import { ReentrantMutex } from "./_reentrant_mutex.ts";
 import type { Ownership } from "./_thread.ts";
-import { type AcquireOptions, type AsyncAcquireOptions, timeAndSignal, timeToWait } from "./_wait.ts";
+import { type AcquireOptions, type AsyncAcquireOptions, holdOptions, timeAndSignal, timeToWait } from "./_wait.ts";
 
 /**
  * A lock that whoever holds it can acquire again, and must release as often.
@@ -165,12 +165,10 @@ export class RLock {
    * @returns The guard: it releases the lock, and can hold it again.
    */
   holdAsync(options: { signal?: AbortSignal } = {}): Promise<ReentrantAsyncHeld> {
-    checkOptions(options);
-    return this.#holdAsync(options.signal);
+    return this.#holdAsync(holdOptions(options).signal);
   }
 
   async #holdAsync(signal: AbortSignal | undefined): Promise<ReentrantAsyncHeld> {
-    checkSignal(signal);
     const ownership: Ownership = { by: "guard", depth: 0 };
     await this.#mutex.acquireAsync(Infinity, signal, ownership);
     return new Guard(this.#mutex, ownership);
@@ -219,8 +217,7 @@ class Guard implements ReentrantAsyncHeld {
   }
 
   holdAsync(options: { signal?: AbortSignal } = {}): Promise<ReentrantAsyncHeld> {
-    checkOptions(options);
-    return this.#holdAsync(options.signal);
+    return this.#holdAsync(holdOptions(options).signal);
   }
 
   // deno-lint-ignore require-await -- what is wrong rejects, as it does of RLock

@@ -15,13 +15,14 @@
  */
 
 import { InvalidStateError } from "../errors.ts";
-import { checkOptions, show } from "../_options.ts";
+import { show } from "../_options.ts";
 import { atomics } from "./_atomics.ts";
 import { Cell, checkHandle, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
 import { type AsyncHeld, type Held, hold, holdAsync } from "./_held.ts";
 import {
   type AcquireOptions,
   type AsyncAcquireOptions,
+  holdOptions,
   timeAndSignal,
   timeToWait,
   waitFor,
@@ -179,9 +180,8 @@ export class Semaphore {
    * @param options A signal that gives up.
    * @returns What gives it back.
    */
-  holdAsync(options: { signal?: AbortSignal } = {}): Promise<AsyncHeld> {
-    checkOptions(options);
-    return holdAsync(this, options.signal);
+  holdAsync(options?: { signal?: AbortSignal }): Promise<AsyncHeld> {
+    return holdAsync(this, holdOptions(options).signal);
   }
 
   /** How many permits there are at this moment. */

@@ -15,7 +15,8 @@
 
 import { refuseToBlock, refuseToBlockForMessages } from "../_platform.ts";
 import { InvalidStateError, TimeoutError } from "../errors.ts";
-import { checkFunction, checkSignal, checkTimeout, readOnce, show } from "../_options.ts";
+import { checkFunction, show } from "../_options.ts";
+import { type Check, functionOf, type OptionsOf, Schema, signal, timeout } from "../_schema.ts";
 import { type Handle, handleOf, reviveShared } from "../codec/shared.ts";
 import { registerLibraryFunction } from "../codec/functions.ts";
 import type { AnyFunction } from "../codec/functions.ts";
@@ -26,6 +27,10 @@ import type { Named } from "./_names.ts";
 import { type Member, memberOf, thisThread, type WaitPlace } from "./_thread.ts";
 import { waitFor, waitForAsync, type WaitOptions } from "./_wait.ts";
 import { Lock } from "./lock.ts";
+
+const SHARED_CHECKS = { timeout, type: functionOf() as unknown as Check<NonNullable<SharedOptions["type"]>> };
+const SHARED = new Schema(SHARED_CHECKS);
+const SHARED_ASYNC = new Schema({ ...SHARED_CHECKS, signal });
 
 /** What awaits in place of `shared()`. */
 const INSTEAD = "'sharedAsync()'";
@@ -108,7 +113,7 @@ const known = new Map<string, object>();
  * ```
  */
 export function shared<T extends object>(name: string, make: () => T, options: SharedOptions = {}): T {
-  const search = new Search(name, make, readOnce(options, ["timeout", "type"]));
+  const search = new Search(name, make, SHARED.read(options, "shared()"));
   const found = search.known() ?? ask(search);
   if (found !== undefined) return found;
   const { lock } = search;
@@ -151,9 +156,8 @@ export async function sharedAsync<T extends object>(
   make: () => T,
   options: AsyncSharedOptions = {},
 ): Promise<T> {
-  const read = readOnce(options, ["timeout", "type", "signal"]);
+  const read = SHARED_ASYNC.read(options, "sharedAsync()");
   const { signal } = read;
-  checkSignal(signal);
   const search = new Search(name, make, read);
   signal?.throwIfAborted();
   const found = search.known() ?? await askAsync(search, signal);
@@ -237,17 +241,16 @@ class Search<T extends object> {
   /** What was made here. */
   #made: T | undefined;
 
-  constructor(name: string, make: () => T, { timeout, type }: SharedOptions) {
+  constructor(name: string, make: () => T, { timeout = Infinity, type }: OptionsOf<typeof SHARED_CHECKS>) {
     if (typeof name !== "string") {
       throw new TypeError(`Cannot share an object as 'name' must be a string: current value is ${show(name)}`);
     }
     if (name === "") throw new RangeError("Cannot share an object as 'name' must not be empty");
     checkFunction("make", make);
-    if (type !== undefined) checkFunction("type", type);
     this.#name = name;
     this.#make = make;
     this.#type = type;
-    this.#time = checkTimeout(timeout);
+    this.#time = timeout;
     this.#deadline = atomics.now() + this.#time;
   }
 

@@ -24,7 +24,7 @@ import {
   type ValueOf,
   type ViewOf,
 } from "./_types.ts";
-import { describe, lockOf, type SharedValueOptions } from "./value.ts";
+import { describe, lockOf, type SharedValueOptions, VALUE } from "./value.ts";
 
 interface ArrayData {
   readonly type: SharedType;
@@ -81,8 +81,9 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
    * @throws {TypeError} If an argument is of the wrong type.
    * @throws {RangeError} If there is no such type, an element does not fit, or there is no memory for so many.
    */
-  constructor(type: T | Handle, sizeOrValues: number | Iterable<ValueOf<T>> = 0, options: SharedValueOptions = {}) {
+  constructor(type: T | Handle, sizeOrValues: number | Iterable<ValueOf<T>> = 0, options?: SharedValueOptions) {
     const handle = handleIn("SharedArray", type);
+    const given = VALUE.read(options, "SharedArray");
     const name = (handle === undefined ? type : dataOf<ArrayData>("SharedArray", handle).type) as SharedType;
     this.#name = name;
     this.#type = numericType(name);
@@ -94,7 +95,7 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
       this.length = values?.length ?? checkSize(sizeOrValues);
     }
     const { length } = this;
-    const made = handle === undefined ? describe(name, options) : undefined;
+    const made = handle === undefined ? describe(name, given) : undefined;
     const maxBytes = made?.maxBytes ?? (handle!.data as ArrayData).maxBytes;
     this.#maxBytes = maxBytes;
     const bytes = this.#type?.View.BYTES_PER_ELEMENT ?? slotBytes(maxBytes);

@@ -260,7 +260,7 @@ test("M172: what does not fit is an error, and changes nothing", () => {
   assertThrows(() => new Value("f", 1e300), RangeError);
   assertThrows(() => new Value("x" as never), RangeError);
   assertThrows(() => new Value("q", 1 as never), TypeError);
-  assertThrows(() => new Value("d", 1).add(1 as never), TypeError);
+  assertThrows(() => (new Value("d", 1) as Value as Value<"i">).add(1), TypeError);
   const bits = new Value("i", 12);
   assertEquals([bits.and(10), bits.or(1), bits.xor(3), bits.exchange(5), bits.compareExchange(5, 6), bits.value], [
     12,

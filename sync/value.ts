@@ -7,7 +7,8 @@
  * @module
  */
 
-import { checkOptions, show } from "../_options.ts";
+import { show } from "../_options.ts";
+import { type Check, type OptionsOf, Schema } from "../_schema.ts";
 import { reviveShared } from "../codec/shared.ts";
 import { Cell, checkHandle, dataOf, type Handle, handleIn, travels } from "./_cell.ts";
 import { GUARD, Guard } from "./_guard.ts";
@@ -21,6 +22,7 @@ import {
   checkNumber,
   type IntegerType,
   type IntegerView,
+  MAX_BYTES,
   type NumericType,
   numericType,
   type SharedType,
@@ -38,13 +40,13 @@ export interface SharedValueOptions {
   /**
    * How many bytes a string of type `"z"` can have.
    *
-   * @default 256
+   * @default {256}
    */
   maxBytes?: number;
   /**
    * The lock that `getLock()` gives; none with `false`.
    *
-   * @default a new RLock
+   * @default {true} a new RLock
    */
   lock?: Lock | RLock | boolean;
 }
@@ -82,7 +84,7 @@ interface ValueData {
  * assertEquals(counter.value, 100);
  * ```
  */
-export class Value<T extends SharedType = SharedType> {
+export class Value<out T extends SharedType = SharedType> {
   readonly #cell: Cell;
   readonly #name: SharedType;
   readonly #type: NumericType | undefined;
@@ -99,9 +101,10 @@ export class Value<T extends SharedType = SharedType> {
    * @throws {TypeError} If an argument is of the wrong type.
    * @throws {RangeError} If there is no such type, or `initial` does not fit.
    */
-  constructor(type: T | Handle, initial?: ValueOf<T>, options: SharedValueOptions = {}) {
+  constructor(type: T | Handle, initial?: ValueOf<T>, options?: SharedValueOptions) {
     const handle = handleIn("Value", type);
-    const made = handle === undefined ? describe(type as T, options) : undefined;
+    const given = VALUE.read(options, "Value");
+    const made = handle === undefined ? describe(type as T, given) : undefined;
     this.#name = (handle === undefined ? type : dataOf<ValueData>("Value", handle).type) as SharedType;
     this.#type = numericType(this.#name);
     const string = this.#type === undefined;
@@ -315,24 +318,23 @@ export class Value<T extends SharedType = SharedType> {
 /** What a new value or array is made with, checked. */
 export function describe(
   type: SharedType,
-  options: SharedValueOptions,
+  { maxBytes = MAX_BYTES, lock = true }: OptionsOf<ValueChecks>,
 ): { readonly type: SharedType; readonly maxBytes: number; readonly lock: Lock | RLock | undefined } {
   numericType(type);
-  checkOptions(options);
-  return { type, maxBytes: checkMaxBytes(options.maxBytes), lock: makeLock(options.lock) };
+  return { type, maxBytes, lock: lock === true ? new RLock() : lock === false ? undefined : lock };
 }
 
-function makeLock(lock: SharedValueOptions["lock"]): Lock | RLock | undefined {
-  if (lock === undefined || lock === true) return new RLock();
-  if (lock === false) return undefined;
+const checkLock: Check<Lock | RLock | boolean> = (lock) => {
+  if (typeof lock === "boolean") return lock;
   const own = ownLock(lock) as Lock | RLock;
-  if (coreOf(own) === undefined) {
-    throw new TypeError(
-      `Cannot use 'lock' as it must be a Lock, an RLock or a boolean: current value is ${show(lock)}`,
-    );
-  }
-  return own;
-}
+  if (coreOf(own) !== undefined) return own;
+  throw new TypeError(`Cannot use 'lock' as it must be a Lock, an RLock or a boolean: current value is ${show(lock)}`);
+};
+
+type ValueChecks = { readonly maxBytes: Check<number>; readonly lock: Check<Lock | RLock | boolean> };
+
+/** What a value or array takes. */
+export const VALUE: Schema<ValueChecks> = new Schema<ValueChecks>({ maxBytes: checkMaxBytes, lock: checkLock });
 
 /** The lock that came with a handle. */
 export function lockOf(data: { readonly lock: Handle | undefined }): Lock | RLock | undefined {

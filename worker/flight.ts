@@ -69,6 +69,11 @@ export class Flight {
     return true;
   }
 
+  /** The number that was given last. */
+  get numbered(): number {
+    return this.#seq;
+  }
+
   /** Gives a task its number. */
   number(task: Task): void {
     if (task.seq >= 0) return;

@@ -4,37 +4,55 @@
  * @module
  */
 
-import { BrokenProcessPoolError, CancelledError, ClosedError } from "../errors.ts";
+import { BrokenProcessPoolError, CancelledError, ClosedError, InvalidStateError } from "../errors.ts";
 import { messageOf } from "../codec/error_fields.ts";
 
 /** A call that hands over its tasks little by little, and so outlives `close()`. */
 export interface LongCall {
+  /**
+   * Whether it is reading its input: on the event loop of this thread, or by code of the input further up the stack. Neither can
+   * go on while the thread is blocked.
+   */
+  readonly reading: boolean;
+  /** Whether it has settled, and only tells so at the moment. */
+  readonly over: boolean;
   /** Told that nothing will run any more. */
   abandon(error: unknown): void;
   /** Told that someone waits for the end: what is still to come should be handed over without waiting for a reader. */
   hurry(): void;
 }
 
+/** Who has a scheduler. */
+export type Owner = "pool" | "executor" | "process";
+
 /** The states of a scheduler, its long calls, and the promise of its end. */
 export class Lifecycle {
   /** `"closed"` takes no new calls; the other two run nothing any more. */
   state: "open" | "closed" | "terminated" | "broken" = "open";
+  readonly #owner: Owner;
   readonly #calls = new Set<LongCall>();
   readonly #end = Promise.withResolvers<void>();
+  /** Whether the workers are gone and everything has settled. */
+  hasEnded = false;
   #joined = false;
   #cause: unknown;
+
+  /** `owner` is what messages call the one who has the scheduler. */
+  constructor(owner: Owner) {
+    this.#owner = owner;
+  }
 
   /**
    * Throws unless new calls are taken.
    *
-   * @throws {ClosedError} If the pool is closed or terminated.
+   * @throws {ClosedError} If it is closed or terminated.
    * @throws {BrokenProcessPoolError} If it is broken.
    */
   refuseUnlessOpen(): void {
     if (this.state === "open") return;
-    throw this.state === "broken"
-      ? this.#brokenError()
-      : new ClosedError(`Cannot take work as the pool is ${this.state}`);
+    if (this.state === "broken") throw this.#brokenError();
+    const is = this.#owner === "executor" ? "was shut down" : `is ${this.state}`;
+    throw new ClosedError(`Cannot take work as the ${this.#owner} ${is}`);
   }
 
   /** Throws unless tasks of calls taken earlier still run. */
@@ -67,7 +85,25 @@ export class Lifecycle {
 
   /** The workers are gone and everything has settled. */
   ended(): void {
+    this.hasEnded = true;
     this.#end.resolve();
+  }
+
+  /**
+   * To be called before this thread blocks for the end.
+   *
+   * @throws {InvalidStateError} If that would be for ever.
+   */
+  prepareToBlock(): void {
+    for (const call of [...this.#calls]) {
+      if (call.over) {
+        this.#calls.delete(call); // it would say so itself, but for what it has called
+      } else if (call.reading) {
+        throw new InvalidStateError(
+          `Cannot block for the end of the ${this.#owner} while the input of a call is read on this very thread`,
+        );
+      }
+    }
   }
 
   /** Resolves after {@linkcode ended}. */
@@ -92,14 +128,14 @@ export class Lifecycle {
   refusal(): { readonly ok: false; readonly error: Error } {
     const error = this.state === "broken"
       ? this.#brokenError()
-      : new CancelledError("The task was given up as its pool was terminated");
+      : new CancelledError(`The task was given up as its ${this.#owner} was terminated`);
     return { ok: false, error };
   }
 
   #brokenError(): Error {
     const why = this.#cause instanceof BrokenProcessPoolError
       ? this.#cause.message
-      : `its workers cannot start: ${messageOf(this.#cause)}`;
-    return new BrokenProcessPoolError(`The pool is broken: ${why}`, { cause: this.#cause });
+      : `its ${this.#owner === "process" ? "worker" : "workers"} cannot start: ${messageOf(this.#cause)}`;
+    return new BrokenProcessPoolError(`The ${this.#owner} is broken: ${why}`, { cause: this.#cause });
   }
 }

@@ -6,13 +6,15 @@
 
 import { InvalidStateError, TimeoutError } from "../errors.ts";
 import type { AnyFunction } from "../codec/functions.ts";
-import { Lifecycle, type LongCall } from "./lifecycle.ts";
+import { Lifecycle, type LongCall, type Owner } from "./lifecycle.ts";
 import { Queue } from "./queue.ts";
 import { Sweep } from "./sweep.ts";
 import type { ChunkValue, Outcome, Scheduler, SchedulerStats, Task, TraceEvent } from "./task.ts";
 
 /** The wishes for a local scheduler. */
 export interface LocalOptions {
+  /** What messages call the one who has the scheduler. */
+  readonly owner: Owner;
   /** How many tasks at once. */
   readonly size: number;
   /** Run by each lane before its first task. */
@@ -35,8 +37,9 @@ interface Lane {
 export class LocalScheduler implements Scheduler {
   readonly size: number;
   readonly copies = false;
+  readonly blocking: undefined = undefined;
   readonly #options: LocalOptions;
-  readonly #life = new Lifecycle();
+  readonly #life: Lifecycle;
   readonly #queue = new Queue<Task>();
   readonly #running = new Set<Task>();
   readonly #lanes: Lane[] = [];
@@ -50,6 +53,7 @@ export class LocalScheduler implements Scheduler {
   constructor(options: LocalOptions) {
     this.size = options.size;
     this.#options = options;
+    this.#life = new Lifecycle(options.owner);
   }
 
   get state(): Lifecycle["state"] {

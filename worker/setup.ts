@@ -7,10 +7,13 @@
 import { SerializationError } from "../errors.ts";
 import { Encoder } from "../codec/encoder.ts";
 import { type AnyFunction, describeFunction, type FunctionSpec } from "../codec/functions.ts";
+import type { Owner } from "./lifecycle.ts";
 import type { Parcel, Setup } from "./task.ts";
 
 /** The wishes for the workers of a scheduler. */
 export interface WorkerOptions {
+  /** What messages call the one who has the scheduler. */
+  readonly owner: Owner;
   /** How many workers at most. */
   readonly size: number;
   /** What the workers are called, before their number. */

@@ -365,6 +365,17 @@ export interface SchedulerStats {
   readonly startFailures: number;
 }
 
+/** What a thread can block on for tasks of its workers. */
+export interface BlockingScheduler {
+  /** Blocks the thread until `done`, at most until the time `deadline` of `performance.now()`: whether it is done. */
+  block(done: () => boolean, deadline: number): boolean;
+  /**
+   * Does what there is to do while the thread is blocked elsewhere, and sees to it that its workers wake the thread. Returns 0
+   * if something was done, so that there may be more; else after how many milliseconds to call it again at the latest.
+   */
+  serve(): number;
+}
+
 /**
  * Takes tasks and settles each exactly once, in any event. The two kinds: on workers, and on the caller's event loop.
  */
@@ -397,8 +408,10 @@ export interface Scheduler {
   terminate(): void;
   /** Resolves once it is closed, every task has settled and the workers are gone. */
   join(): Promise<void>;
-  /** Blocks the thread until `done`, at most until the time `deadline` of `performance.now()`: whether it is done. */
+  /** As for a {@linkcode BlockingScheduler}. Throws `InvalidStateError` if the tasks need this thread. */
   block(done: () => boolean, deadline: number): boolean;
+  /** What a thread can block on; `undefined` if the tasks need this thread. */
+  readonly blocking: BlockingScheduler | undefined;
   /** The counts. */
   stats(): SchedulerStats;
   /** The tasks so far, when tracing. */

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { BrokenProcessPoolError, SerializationError } from "../errors.ts";
+import { BrokenProcessPoolError, InvalidStateError, SerializationError } from "../errors.ts";
 import { messageOf } from "../codec/error_fields.ts";
 import { Board, type DeskRecord, SLOTS, STARTING } from "./board.ts";
 import { CallerSleep } from "./caller_sleep.ts";
@@ -60,7 +60,7 @@ export class WorkerScheduler implements Scheduler {
   readonly #packer: Packer;
   readonly #stacks: ErrorStacks;
   readonly #replies = new ReplyReader();
-  readonly #life = new Lifecycle();
+  readonly #life: Lifecycle;
   readonly #queue = new Queue<Task>();
   readonly #events: TraceEvent[] = [];
   readonly #thread = thisThread();
@@ -102,6 +102,7 @@ export class WorkerScheduler implements Scheduler {
     touchLazyGlobals();
     this.size = options.size;
     this.#options = options;
+    this.#life = new Lifecycle(options.owner);
     this.#idle = new IdleTimer(options.idleTimeout, () => this.#endWorkers());
     this.#setup = packSetup(options);
     this.#packer = new Packer(options.module);
@@ -618,13 +619,25 @@ export class WorkerScheduler implements Scheduler {
   }
 
   /** This thread is blocked by something else than this scheduler. */
-  readonly #serve = (): void => {
+  readonly #serve = (): number => this.serve();
+
+  serve(): number {
     this.#crew.starts.hurry();
     this.#packer.answerAll();
     this.#blockedElsewhere = true;
+    const finished = this.#finished;
+    const numbered = this.#flight.numbered;
+    if (this.#limits.untilNext() <= 0) this.#endOverdue();
+    this.#crew.check();
     do this.#awake(); while (this.#crew.hosts.size > 0 && !this.#sleep.settle());
     this.#blockedElsewhere = false;
-  };
+    if (finished !== this.#finished || numbered !== this.#flight.numbered) return 0;
+    return Math.max(1, Math.min(this.#limits.untilNext(), this.#crew.untilNext()));
+  }
+
+  get blocking(): this {
+    return this;
+  }
 
   block(done: () => boolean, deadline: number): boolean {
     if (!this.#blocked) this.#thread.blocksOn(this.#board.memory);
@@ -714,6 +727,19 @@ export class WorkerScheduler implements Scheduler {
 
   join(): Promise<void> {
     return this.#life.join();
+  }
+
+  /** As {@linkcode WorkerScheduler.join}, blocking the thread until then or a time of `performance.now()`: whether it has ended. */
+  joinSync(deadline: number): boolean {
+    if (this.#encoding.length > 0) {
+      throw new InvalidStateError(
+        `Cannot block for the end of the ${this.#options.owner} while the arguments of a task are read on this very thread`,
+      );
+    }
+    this.#life.prepareToBlock();
+    void this.#life.join(); // what is still to be read of the input is read now
+    this.#afterWork();
+    return this.#life.hasEnded || this.block(() => this.#life.hasEnded, deadline);
   }
 
   // Looking.
