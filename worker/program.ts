@@ -27,7 +27,6 @@ import {
   compileFunction,
   EMPTY_ENVIRONMENT,
   type FunctionSpec,
-  isUnsure,
   TASK_URL,
 } from "../codec/functions.ts";
 import { explainReferenceError } from "../codec/reference_errors.ts";
@@ -52,7 +51,8 @@ import {
 import { importModule } from "./import_module.ts";
 import { lockDown } from "./lockdown.ts";
 import { Replies } from "./replies.ts";
-import { type KnownFunction, Run } from "./run.ts";
+import { type KnownFunction, KnownFunctions } from "./known_functions.ts";
+import { Run } from "./run.ts";
 import { trimStack } from "./stack.ts";
 import { prepareLimit, runLimited } from "./time_limit.ts";
 import { isThenable } from "./values.ts";
@@ -64,8 +64,6 @@ const LINGER = 2;
 const TURN = 8;
 /** How long after its limit a call must have been ended, in milliseconds. */
 const LATE = 10;
-/** How many functions a worker keeps; the oldest is asked for again. */
-const FUNCTIONS = 1000;
 
 // Kept, as a task may put others in their place.
 const { MessageChannel } = globalThis;
@@ -87,7 +85,7 @@ class Program {
   readonly #epoch: number;
   readonly #decoder = new Decoder(() => this.#environment, true);
   readonly #replies: Replies;
-  readonly #functions = new Map<number, KnownFunction>();
+  readonly #functions = new KnownFunctions();
   readonly #inbox: { header: TaskHeader; parcel: Parcel }[] = [];
   /** Goes once through the event loop. */
   readonly #hop = new MessageChannel();
@@ -340,7 +338,7 @@ class Program {
     let fn = this.#functions.get(header.fn);
     if (spec !== undefined) {
       try {
-        fn = this.#learn(header.fn, spec);
+        fn = this.#functions.learn(header.fn, spec, this.#environment);
       } catch (error) {
         return this.#refuse(header, error);
       }
@@ -354,21 +352,6 @@ class Program {
     }
     this.#run = new Run(header, fn, this.#environment, given, this.#trace ? clock() - this.#epoch : 0);
     return this.#step(this.#run);
-  }
-
-  /** The function of this number, made as `spec` says unless it is known. */
-  #learn(number: number, spec: FunctionSpec): KnownFunction {
-    const known = this.#functions.get(number);
-    const asked = "asked" in spec && spec.asked === true;
-    if (known !== undefined && !asked) return known;
-    const unsure = isUnsure(spec, this.#environment.module);
-    const call = unsure ? NOT_KNOWN : compileFunction(spec, this.#environment, TASK_URL) as KnownFunction["call"];
-    const fn = { spec, call, unsure };
-    // Several exports alike may have one number: then the answer is for this task only.
-    if (asked && spec.key !== undefined) return fn;
-    if (this.#functions.size >= FUNCTIONS) this.#functions.delete(this.#functions.keys().next().value!);
-    this.#functions.set(number, fn);
-    return fn;
   }
 
   /** Asks the caller for what this task lacks. Always false: the answer comes through the event loop. */
@@ -583,11 +566,6 @@ class Program {
     return this.#decoder.decode(sourceOf(new Uint8Array(parcel.bytes)), 0, parcel.refs);
   }
 }
-
-/** In place of a function of which the caller has to say which it is. */
-const NOT_KNOWN = (): never => {
-  throw new SerializationError("Cannot call a function before it is known which export of the module it is");
-};
 
 /** Gives a global, as it is now, later. */
 function whenNeeded<T>(name: string): () => T {
