@@ -52,7 +52,7 @@ export interface ProcessOptions<A extends readonly unknown[] = readonly unknown[
    */
   name?: string;
   /**
-   * A module from which `target` is taken if it exports it under its own name.
+   * A module from which `target` is taken if it exports it.
    *
    * @default undefined
    */
