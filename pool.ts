@@ -79,8 +79,8 @@ export interface PoolOptions<I extends readonly unknown[] = never[]> {
    */
   readonly maxTasksPerChild?: number | undefined;
   /**
-   * The module whose exported functions are the tasks, usually `import.meta.url`: a task that it exports under its own
-   * name is taken from there, with its imports and helpers. Each worker imports the module, which needs `--allow-read`
+   * The module whose exported functions are the tasks, usually `import.meta.url`: a task that it exports, under whatever
+   * name, is taken from there, with its imports and helpers. Each worker imports the module, which needs `--allow-read`
    * for a local file; guard the main program with `if (import.meta.main)`.
    *
    * @default {undefined} every function goes by source

@@ -53,7 +53,7 @@ export interface ProcessOptions<A extends readonly unknown[] | [] = readonly unk
    */
   name?: string;
   /**
-   * A module from which `target` is taken if it exports it under its own name.
+   * A module from which `target` is taken if it exports it.
    *
    * @default {undefined} every function goes by source
    */

@@ -18,6 +18,9 @@ interface Capturing {
 
 const { captureStackTrace } = Error as Capturing;
 
+/** Enough frames to find the call of the user below those of this library. */
+export const FRAMES = 20;
+
 /** Takes down where this is called; costs as long as a function call for each frame. */
 export function callSite(): CallSite {
   const site = {};

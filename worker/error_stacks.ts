@@ -7,7 +7,7 @@
 
 import { isError, readText } from "../codec/error_fields.ts";
 import { type AnyFunction, describeFunction, type SourceSpec } from "../codec/functions.ts";
-import { type CallSite, type UserStack, userStack } from "./call_site.ts";
+import { type CallSite, deepCallSite, FRAMES, type UserStack, userStack } from "./call_site.ts";
 import { findPlace, type Place } from "./places.ts";
 import type { ChunkValue, Outcome, Task } from "./task.ts";
 
@@ -23,6 +23,8 @@ const IN_FUNCTION = /(\(?)\b(task|scope):([^\s:]*):(\d+):(\d+)(\)?)$/;
 export class ErrorStacks {
   readonly #scope: Readonly<Record<string, unknown>>;
   readonly #firstCall: (fn: AnyFunction) => CallSite | undefined;
+  /** Where the scheduler was made. */
+  readonly #created: CallSite = deepCallSite(FRAMES);
   readonly #places = new Map<string, Place | undefined>();
   readonly #sites = new WeakMap<CallSite, UserStack>();
 
@@ -30,6 +32,11 @@ export class ErrorStacks {
   constructor(scope: Readonly<Record<string, unknown>>, firstCall: (fn: AnyFunction) => CallSite | undefined) {
     this.#scope = scope;
     this.#firstCall = firstCall;
+  }
+
+  /** Puts places into the error of an initializer, or of a module. */
+  completeStart(initializer: AnyFunction | undefined, error: unknown): void {
+    if (isError(error)) this.#locate(initializer, error, this.#stackOf(this.#created));
   }
 
   /** Completes the errors in an outcome that a worker has sent, as far as can be done now. */
@@ -43,7 +50,7 @@ export class ErrorStacks {
         return outcome;
       }
       const first = this.#firstCall(task.fn);
-      if (first !== undefined) this.#locate(task, error, this.#stackOf(first));
+      if (first !== undefined) this.#locate(task.fn, error, this.#stackOf(first));
       let done = false;
       const complete = (stack: string): void => {
         if (done) return;
@@ -73,7 +80,7 @@ export class ErrorStacks {
 
   /** Adds all there is to a stack. */
   #finish(task: Task, error: Error, call: UserStack, index: number | undefined): void {
-    this.#locate(task, error, call);
+    this.#locate(task.fn, error, call);
     const lines = [readText(error, "stack")];
     if (index !== undefined) lines.push(`    at async ${call.method ?? task.mode} (index ${index})`);
     lines.push(...call.frames);
@@ -81,21 +88,21 @@ export class ErrorStacks {
   }
 
   /** Puts places in files where the stack has such in functions. */
-  #locate(task: Task, error: Error, call: UserStack, depth = 0): void {
+  #locate(fn: AnyFunction | undefined, error: Error, call: UserStack, depth = 0): void {
     const stack = readText(error, "stack");
     if (stack.includes("task:") || stack.includes("scope:")) {
-      const lines = stack.split("\n").map((line) => this.#locateFrame(task, line, call));
+      const lines = stack.split("\n").map((line) => this.#locateFrame(fn, line, call));
       setStack(error, lines.join("\n"));
     }
     const { cause } = error;
-    if (depth < DEEPEST && isError(cause)) this.#locate(task, cause, call, depth + 1);
+    if (depth < DEEPEST && isError(cause)) this.#locate(fn, cause, call, depth + 1);
   }
 
-  #locateFrame(task: Task, text: string, call: UserStack): string {
+  #locateFrame(fn: AnyFunction | undefined, text: string, call: UserStack): string {
     const match = IN_FUNCTION.exec(text);
     if (match === null || !/^\s+at /.test(text)) return text;
     const [all, open, kind, name, line, column, close] = match;
-    const spec = kind === "task" ? sourceOf(task.fn) : this.#inScope(decode(name!));
+    const spec = kind === "task" ? sourceOf(fn) : this.#inScope(decode(name!));
     if (
       spec === undefined || (kind === "task" && encodeURIComponent(spec.name.toWellFormed() || "anonymous") !== name)
     ) {

@@ -1,7 +1,7 @@
 /** What the stacks of errors tell: the lines of the user's files, the item, and who has made the call. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { Pool, ProcessPoolExecutor } from "../mod.ts";
+import { Pool, Process, ProcessPoolExecutor } from "../mod.ts";
 import { closure, imported, sameElsewhere } from "../tools/failing_tasks.ts";
 import { runFile } from "../tools/run_program.ts";
 import { rejection, test } from "../tools/test_pool.ts";
@@ -68,6 +68,28 @@ test("a task that went by source fails on the lines of the user's file, whoever 
   }, ["now"])) as Error;
   assertFrames(later, `at ${await lineOf("later")}`);
   assertFrames(later.cause, `at ${await lineOf("cause")}`);
+});
+
+test("an initializer, and the function of a process, fail on the lines of the user's file", async () => {
+  await using pool = new Pool(1, {
+    initializer: (n: Count): void => {
+      if (n === 5) throw new Error("cannot begin"); // line of initializer
+    },
+    initargs: [5],
+  });
+  const broken = await rejection(pool.apply(arrow, [1])) as Error;
+  assertFrames(broken.cause, `at initializer (${await lineOf("initializer")}`);
+  const printed: unknown[] = [];
+  const { error } = console;
+  console.error = (...args) => void printed.push(...args);
+  try {
+    const process = new Process({ target: arrow, args: [1] });
+    process.start();
+    await process.join();
+  } finally {
+    console.error = error;
+  }
+  assertFrames(printed.at(-1), `at arrow (${await lineOf("arrow")}`);
 });
 
 test("functions that are made anew for each call keep their line", async () => {

@@ -5,14 +5,11 @@
  */
 
 import { type AnyFunction, describeFunction, type FunctionSpec, specKey } from "../codec/functions.ts";
-import { type CallSite, deepCallSite } from "./call_site.ts";
+import { type CallSite, deepCallSite, FRAMES } from "./call_site.ts";
 import { ModuleLookup } from "./module_lookup.ts";
 
 /** How many functions are remembered; an older one simply gets a new number. */
 const CAPACITY = 1000;
-
-/** Enough frames to find the call of the user below those of this library. */
-const FRAMES = 20;
 
 /** A function under its number. */
 export interface SentFunction {

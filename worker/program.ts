@@ -28,7 +28,6 @@ import {
   EMPTY_ENVIRONMENT,
   type Environment,
   type FunctionSpec,
-  isUnsure,
   TASK_URL,
 } from "../codec/functions.ts";
 import { rememberRuntime } from "../codec/runtime_functions.ts";
@@ -56,7 +55,8 @@ import { forgetTransfers } from "../codec/transfer.ts";
 import { lockDown } from "./lockdown.ts";
 import { Preparation } from "./preparation.ts";
 import { Replies } from "./replies.ts";
-import { type KnownFunction, Run } from "./run.ts";
+import { type KnownFunction, KnownFunctions } from "./known_functions.ts";
+import { Run } from "./run.ts";
 import { trimStack } from "./stack.ts";
 import { ASLEEP, POSTED, STOPPED, TaskSearch } from "./task_search.ts";
 import { prepareLimit, runLimited } from "./time_limit.ts";
@@ -69,8 +69,6 @@ const LINGER = 2;
 const TURN = 8;
 /** How long after its limit a call must have been ended, in milliseconds. */
 const LATE = 10;
-/** How many functions a worker keeps; the oldest is asked for again. */
-const FUNCTIONS = 1000;
 
 // Kept, as a task may put others in their place.
 const { MessageChannel } = globalThis;
@@ -96,7 +94,7 @@ class Program {
     (spec, environment) => this.#compile(spec, environment),
   );
   readonly #replies: Replies;
-  readonly #functions = new Map<number, KnownFunction>();
+  readonly #functions = new KnownFunctions();
   readonly #inbox: { header: TaskHeader; parcel: Parcel }[] = [];
   /** Goes once through the event loop. */
   readonly #hop = new MessageChannel();
@@ -364,6 +362,8 @@ class Program {
     this.#desk.setDeadline(Math.ceil(this.#reading.end - this.#epoch));
   }
 
+  readonly #compileTask = (spec: FunctionSpec): AnyFunction => this.#compile(spec, this.#environment, TASK_URL);
+
   /** Compiles a function, within the limit of the task that it comes with: a class may have static blocks. */
   #compile(spec: FunctionSpec, environment: Environment, url?: typeof TASK_URL): AnyFunction {
     const reading = this.#reading;
@@ -430,7 +430,7 @@ class Program {
     let fn = this.#functions.get(header.fn);
     if (spec !== undefined) {
       try {
-        fn = this.#learn(header.fn, spec);
+        fn = this.#functions.learn(header.fn, spec, this.#environment, this.#compileTask);
       } catch (error) {
         return this.#refuse(header, error);
       }
@@ -446,21 +446,6 @@ class Program {
     }
     this.#run = new Run(header, fn, this.#environment, given, this.#trace ? clock() - this.#epoch : 0, read);
     return this.#step(this.#run);
-  }
-
-  /** The function of this number, made as `spec` says unless it is known. */
-  #learn(number: number, spec: FunctionSpec): KnownFunction {
-    const known = this.#functions.get(number);
-    const asked = "asked" in spec && spec.asked === true;
-    if (known !== undefined && !asked) return known;
-    const unsure = isUnsure(spec, this.#environment.module);
-    const call = unsure ? NOT_KNOWN : this.#compile(spec, this.#environment, TASK_URL) as KnownFunction["call"];
-    const fn = { spec, call, unsure };
-    // Several exports alike may have one number: then the answer is for this task only.
-    if (asked && spec.key !== undefined) return fn;
-    if (this.#functions.size >= FUNCTIONS) this.#functions.delete(this.#functions.keys().next().value!);
-    this.#functions.set(number, fn);
-    return fn;
   }
 
   /** Asks the caller for what this task lacks. Always false: the answer comes through the event loop. */
@@ -721,11 +706,6 @@ class Program {
     return this.#decoder.decode(sourceOf(new Uint8Array(parcel.bytes)), 0, parcel.refs);
   }
 }
-
-/** In place of a function of which the caller has to say which it is. */
-const NOT_KNOWN = (): never => {
-  throw new SerializationError("Cannot call a function before it is known which export of the module it is");
-};
 
 /** Gives a global, as it is now, later. */
 function whenNeeded<T>(name: string): () => T {

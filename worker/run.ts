@@ -5,20 +5,13 @@
  */
 
 import { TimeoutError } from "../errors.ts";
-import type { Environment, FunctionSpec } from "../codec/functions.ts";
+import type { Environment } from "../codec/functions.ts";
 import { explainReferenceError } from "../codec/reference_errors.ts";
+import type { KnownFunction } from "./known_functions.ts";
 import type { Answer } from "./replies.ts";
 import { trimStack } from "./stack.ts";
 import { MODES, REMOTE, type TaskHeader, type TaskMode } from "./task.ts";
 import { isIterable } from "./values.ts";
-
-/** A function that a worker has. */
-export interface KnownFunction {
-  readonly spec: FunctionSpec;
-  readonly call: (...args: unknown[]) => unknown;
-  /** Whether the caller has to say first which export of the module it is. */
-  readonly unsure: boolean;
-}
 
 /** The calls of a task, and what has come of them so far. */
 export class Run implements Answer {

@@ -371,7 +371,11 @@ export class WorkerScheduler implements Scheduler {
   }
 
   #receive(host: Host, message: WorkerRecord): void {
-    if (message.type === "broken") return this.#break(this.#replies.readError(message.parcel));
+    if (message.type === "broken") {
+      const error = this.#replies.readError(message.parcel);
+      this.#stacks.completeStart(this.#options.initializer, error);
+      return this.#break(error);
+    }
     const { kind, seq, detail, parcel } = message;
     const task = this.#flight.get(seq);
     this.#handle(host, kind, seq, detail, task && this.#replies.readParcel(task, kind, parcel));
