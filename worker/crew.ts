@@ -136,17 +136,28 @@ export class Crew {
     return true;
   }
 
-  /** A worker has begun to wait for the processes that were started on it, or waits no more. */
-  setParent(host: Host, isParent: boolean): void {
-    if (host.hasChildren === isParent || !this.#hosts.has(host)) return;
-    host.hasChildren = isParent;
-    this.parents += isParent ? 1 : -1;
+  /** Takes note of what a record `CHILDREN` says. One that has only waited for its children ends. */
+  noteChildren(host: Host, detail: number): void {
+    const any = (detail & 1) === 1;
+    const news = detail >> 1;
+    if (news <= host.childNews || !this.#hosts.has(host)) return;
+    host.childNews = news;
+    if (any !== host.hasChildren) this.parents += any ? 1 : -1;
+    host.hasChildren = any;
+    if (host.retired && !any) this.retire(host, false);
   }
 
-  /** A worker takes no more tasks, and stays: another may be started in its place. */
-  retire(host: Host): void {
-    if (!host.retired) this.#retired++;
-    host.retired = true;
+  /** One takes no more tasks: it ends, now if it is `givenUp`, else after its children. False when it was none of them any more. */
+  retire(host: Host, givenUp: boolean): boolean {
+    if (!this.#hosts.has(host)) return false;
+    if (host.hasChildren && !givenUp) {
+      if (!host.retired) this.#retired++;
+      host.retired = true;
+    } else {
+      this.remove(host);
+      host.end();
+    }
+    return true;
   }
 
   /** Ends a worker; one that runs code may not stop at once. */

@@ -17,6 +17,12 @@ export interface KnownFunction {
   readonly call: (...args: unknown[]) => unknown;
 }
 
+/** When something came after the last task has ended. */
+export function afterTask(last: FunctionSpec | undefined): string {
+  if (last === undefined) return "before any task";
+  return last.name === "" ? "after a task without a name" : `after the task '${last.name}'`;
+}
+
 /** The calls of a task, and what has come of them so far. */
 export class Run implements Answer {
   readonly header: TaskHeader;

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { BrokenProcessPoolError, SerializationError } from "../errors.ts";
+import { type BrokenProcessPoolError, SerializationError } from "../errors.ts";
 import { Board, type DeskRecord, SLOTS, STARTING } from "./board.ts";
 import { CallerSleep } from "./caller_sleep.ts";
 import { CallLimits } from "./call_limits.ts";
@@ -22,7 +22,7 @@ import { Packer } from "./packer.ts";
 import { postKept } from "./payloads.ts";
 import { refuseIfStopped, thisThread } from "../sync/_thread.ts";
 import { refuseToBlockForMessages, touchLazyGlobals } from "../_platform.ts";
-import { byUncaught, lost, movedAway, overdue, takeTimes } from "./outcomes.ts";
+import { byUncaught, lost, lostAtStart, movedAway, overdue, SILENT, takeTimes } from "./outcomes.ts";
 import { ReplyReader } from "./reply_reader.ts";
 import { Queue } from "./queue.ts";
 import { packSetup, type WorkerOptions } from "./setup.ts";
@@ -42,7 +42,6 @@ import {
   type Task,
   type TraceEvent,
   UNCAUGHT,
-  type WorkerEnd,
   type WorkerRecord,
 } from "./task.ts";
 
@@ -334,9 +333,9 @@ export class WorkerScheduler implements Scheduler {
   #handle(host: Host, kind: number, seq: number, detail: number, reply: Outcome | undefined): void {
     if (kind === BYE) return this.#lose(host, `with code ${detail}`, false, { exitCode: detail, uncaught: undefined });
     if (kind === FETCH) return this.#answer(host, seq, detail);
-    if (kind === CHILDREN) return this.#noteChildren(host, detail > 0);
+    if (kind === CHILDREN) return this.#crew.noteChildren(host, detail);
     const task = this.#flight.get(seq);
-    if (kind === UNCAUGHT) return this.#loseByError(host, task, reply, detail > 0);
+    if (kind === UNCAUGHT) return this.#lose(host, ...byUncaught(reply, detail > 0));
     if (detail > 0) this.#retire(host, task, detail === GIVEN_UP);
     if (task === undefined || reply === undefined) return;
     if (!host.known.has(task.fnNumber)) host.known.add(task.fnNumber);
@@ -382,48 +381,26 @@ export class WorkerScheduler implements Scheduler {
 
   // Losing workers.
 
-  /** The worker has said that it takes no more tasks. It stays as long as it has children, unless it is `givenUp`. */
+  /** The worker has said that it takes no more tasks; if it was given up, also that nothing of it is waited for. */
   #retire(host: Host, last: Task | undefined, givenUp: boolean): void {
     this.#drainHost(host); // what it sent before
-    if (!this.#crew.hosts.has(host)) return;
-    if (host.hasChildren && !givenUp) this.#crew.retire(host);
-    else if (this.#crew.remove(host)) host.end();
+    if (!this.#crew.retire(host, givenUp)) return;
     if (last !== undefined) host.posted.delete(last);
-    const posted = [...host.posted];
-    host.posted.clear();
-    this.#repost(posted);
-  }
-
-  /** Processes that a worker has started live, or the last has ended. */
-  #noteChildren(host: Host, any: boolean): void {
-    this.#crew.setParent(host, any);
-    if (host.retired && !any) this.#retire(host, undefined, false);
-  }
-
-  /** The worker has said that it ends by an error that nothing caught. */
-  #loseByError(host: Host, task: Task | undefined, reply: Outcome | undefined, others: boolean): void {
-    if (task === undefined || reply === undefined) return this.#lose(host, "by an error that nothing caught");
-    const { trace } = this.#options;
-    const outcome = trace ? takeTimes(host.number, task, reply, this.#events) : reply;
-    const [how, end] = byUncaught(outcome.ok ? outcome.value : outcome.error, others);
-    this.#lose(host, how, false, end);
+    this.#repost(host);
   }
 
   /** The worker is gone: fails the task it ran, and takes back what it had not begun. */
-  #lose(host: Host, how: string, runsOn = false, end: WorkerEnd = SILENT): void {
+  #lose(host: Host, how: string, runsOn = false, end = SILENT): void {
     this.#drainHost(host); // replies that it sent before
     if (!this.#crew.remove(host)) return;
     const starting = host.desk.sleep === STARTING;
     this.#crew.end(host, runsOn);
     const unbegun = this.#flight.takeBack(host);
     const running = this.#flight.get(host.desk.current);
-    if (starting) {
-      const message = `Worker '${host.name}' ended ${how} while it started`;
-      return this.#break(new BrokenProcessPoolError(message, { exitCode: end.exitCode }));
-    }
+    if (starting) return this.#break(lostAtStart(host.name, how, end));
     if (running !== undefined) host.posted.delete(running);
     this.#requeue(unbegun);
-    this.#repost(host.posted);
+    this.#repost(host);
     this.#handOver();
     // Last, as whoever is told may block here for one of the others.
     if (running !== undefined) this.#settle(running, lost(host.name, how, running, end));
@@ -439,7 +416,9 @@ export class WorkerScheduler implements Scheduler {
   }
 
   /** Tasks for one worker whose worker is gone go to others. */
-  #repost(tasks: Iterable<Task>): void {
+  #repost({ posted }: Host): void {
+    const tasks = [...posted];
+    posted.clear();
     for (const task of tasks) {
       if (task.settled || this.state === "terminated" || this.state === "broken") continue;
       if (task.moved) {
@@ -477,7 +456,7 @@ export class WorkerScheduler implements Scheduler {
       const unbegun = this.#flight.takeBack(host);
       host.posted.delete(running);
       this.#requeue(unbegun);
-      this.#repost(host.posted);
+      this.#repost(host);
       ended.push(running);
     }
     this.#handOver();
@@ -489,8 +468,8 @@ export class WorkerScheduler implements Scheduler {
 
   /** Before this thread goes back to its event loop: hears of the next record, and lets go of what is not needed. */
   #afterWork(): void {
-    const pending = this.#flight.size > 0 || this.#queue.size > this.#cancelled || this.#encoding.length > 0 ||
-      this.#crew.parents > 0;
+    const { parents } = this.#crew;
+    const pending = this.#flight.size + parents + this.#encoding.length > 0 || this.#queue.size > this.#cancelled;
     if (this.#life.complete && !pending) this.#endAll();
     if (this.#crew.hosts.size === 0) return;
     this.#idle.set(!pending);
@@ -629,7 +608,5 @@ export class WorkerScheduler implements Scheduler {
   }
 }
 
-/** The end of a worker that has said nothing of it. */
-const SILENT: WorkerEnd = { exitCode: undefined, uncaught: undefined };
 /** How many tasks on the board are plenty. */
 const PLENTY = SLOTS - 64;
