@@ -139,7 +139,8 @@ export class BrokenExecutorError extends Error {
 }
 
 /**
- * A worker ended while it ran the task, or the workers cannot start (`cause`: the error of the initializer).
+ * A worker ended while it ran the task (`cause`: the error that nothing caught, if it was that), or the workers cannot start
+ * (`cause`: the error of the initializer).
  *
  * Source: `concurrent.futures.process.BrokenProcessPool`.
  *

@@ -71,7 +71,8 @@ export interface ProcessOptions<A extends readonly unknown[] | [] = readonly unk
    */
   permissions?: WorkerPermissions;
   /**
-   * Whether it ends with the thread that has started it, which else waits for it. See {@linkcode Process.daemon}.
+   * Whether it ends with the process or worker that has started it, which waits for it otherwise. See
+   * {@linkcode Process.daemon}.
    *
    * @default {false}
    */
@@ -106,13 +107,18 @@ const TERMINATED = -15;
  * A function that runs in a worker of its own, beside this program.
  *
  * - **It keeps the program alive** until its function has ended; what that has left behind (timers) ends with it.
- * - **An error in it** is printed, sets {@linkcode Process.exitcode} to 1, and does nothing else to the program.
+ * - **It waits for the processes that it has started** before it ends, but for those with {@linkcode Process.daemon}, which end
+ *   with it. So does the worker of a pool. `terminate()`, `Deno.exit()` in it, and an error that nothing catches end it at once,
+ *   with all of them.
+ * - **An error in it** is printed, sets {@linkcode Process.exitcode} to 1, and does nothing else to the program. One that nothing
+ *   catches, in a timer or a promise, ends it at once in the same way, unless a listener of its own for `error` or
+ *   `unhandledrejection` calls `preventDefault()`.
  * - **Locks that it holds** when it ends are free for the others (`lock.recovered` tells).
  *
  * Source: `multiprocessing.Process`, article 003.
  *
  * Differs from Python: it is a thread with a heap of its own, not a process of the operating system; there is no subclass
- * with a `run()`, since instances cannot be sent.
+ * with a `run()`, since instances cannot be sent; a daemon may start processes; `Deno.exit()` waits for none, as `os._exit()`.
  *
  * @typeParam A The arguments.
  *
@@ -126,13 +132,25 @@ const TERMINATED = -15;
  * await process.join();
  * assertEquals(process.exitcode, 3);
  * ```
+ *
+ * @example One that nobody waits for
+ * ```ts
+ * import { Process } from "@manycore/parallel";
+ * import { assert, assertEquals } from "@std/assert";
+ *
+ * const process = new Process({ target: () => new Promise(() => {}), daemon: true });
+ * process.start();
+ * assert(process.daemon && process.isAlive());
+ * process.terminate();
+ * assertEquals(process.exitcode, -15);
+ * ```
  */
 export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
   /** The name. */
   readonly name: string;
   /**
-   * Whether it ends with the thread that has started it: with the process that it was started in when that ends, or with the worker
-   * of a pool when that is let go. If not, these wait for it. Those that it starts itself are not daemons unless they are told to be.
+   * Whether it ends with the process, or with the worker of a pool, that has started it, instead of being waited for. It is not
+   * passed on: what a daemon starts is a daemon only if it says so.
    */
   readonly daemon: boolean;
 

@@ -84,6 +84,8 @@ export class Crew {
   parents = 0;
   /** How many of those take no more tasks. */
   #retired = 0;
+  /** The worker that keeps the program from ending. */
+  #keeper: Host | undefined;
   /** Those that are to be started later. */
   readonly starts: Starts;
   /** Finds those that do not come. */
@@ -192,25 +194,54 @@ export class Crew {
     if (this.starts.untilNext() <= 0) this.starts.check(true);
   }
 
+  /** Whether one of the workers keeps the program from ending. */
+  get keepsProgram(): boolean {
+    return this.#keeper !== undefined;
+  }
+
+  /** Has one of the workers keep the program from ending, or none. */
+  keepProgram(keeps: boolean): void {
+    this.#keeper?.keepsProgram(false);
+    this.#keeper = undefined;
+    if (!keeps) return;
+    for (const host of this.#hosts) {
+      host.keepsProgram(true);
+      this.#keeper = host;
+      return;
+    }
+  }
+
   /** Takes a worker out: whether it was one of them. It is still to be ended. */
   remove(host: Host): boolean {
     if (!this.#hosts.delete(host)) return false;
+    if (this.#keeper === host) this.#keeper = undefined;
     if (host.hasChildren) this.parents--;
     if (host.retired) this.#retired--;
     return true;
   }
 
-  /** A worker has begun to wait for the processes that were started on it, or waits no more. */
-  setParent(host: Host, isParent: boolean): void {
-    if (host.hasChildren === isParent || !this.#hosts.has(host)) return;
-    host.hasChildren = isParent;
-    this.parents += isParent ? 1 : -1;
+  /** Takes note of what a record `CHILDREN` says. One that has only waited for its children ends. */
+  noteChildren(host: Host, detail: number): void {
+    const any = (detail & 1) === 1;
+    const news = detail >> 1;
+    if (news <= host.childNews || !this.#hosts.has(host)) return;
+    host.childNews = news;
+    if (any !== host.hasChildren) this.parents += any ? 1 : -1;
+    host.hasChildren = any;
+    if (host.retired && !any) this.retire(host, false);
   }
 
-  /** A worker takes no more tasks, and stays: another may be started in its place. */
-  retire(host: Host): void {
-    if (!host.retired) this.#retired++;
-    host.retired = true;
+  /** One takes no more tasks: it ends, now if it is `givenUp`, else after its children. False when it was none of them any more. */
+  retire(host: Host, givenUp: boolean): boolean {
+    if (!this.#hosts.has(host)) return false;
+    if (host.hasChildren && !givenUp) {
+      if (!host.retired) this.#retired++;
+      host.retired = true;
+    } else {
+      this.remove(host);
+      host.end();
+    }
+    return true;
   }
 
   /** Ends a worker; one that runs code may not stop at once. */
@@ -227,5 +258,6 @@ export class Crew {
     this.#options.board.raiseEpoch(); // or one of them might still claim the next task
     this.#hosts.clear();
     this.parents = this.#retired = 0;
+    this.#keeper = undefined;
   }
 }

@@ -68,6 +68,8 @@ export class Host {
   readonly posted: Set<Task> = new Set();
   /** Whether processes live that were started on the worker, and that it waits for. */
   hasChildren = false;
+  /** The number of the last news of that: of records and messages, older ones may come later. */
+  childNews = 0;
   /** Whether it takes no more tasks. */
   retired = false;
   readonly #worker: Worker;

@@ -13,10 +13,24 @@ function nameOf(task: Task): string {
   return task.name === "" ? "task" : `task '${task.name}'`;
 }
 
-/** How a worker ends by an error that nothing caught; `others`: it has run other tasks, of which the error may be. */
-export function byUncaught(error: unknown, others: boolean): [how: string, end: WorkerEnd] {
+/** The end of a worker that has said nothing of it. */
+export const SILENT: WorkerEnd = { exitCode: undefined, uncaught: undefined };
+
+/** How a worker ends by an error that nothing caught, with its reply; `others`: it has run other tasks, of which the error may be. */
+export function byUncaught(
+  reply: Outcome | undefined,
+  others: boolean,
+): [how: string, runsOn: false, end: WorkerEnd] {
+  const how = "by an error that nothing caught";
+  if (reply === undefined) return [how, false, SILENT];
+  const error = reply.ok ? reply.value : reply.error;
   const whose = others ? ", perhaps of an earlier task" : "";
-  return [`by an error that nothing caught${whose} (${messageOf(error)})`, { exitCode: undefined, uncaught: [error] }];
+  return [`${how}${whose} (${messageOf(error)})`, false, { exitCode: undefined, uncaught: [error] }];
+}
+
+/** Why there is a worker less that had not begun to look for tasks. */
+export function lostAtStart(worker: string, how: string, { exitCode }: WorkerEnd): BrokenProcessPoolError {
+  return new BrokenProcessPoolError(`Worker '${worker}' ended ${how} while it started`, { exitCode });
 }
 
 /** A task whose worker ended. */

@@ -16,8 +16,7 @@ import { waitAsyncWakes } from "../_platform.ts";
 import "./current_process.ts"; // so that it can be called here by its name
 import { atomics } from "../sync/_atomics.ts";
 import "../sync/mod.ts"; // so that its objects can be made here from their handles
-import { Registry, SLOTS } from "../sync/_registry.ts";
-import { afterInterruption, thisThread } from "../sync/_thread.ts";
+import { afterInterruption } from "../sync/_thread.ts";
 import { AWAKE, Board, Desk, FETCHING, LARGEST_RECORD, LISTENING, NONE, type SlotHeader } from "./board.ts";
 import { Decoder, sourceOf } from "../codec/decoder.ts";
 import { type Encoded, NOTHING_ENCODED } from "../codec/encoder.ts";
@@ -49,17 +48,19 @@ import {
   type TaskHeader,
   type ToWorker,
   UNCAUGHT,
-  VALUE,
 } from "./task.ts";
 import { forgetTransfers } from "../codec/transfer.ts";
+import { Children } from "./children.ts";
+import { enterThread } from "./enter_thread.ts";
 import { lockDown } from "./lockdown.ts";
 import { Preparation } from "./preparation.ts";
 import { Replies } from "./replies.ts";
 import { type KnownFunction, KnownFunctions } from "./known_functions.ts";
-import { Run } from "./run.ts";
+import { afterTask, Run } from "./run.ts";
 import { trimStack } from "./stack.ts";
 import { ASLEEP, POSTED, STOPPED, TaskSearch } from "./task_search.ts";
 import { prepareLimit, runLimited } from "./time_limit.ts";
+import { timers } from "./timers.ts";
 import { isThenable } from "./values.ts";
 import { watchForEnd } from "./worker_end.ts";
 
@@ -72,11 +73,6 @@ const LATE = 10;
 
 // Kept, as a task may put others in their place.
 const { MessageChannel } = globalThis;
-// Deno 2.9 takes 3 ms to load the timers when they are first touched.
-const timers = {
-  set: whenNeeded<typeof setTimeout>("setTimeout"),
-  clear: whenNeeded<typeof clearTimeout>("clearTimeout"),
-};
 const wake = (self as unknown as { postMessage(message: null): void }).postMessage.bind(self);
 const { now } = Date;
 const { clock } = atomics;
@@ -87,6 +83,7 @@ class Program {
   readonly #port: MessagePort;
   readonly #number: number;
   readonly #name: string;
+  readonly #ringParent: () => void;
   readonly #epoch: number;
   readonly #decoder = new Decoder(
     () => this.#environment,
@@ -108,16 +105,19 @@ class Program {
   #last: FunctionSpec | undefined;
   /** Whether the target of a process has returned: its end is told once that of its children is known. */
   #returned = false;
-  /** Whether processes live that were started here, and have to end before this worker does. */
-  #hasChildren = false;
+  /** The processes that were started here, and have to end before this worker does. */
+  readonly #children = new Children((detail) => {
+    this.#say(CHILDREN, 0, detail, NOTHING_ENCODED);
+    if (this.#returned) this.#hop.port2.postMessage(null);
+  });
   /** Whether code of this program runs. */
   #inside = false;
   /** Set while calls with a limit are made. */
   #guard: ReturnType<typeof setTimeout> | undefined;
   #guardDue = Infinity;
-  #maxTasks = 0;
+  /** How many tasks it takes yet; below 1 for any number. */
+  #rest = 0;
   #trace = false;
-  #tasks = 0;
   #mail = 0;
   /** When the event loop had its last turn. */
   #turn = 0;
@@ -157,32 +157,14 @@ class Program {
     this.#port.onmessage = (event) => this.#enter(() => this.#receive(event.data));
     this.#port.onmessageerror = () => this.#enter(() => this.#lostPayload());
     this.#hop.port1.onmessage = () => this.#enter(() => this.#returned ? this.#endProcess() : this.#pump());
-    this.#enterThread(init);
+    this.#ringParent = enterThread(init, {
+      stopped: () => this.#desk.stopped,
+      environment: () => this.#environment,
+      post: (note) => this.#post(note, []),
+      wakeParent: this.#wakeParent,
+      childrenChanged: (count) => this.#children.note(count),
+    });
   }
-
-  /** Tells the shared objects which thread this is. */
-  #enterThread(init: Init): void {
-    const thread = thisThread();
-    const home = thread.home = new Registry(init.registry);
-    this.#ringParent = () => home.ring(init.parent & (SLOTS - 1));
-    thread.parent = init.parent;
-    thread.process = { name: init.name, pid: init.pid };
-    for (const [name, handle] of init.named) thread.office.made.set(name, handle);
-    // Bun tells a worker its name in another way.
-    if (self.name === undefined) Object.defineProperty(self, "name", { value: init.name, configurable: true });
-    thread.stopped = () => this.#desk.stopped;
-    thread.environment = () => this.#environment;
-    thread.joined = (member) => {
-      this.#post({ type: "joined", registry: member.registry.memory, id: member.id }, []);
-      if (member.registry.key !== home.key) return;
-      const slot = init.parent & (SLOTS - 1);
-      thread.office.connect(member, { port: init.office, slot, wake: this.#wakeParent }, true);
-    };
-    thread.childrenChanged = () => this.#noteChildren(thread.children > 0);
-    thread.blocksOn = (board) => this.#post({ type: "blocks", board }, []);
-  }
-
-  #ringParent: () => void = () => {};
 
   /** The calling thread may sleep in its event loop, or in a call of its pool. */
   readonly #wakeParent = (): void => {
@@ -202,20 +184,15 @@ class Program {
       const preparation = new Preparation(this.#desk, this.#epoch, limit, this.#name);
       const { setup, environment } = await preparation.run(() => this.#unpack(parcel) as Setup);
       this.#environment = environment;
-      this.#maxTasks = setup.maxTasks;
+      this.#rest = setup.maxTasks;
       this.#trace = setup.trace;
       this.#replies.timed = setup.trace;
     } catch (error) {
-      return this.#sayBroken(this.#replies.error(error));
+      return this.#post({ type: "broken", parcel: this.#replies.parcel(this.#replies.error(error)) }, []);
     }
     this.#free = true;
     this.#started = true;
     this.#enter(() => this.#pump());
-  }
-
-  /** This worker cannot start. */
-  #sayBroken({ bytes, refs }: Encoded): void {
-    this.#post({ type: "broken", parcel: { bytes: bytes.slice().buffer, refs } }, []);
   }
 
   /** See `EndListener`. A task that runs has no other end than by this error, if it waits for what has failed. */
@@ -223,15 +200,13 @@ class Program {
     trimStack(error, this.#environment);
     const run = this.#run;
     if (run === undefined && this.#started) {
-      if (this.#last === undefined) return "before any task";
-      return this.#last.name === "" ? "after a task without a name" : `after the task '${this.#last.name}'`;
+      return afterTask(this.#last);
     }
     this.#retired = true;
     const encoded = this.#replies.uncaught(error);
-    if (run === undefined) this.#sayBroken(encoded);
+    if (run === undefined) this.#post({ type: "broken", parcel: this.#replies.parcel(encoded) }, []);
     else this.#say(UNCAUGHT, run.header.seq, this.#last === undefined ? 0 : 1, encoded);
     if (this.#started) this.#desk.leave();
-    return undefined;
   }
 
   /**
@@ -613,17 +588,16 @@ class Program {
       run.results[0] = undefined;
     }
     let detail = this.#retired ? GIVEN_UP : 0;
-    this.#tasks++;
-    if (this.#tasks === this.#maxTasks) {
+    if (--this.#rest === 0) {
       this.#retired = true;
       detail ||= LAST;
     }
-    const { seq } = run.header;
     this.#last = run.fn.spec;
-    const [kind, encoded] = this.#answer(run);
+    const encoded = run.isOneCall ? this.#replies.result(run) : this.#replies.chunk(run);
+    const { kind } = this.#replies;
     // Before the caller hears of it, who may have the next task at once: the next look follows, and no code of the user before it.
     if (!this.#checkTurn() && !this.#retired && !this.#hasMail()) this.#search.begin();
-    this.#reply(seq, kind, encoded, detail);
+    this.#reply(run.header.seq, kind, encoded, detail);
     this.#desk.finish();
     this.#run = undefined;
     return true;
@@ -642,29 +616,11 @@ class Program {
   /** A process ends after those that it has started. */
   #endProcess(): void {
     const run = this.#run;
-    if (run === undefined || this.#hasChildren) return;
+    if (run === undefined || this.#children.any) return;
     this.#desk.setBusy();
     this.#end(run);
     this.#free = true;
     this.#pump();
-  }
-
-  #noteChildren(any: boolean): void {
-    if (any === this.#hasChildren) return;
-    this.#hasChildren = any;
-    this.#say(CHILDREN, 0, any ? 1 : 0, NOTHING_ENCODED);
-    if (!any && this.#returned) this.#hop.port2.postMessage(null);
-  }
-
-  /** What there is to say of a task that has ended. */
-  #answer(run: Run): [kind: number, encoded: Encoded] {
-    if (!run.isOneCall) return this.#replies.chunk(run);
-    if (run.failures.length > 0) return [FAILURE, this.#replies.error(run.failures[0]![1], run)];
-    try {
-      return [VALUE, this.#replies.value(run.results[0], run)];
-    } catch (error) {
-      return [FAILURE, this.#replies.error(error, run)];
-    }
   }
 
   #reply(seq: number, kind: number, encoded: Encoded, detail: number): void {
@@ -705,13 +661,6 @@ class Program {
   #unpack(parcel: Parcel): unknown {
     return this.#decoder.decode(sourceOf(new Uint8Array(parcel.bytes)), 0, parcel.refs);
   }
-}
-
-/** Gives a global, as it is now, later. */
-function whenNeeded<T>(name: string): () => T {
-  // In browsers it is not a property of its own.
-  const { get, value } = Reflect.getOwnPropertyDescriptor(globalThis, name) ?? { value: Reflect.get(globalThis, name) };
-  return () => get === undefined ? value : get.call(globalThis);
 }
 
 declare const self: {

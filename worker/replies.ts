@@ -7,7 +7,7 @@
 import { SerializationError } from "../errors.ts";
 import { type Encoded, Encoder } from "../codec/encoder.ts";
 import { errorClassOf, isError, messageOf, newError, readText, setErrorFields } from "../codec/error_fields.ts";
-import { type ChunkValue, FAILURE, VALUE } from "./task.ts";
+import { type ChunkValue, FAILURE, type Parcel, VALUE } from "./task.ts";
 
 /** What there is to tell of a task. */
 export interface Answer {
@@ -25,6 +25,8 @@ export class Replies {
   readonly #now: () => number;
   /** Whether the times of the task travel with it. */
   timed = false;
+  /** What the last {@linkcode result} or {@linkcode chunk} is. */
+  kind: typeof VALUE | typeof FAILURE = VALUE;
 
   /** `now` is the clock for the times. */
   constructor(now: () => number) {
@@ -34,6 +36,11 @@ export class Replies {
   /** See {@linkcode Encoder.take}. */
   take(encoded: Encoded): ArrayBuffer {
     return this.#encoder.take(encoded);
+  }
+
+  /** What was encoded, in a message; it stays as it is. */
+  parcel({ bytes, refs }: Encoded): Parcel {
+    return { bytes: bytes.slice().buffer, refs };
   }
 
   /**
@@ -51,11 +58,29 @@ export class Replies {
     return [answer === undefined ? end : answer.started, end, value];
   }
 
-  /** The results of a chunk; what cannot be sent of it fails alone. */
-  chunk(answer: Answer): [kind: number, encoded: Encoded] {
+  /** The result of one call, or what it threw, or why that cannot be sent. */
+  result(answer: Answer): Encoded {
     const { results, failures } = answer;
+    if (failures.length > 0) return this.#failure(failures[0]![1], answer);
+    this.kind = VALUE;
     try {
-      return [VALUE, this.#results(answer, failures)];
+      return this.value(results[0], answer);
+    } catch (error) {
+      return this.#failure(error, answer);
+    }
+  }
+
+  #failure(error: unknown, answer: Answer): Encoded {
+    this.kind = FAILURE;
+    return this.error(error, answer);
+  }
+
+  /** The results of a chunk; what cannot be sent of it fails alone. */
+  chunk(answer: Answer): Encoded {
+    const { results, failures } = answer;
+    this.kind = VALUE;
+    try {
+      return this.#results(answer, failures);
     } catch {
       // Something in it cannot be sent: find out what.
     }
@@ -71,9 +96,9 @@ export class Replies {
       }
     });
     try {
-      return [VALUE, this.#results(answer, [...errors])];
+      return this.#results(answer, [...errors]);
     } catch (error) {
-      return [FAILURE, this.error(error, answer)]; // a result that changes while it is read
+      return this.#failure(error, answer); // a result that changes while it is read
     }
   }
 
@@ -95,12 +120,12 @@ export class Replies {
     return this.value(new SerializationError("Cannot send what the task threw"), answer);
   }
 
-  /** An error that nothing caught, or the text of what cannot be sent. */
+  /** An error that nothing caught, or the text of what cannot be sent; always without times. */
   uncaught(error: unknown): Encoded {
     try {
-      return this.value(error, undefined);
+      return this.#encoder.encode(error);
     } catch {
-      return isError(error) ? this.error(error) : this.value(messageOf(error), undefined);
+      return this.#encoder.encode(isError(error) ? this.#sendable(error) : messageOf(error));
     }
   }
 

@@ -6,12 +6,19 @@
 
 import { TimeoutError } from "../errors.ts";
 import type { Environment } from "../codec/functions.ts";
+import type { FunctionSpec } from "../codec/functions.ts";
 import { explainReferenceError } from "../codec/reference_errors.ts";
 import type { KnownFunction } from "./known_functions.ts";
 import type { Answer } from "./replies.ts";
 import { trimStack } from "./stack.ts";
 import { MODES, REMOTE, type TaskHeader, type TaskMode } from "./task.ts";
 import { isIterable } from "./values.ts";
+
+/** When something came after the last task has ended. */
+export function afterTask(last: FunctionSpec | undefined): string {
+  if (last === undefined) return "before any task";
+  return last.name === "" ? "after a task without a name" : `after the task '${last.name}'`;
+}
 
 /** The calls of a task, and what has come of them so far. */
 export class Run implements Answer {

@@ -33,7 +33,7 @@ export const FETCH = 3;
 export const BYE = 4;
 /** The worker ends by the error in the payload, which nothing caught; `detail`: whether it has run other tasks before this one. */
 export const UNCAUGHT = 5;
-/** `detail`: whether processes live that were started on the worker, and that it has to wait for. */
+/** `detail`: whether (1) or not (0) processes live that the worker has to wait for, as they were started on it, + 2 × a number that rises. */
 export const CHILDREN = 6;
 
 /** Detail of a reply: the worker takes no more tasks. */

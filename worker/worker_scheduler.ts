@@ -24,7 +24,18 @@ import { Packer } from "./packer.ts";
 import { type KeptParcel, postKept } from "./payloads.ts";
 import { refuseIfStopped, thisThread } from "../sync/_thread.ts";
 import { refuseToBlockForMessages, touchLazyGlobals } from "../_platform.ts";
-import { byUncaught, lost, movedAway, overdue, received, startOverdue, takeTimes, unreadable } from "./outcomes.ts";
+import {
+  byUncaught,
+  lost,
+  lostAtStart,
+  movedAway,
+  overdue,
+  received,
+  SILENT,
+  startOverdue,
+  takeTimes,
+  unreadable,
+} from "./outcomes.ts";
 import { ReplyReader } from "./reply_reader.ts";
 import { Queue } from "./queue.ts";
 import { packSetup, type WorkerOptions } from "./setup.ts";
@@ -45,7 +56,6 @@ import {
   type Task,
   type TraceEvent,
   UNCAUGHT,
-  type WorkerEnd,
   type WorkerRecord,
 } from "./task.ts";
 
@@ -90,8 +100,6 @@ export class WorkerScheduler implements Scheduler {
   readonly #crew: Crew;
   /** Workers whose preparation has a limit. */
   readonly #preparing = new Set<Host>();
-  /** The worker that keeps the program from ending. */
-  #keeper: Host | undefined;
 
   /**
    * Starts no worker yet.
@@ -384,9 +392,9 @@ export class WorkerScheduler implements Scheduler {
   #handle(host: Host, kind: number, seq: number, detail: number, reply: Outcome | undefined): void {
     if (kind === BYE) return this.#lose(host, `with code ${detail}`, false, { exitCode: detail, uncaught: undefined });
     if (kind === FETCH) return this.#answer(host, seq, detail);
-    if (kind === CHILDREN) return this.#noteChildren(host, detail > 0);
+    if (kind === CHILDREN) return this.#crew.noteChildren(host, detail);
     const task = this.#flight.get(seq);
-    if (kind === UNCAUGHT) return this.#loseByError(host, task, reply, detail > 0);
+    if (kind === UNCAUGHT) return this.#lose(host, ...byUncaught(reply, detail > 0));
     if (detail > 0) this.#retire(host, task, detail === GIVEN_UP);
     if (task === undefined || reply === undefined) return;
     if (!host.known.has(task.fnNumber)) {
@@ -447,39 +455,18 @@ export class WorkerScheduler implements Scheduler {
 
   // Losing workers.
 
-  /** The worker has said that it takes no more tasks. It stays as long as it has children, unless it is `givenUp`. */
+  /** The worker has said that it takes no more tasks; if it was given up, also that nothing of it is waited for. */
   #retire(host: Host, last: Task | undefined, givenUp: boolean): void {
     this.#drainHost(host); // what it sent before
-    if (!this.#crew.hosts.has(host)) return;
-    if (this.#keeper === host) this.#keeper = undefined;
-    if (host.hasChildren && !givenUp) this.#crew.retire(host);
-    else if (this.#crew.remove(host)) host.end();
+    if (!this.#crew.retire(host, givenUp)) return;
     if (last !== undefined) host.posted.delete(last);
-    const posted = [...host.posted];
-    host.posted.clear();
-    this.#repost(posted);
-  }
-
-  /** Processes that a worker has started live, or the last has ended. */
-  #noteChildren(host: Host, any: boolean): void {
-    this.#crew.setParent(host, any);
-    if (host.retired && !any) this.#retire(host, undefined, false);
-  }
-
-  /** The worker has said that it ends by an error that nothing caught. */
-  #loseByError(host: Host, task: Task | undefined, reply: Outcome | undefined, others: boolean): void {
-    if (task === undefined || reply === undefined) return this.#lose(host, "by an error that nothing caught");
-    const { trace } = this.#options;
-    const outcome = trace ? takeTimes(host.number, task, reply, this.#events) : reply;
-    const [how, end] = byUncaught(outcome.ok ? outcome.value : outcome.error, others);
-    this.#lose(host, how, false, end);
+    this.#repost(host);
   }
 
   /** The worker is gone: fails the task it ran, and takes back what it had not begun. */
-  #lose(host: Host, how: string, runsOn = false, end: WorkerEnd = SILENT): void {
+  #lose(host: Host, how: string, runsOn = false, end = SILENT): void {
     this.#drainHost(host); // replies that it sent before
     if (!this.#crew.remove(host)) return;
-    if (this.#keeper === host) this.#keeper = undefined;
     const starting = host.desk.sleep === STARTING;
     this.#crew.end(host, runsOn);
     const { unbegun, read } = this.#flight.takeBack(host);
@@ -491,8 +478,7 @@ export class WorkerScheduler implements Scheduler {
       failed.push([read, unreadable(host.name, how, read, exitCode)]);
     }
     if (starting) {
-      const message = `Worker '${host.name}' ended ${how} while it started`;
-      this.#crew.startFailed(host.number, new BrokenProcessPoolError(message, { exitCode }));
+      this.#crew.startFailed(host.number, lostAtStart(host.name, how, end));
       if (this.state === "broken") return;
       for (const task of host.posted) failed.push([task, lost(host.name, how, task, end)]);
     }
@@ -511,7 +497,7 @@ export class WorkerScheduler implements Scheduler {
   #goOnWithout(host: Host, unbegun: readonly Task[], failed: readonly (readonly [Task, Outcome])[]): void {
     for (const [task] of failed) host.posted.delete(task);
     this.#requeue(unbegun.filter((task) => !failed.some(([other]) => other === task)));
-    this.#repost(host.posted);
+    this.#repost(host);
     this.#handOver();
     // Last, as whoever is told may block here for one of the others.
     for (const [task, outcome] of failed) this.#settle(task, outcome);
@@ -527,7 +513,9 @@ export class WorkerScheduler implements Scheduler {
   }
 
   /** Tasks for one worker whose worker is gone go to others. */
-  #repost(tasks: Iterable<Task>): void {
+  #repost({ posted }: Host): void {
+    const tasks = [...posted];
+    posted.clear();
     for (const task of tasks) {
       if (task.settled || this.state === "terminated" || this.state === "broken") continue;
       if (task.moved) {
@@ -564,7 +552,6 @@ export class WorkerScheduler implements Scheduler {
       host.desk.stop();
       this.#drainHost(host); // or while it was told to stop
       if (!this.#crew.remove(host)) continue;
-      if (this.#keeper === host) this.#keeper = undefined;
       const starting = host.desk.sleep === STARTING;
       const running = this.#flight.get(current);
       this.#crew.end(host, true); // its event loop would have ended the call, had it had a turn
@@ -580,26 +567,13 @@ export class WorkerScheduler implements Scheduler {
 
   /** Before this thread goes back to its event loop: hears of the next record, and lets go of what is not needed. */
   #afterWork(): void {
-    const pending = this.#flight.size > 0 || this.#queue.size > this.#cancelled || this.#encoding.length > 0 ||
-      this.#crew.parents > 0;
+    const { parents } = this.#crew;
+    const pending = this.#flight.size + parents + this.#encoding.length > 0 || this.#queue.size > this.#cancelled;
     if (this.#life.complete && !pending) this.#endAll();
     if (this.#crew.hosts.size === 0) return;
     this.#idle.set(!pending);
-    if (pending !== (this.#keeper !== undefined)) this.#keepProgram(pending);
+    if (pending !== this.#crew.keepsProgram && !this.#options.background) this.#crew.keepProgram(pending);
     this.#sleep.listen(this.#flight.size > 0);
-  }
-
-  /** While there is work, one of the workers keeps the program from ending. */
-  #keepProgram(pending: boolean): void {
-    if (this.#options.background) return;
-    this.#keeper?.keepsProgram(false);
-    this.#keeper = undefined;
-    if (!pending) return;
-    for (const host of this.#crew.hosts) {
-      host.keepsProgram(true);
-      this.#keeper = host;
-      return;
-    }
   }
 
   /** Whether there is something to do for which no worker may wake this thread any more. */
@@ -682,7 +656,6 @@ export class WorkerScheduler implements Scheduler {
     this.#limits.stop();
     this.#idle.stop();
     this.#crew.endAll();
-    this.#keeper = undefined;
     this.#thread.services.delete(this.#serve);
     this.#sleep.stop();
   }
@@ -765,8 +738,6 @@ export class WorkerScheduler implements Scheduler {
   }
 }
 
-/** The end of a worker that has said nothing of it. */
-const SILENT: WorkerEnd = { exitCode: undefined, uncaught: undefined };
 /** So many workers may end while they read a task; then it fails. */
 const MOST_TRIES = 2;
 /** So many workers in a row may end before they have come to a task that is there; then no more are started at once. */
