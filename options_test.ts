@@ -9,7 +9,7 @@ import {
   Barrier,
   BoundedSemaphore,
   Condition,
-  Connection,
+  type Connection,
   Event,
   JoinableQueue,
   Lock,

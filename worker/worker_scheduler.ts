@@ -8,7 +8,8 @@
  * @module
  */
 
-import { BrokenProcessPoolError, InvalidStateError, SerializationError } from "../errors.ts";
+import { BrokenProcessPoolError, SerializationError } from "../errors.ts";
+import { BlockedCaller } from "./blocked_caller.ts";
 import { Board, type DeskRecord, SLOTS, STARTING } from "./board.ts";
 import { CallerSleep } from "./caller_sleep.ts";
 import { CallLimits } from "./call_limits.ts";
@@ -20,8 +21,8 @@ import { Lifecycle, type LongCall } from "./lifecycle.ts";
 import { Flight } from "./flight.ts";
 import { Packer } from "./packer.ts";
 import { postKept } from "./payloads.ts";
-import { refuseIfStopped, thisThread } from "../sync/_thread.ts";
-import { refuseToBlockForMessages, touchLazyGlobals } from "../_platform.ts";
+import { thisThread } from "../sync/_thread.ts";
+import { touchLazyGlobals } from "../_platform.ts";
 import { lost, movedAway, overdue, takeTimes } from "./outcomes.ts";
 import { ReplyReader } from "./reply_reader.ts";
 import { Queue } from "./queue.ts";
@@ -57,9 +58,6 @@ export class WorkerScheduler implements Scheduler {
   readonly #queue = new Queue<Task>();
   readonly #events: TraceEvent[] = [];
   readonly #thread = thisThread();
-  #blocked = false;
-  /** Whether this thread is blocked in {@linkcode WorkerScheduler.block} now. */
-  #blocking = false;
   readonly #sleep = new CallerSleep(this.#board, () => this.#hasWork(), () => this.#awake());
   readonly #idle: IdleTimer;
   readonly #limits = new CallLimits(
@@ -75,6 +73,7 @@ export class WorkerScheduler implements Scheduler {
   /** Tasks in the queue that were cancelled there. */
   #cancelled = 0;
   readonly #crew: Crew;
+  readonly #blocked: BlockedCaller;
 
   /**
    * Starts no worker yet.
@@ -95,6 +94,18 @@ export class WorkerScheduler implements Scheduler {
       make: (number) => this.#makeHost(number),
       failed: (error) => this.#break(error),
       lose: (host) => this.#lose(host, "as it did not come to its next task", true),
+    });
+    this.#blocked = new BlockedCaller({
+      board: this.#board,
+      sleep: this.#sleep,
+      limits: this.#limits,
+      crew: this.#crew,
+      sweep: this.#sweep,
+      drain: () => this.#drain(),
+      shouldHandOver: () => this.#shouldHandOver(),
+      handOver: () => this.#handOver(),
+      endOverdue: () => this.#endOverdue(),
+      progress: () => this.#finished + this.#flight.numbered,
     });
   }
 
@@ -261,7 +272,7 @@ export class WorkerScheduler implements Scheduler {
 
   #wakeWorkers(): void {
     if (this.state === "terminated" || this.state === "broken") return; // what is on the board is nobody's any more
-    this.#crew.call(this.#blocking);
+    this.#crew.call(this.#blocked.active);
   }
 
   /** The number of the first worker among all processes and workers, if there is one. */
@@ -284,7 +295,7 @@ export class WorkerScheduler implements Scheduler {
         if (this.#crew.hosts.has(host)) this.#lose(host, `by an error: ${message}`);
       },
     });
-    this.#thread.services.add(this.#serve);
+    this.#thread.services.add(this.#blocked.serve);
     return host;
   }
 
@@ -494,54 +505,10 @@ export class WorkerScheduler implements Scheduler {
     this.#handOver();
   }
 
-  /** This thread is blocked by something else than this scheduler. */
-  readonly #serve = (): number => this.serve();
-
-  serve(): number {
-    this.#crew.starts.hurry();
-    const finished = this.#finished;
-    const numbered = this.#flight.numbered;
-    if (this.#limits.untilNext() <= 0) this.#endOverdue();
-    if (this.#crew.responses.untilNext() <= 0) this.#crew.responses.check();
-    do this.#awake(); while (this.#crew.hosts.size > 0 && !this.#sleep.settle());
-    if (finished !== this.#finished || numbered !== this.#flight.numbered) return 0;
-    return Math.max(1, Math.min(this.#limits.untilNext(), this.#crew.responses.untilNext()));
-  }
-
-  get blocking(): this {
-    return this;
-  }
+  readonly blocking: this = this;
 
   block(done: () => boolean, deadline: number): boolean {
-    if (!this.#blocked) this.#thread.blocksOn(this.#board.memory);
-    this.#blocked = true;
-    const look = (): boolean => {
-      refuseIfStopped(this.#thread);
-      return this.#drain() || done() || this.#shouldHandOver();
-    };
-    this.#sweep.run();
-    const outer = this.#blocking;
-    this.#blocking = true;
-    try {
-      this.#crew.starts.stop(); // there may be no turn of the event loop for long: all are started now
-      if (!done()) this.#handOver();
-      while (!done()) {
-        const left = deadline - performance.now();
-        if (left > 0) refuseToBlockForMessages("'get()', 'result()', 'next()' or 'join()'");
-        const any = this.#sleep.block(
-          look,
-          () => Math.min(left, this.#limits.untilNext(), this.#crew.responses.untilNext()),
-        );
-        if (any) this.#handOver();
-        else if (left <= 0) break;
-        if (this.#limits.untilNext() <= 0) this.#endOverdue();
-        if (this.#crew.responses.untilNext() <= 0) this.#crew.responses.check();
-      }
-    } finally {
-      this.#blocking = outer;
-    }
-    this.#handOver();
-    return done();
+    return this.#blocked.block(done, deadline);
   }
 
   // Ending.
@@ -550,7 +517,7 @@ export class WorkerScheduler implements Scheduler {
     this.#limits.stop();
     this.#idle.stop();
     this.#crew.endAll();
-    this.#thread.services.delete(this.#serve);
+    this.#thread.services.delete(this.#blocked.serve);
     this.#sleep.stop();
   }
 
@@ -602,13 +569,7 @@ export class WorkerScheduler implements Scheduler {
 
   /** As {@linkcode WorkerScheduler.join}, blocking the thread until then or a time of `performance.now()`: whether it has ended. */
   joinSync(deadline: number): boolean {
-    if (this.#encoding.length > 0) {
-      throw new InvalidStateError(
-        `Cannot block for the end of the ${this.#options.owner} while the arguments of a task are read on this very thread`,
-      );
-    }
-    this.#life.prepareToBlock();
-    void this.#life.join(); // what is still to be read of the input is read now
+    this.#life.prepareToBlock(this.#encoding.length > 0);
     this.#afterWork();
     return this.#life.hasEnded || this.block(() => this.#life.hasEnded, deadline);
   }
