@@ -147,16 +147,15 @@ test("imapSync() refuses asynchronous input, and input that asks for its own res
   const input = later() as unknown as Iterable<number>;
   assertThrows(() => pool.imapSync(square, input), TypeError, "use 'imap()'");
   assertThrows(() => pool.istarmapUnorderedSync(square, input as never), TypeError, "use 'istarmapUnordered()'");
-  let results: Iterator<number> | undefined;
   function* circular(): Generator<number> {
     yield 1;
     yield 2;
-    yield results!.next().value;
+    yield results.next().value;
   }
-  results = pool.imapSync(square, circular(), { buffersize: 1 });
+  const results: Iterator<number> = pool.imapSync(square, circular(), { buffersize: 1 });
   assertEquals(results.next().value, 1);
   assertEquals(results.next().value, 4);
-  assertThrows(() => results!.next(), InvalidStateError, "while the input of the call is read");
+  assertThrows(() => results.next(), InvalidStateError, "while the input of the call is read");
 });
 
 test("what a stream shows is its public methods", () => {

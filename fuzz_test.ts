@@ -9,6 +9,7 @@ import { deadline } from "@std/async";
 import {
   activeChildren,
   asCompleted,
+  asCompletedSync,
   type AsyncResult,
   Barrier,
   BoundedSemaphore,
@@ -44,6 +45,7 @@ import {
   transfer,
   Value,
   wait,
+  waitSync,
 } from "./mod.ts";
 import { random } from "./tools/random.ts";
 import { test } from "./tools/test_pool.ts";
@@ -1173,6 +1175,18 @@ async function stream(fuzz: Fuzz, { pool, threads }: World): Promise<void> {
   const i = wrong<Iterable<unknown>>(items.value);
   const o = wrong<Record<string, never>>(wishes.value);
   const method = fuzz.pick(["imap", "imapUnordered", "istarmap", "istarmapUnordered"] as const);
+  if (!local && fuzz.chance(3)) {
+    const blocks = `${method}Sync` as const;
+    const what = `${blocks}(${name}, ${items.name}, ${wishes.text})`;
+    const made = await called(
+      fuzz,
+      what,
+      { refused: wishes.refused || refused, good: wishes.good },
+      () => wrong<StreamMethod>(pool[blocks]).call(pool, f, i, o),
+    );
+    if (made.ok) await readSync(fuzz, what, made.value as Iterator<unknown>);
+    return await probe(fuzz, where);
+  }
   const what = `${local ? "ThreadPool." : ""}${method}(${name}, ${items.name}, ${wishes.text})`;
   const refuses = { refused: wishes.refused || refused, good: wishes.good };
   const outcome = await called(fuzz, what, refuses, () => wrong<StreamMethod>(where[method]).call(where, f, i, o));
@@ -1190,6 +1204,17 @@ async function stream(fuzz: Fuzz, { pool, threads }: World): Promise<void> {
     }
   }
   await probe(fuzz, where);
+}
+
+/** Reads a few results, past failures, and stops. */
+async function readSync(fuzz: Fuzz, what: string, results: Iterator<unknown>): Promise<void> {
+  for (let i = 0; i < 12; i++) {
+    const { ok, ...rest } = await fuzz.attempt(`${what}.next()`, () => results.next());
+    if (ok && (rest as { value: IteratorResult<unknown> }).value.done) return;
+  }
+  await fuzz.attempt(`${what}.return()`, () => results.return?.());
+  const { done } = await fuzz.must(`${what}.next()`, () => results.next()) as IteratorResult<unknown>;
+  if (!done) fuzz.fail("goes on after its return");
 }
 
 async function end(fuzz: Fuzz, results: AsyncIterator<unknown>, pool: Pool | ThreadPool): Promise<void> {
@@ -1223,12 +1248,7 @@ async function executors(fuzz: Fuzz, { executor, here }: World): Promise<void> {
     const outcome = await fuzz.attempt(what, () => blocks ? executor.mapSync(f, ...all) : where.map(f, ...all));
     if (outcome.ok && refused) fuzz.fail("takes what is no function");
     if (outcome.ok && blocks) {
-      const results = outcome.value as Iterator<unknown>;
-      for (let i = 0; i < 12; i++) {
-        const { ok, ...rest } = await fuzz.attempt(`${what}.next()`, () => results.next());
-        if (ok && (rest as { value: IteratorResult<unknown> }).value.done) break;
-      }
-      await fuzz.must(`${what}.return()`, () => results.return?.());
+      await readSync(fuzz, what, outcome.value as Iterator<unknown>);
     } else if (outcome.ok) {
       const results = await read(fuzz, what, outcome.value as AsyncIterator<unknown>);
       if (results !== undefined && identity && more.length === 0 && items.items !== undefined && wishes.good) {
@@ -1266,6 +1286,7 @@ async function constructors(fuzz: Fuzz): Promise<void> {
     } finally {
       made.terminate();
     }
+    if (made instanceof Pool && fuzz.chance(2)) await fuzz.must("joinSync", () => made.joinSync(), true);
     await fuzz.must("join", () => made.join());
     return;
   }
@@ -1281,6 +1302,8 @@ async function constructors(fuzz: Fuzz): Promise<void> {
     await fuzz.attempt("submit", () => made.submit((x: number) => x, 1).result());
     const odd = sample(fuzz);
     await fuzz.attempt(`shutdown({ wait: ${odd.name} })`, () => made.shutdown({ wait: wrong(odd.value) }));
+    const blocks = options(fuzz, { wait: FLAG, cancelFutures: FLAG, timeout: TIMEOUT });
+    await called(fuzz, `shutdownSync(${blocks.text})`, blocks, () => made.shutdownSync(wrong(blocks.value)));
     made.terminateWorkers();
     await fuzz.must("shutdown", () => made.shutdown());
     return;
@@ -1397,14 +1420,27 @@ function over({ name, value }: Sample): unknown {
   return value;
 }
 
-async function futures(fuzz: Fuzz, { here }: World): Promise<void> {
-  const list = [1, 2, 3].map((n) => here.submit((n: number) => n, n));
+async function futures(fuzz: Fuzz, { here, executor }: World): Promise<void> {
+  const blocks = fuzz.chance(3);
+  const where = blocks && fuzz.chance(2) ? executor : here;
+  const list = [1, 2, 3].map((n) => where.submit((n: number) => n, n));
   const good = fuzz.chance(2);
   const items = good ? { name: "futures", value: list } : input(fuzz, false);
   const given: unknown = good || fuzz.chance(3)
     ? items.value
     : [list[0], fuzz.chance(2) ? Object.create(Future.prototype) : over(sample(fuzz))];
-  if (fuzz.chance(2)) {
+  if (blocks) {
+    const wishes = options(fuzz, { timeout: TIMEOUT });
+    const [name, call] = fuzz.pick<[string, (futures: Future[], options: Record<string, never>) => unknown]>([
+      ["waitSync", waitSync],
+      ["asCompletedSync", (futures, options) => [...asCompletedSync(futures, options)]],
+    ]);
+    const what = `${name}(${items.name}, ${wishes.text})`;
+    const outcome = await called(fuzz, what, wishes, () => call(wrong(given), wrong(wishes.value)));
+    if (!outcome.ok && good && wishes.good && where === executor && !(outcome.error instanceof TimeoutError)) {
+      fuzz.fail("fails", outcome.error);
+    }
+  } else if (fuzz.chance(2)) {
     const wishes = options(fuzz, { timeout: TIMEOUT, signal: SIGNAL });
     const what = `asCompleted(${items.name}, ${wishes.text})`;
     const outcome = await called(fuzz, what, wishes, () => asCompleted(wrong<Future[]>(given), wrong(wishes.value)));

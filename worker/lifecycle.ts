@@ -90,20 +90,22 @@ export class Lifecycle {
   }
 
   /**
-   * To be called before this thread blocks for the end.
+   * This thread is about to block for the end: what is still to be read of the input is read now. `encoding` tells whether the
+   * arguments of a task are being read, by code further up the stack.
    *
    * @throws {InvalidStateError} If that would be for ever.
    */
-  prepareToBlock(): void {
+  prepareToBlock(encoding: boolean): void {
+    let reads = encoding ? "argument" : undefined;
     for (const call of [...this.#calls]) {
-      if (call.over) {
-        this.#calls.delete(call); // it would say so itself, but for what it has called
-      } else if (call.reading) {
-        throw new InvalidStateError(
-          `Cannot block for the end of the ${this.#owner} while the input of a call is read on this very thread`,
-        );
-      }
+      if (call.over) this.#calls.delete(call); // it would say so itself, but for what it has called
+      else if (call.reading) reads = "input";
     }
+    if (reads !== undefined) {
+      const what = `Cannot block for the end of the ${this.#owner}`;
+      throw new InvalidStateError(`${what} while the ${reads} of a call is read on this very thread`);
+    }
+    void this.join();
   }
 
   /** Resolves after {@linkcode ended}. */

@@ -369,11 +369,6 @@ export interface SchedulerStats {
 export interface BlockingScheduler {
   /** Blocks the thread until `done`, at most until the time `deadline` of `performance.now()`: whether it is done. */
   block(done: () => boolean, deadline: number): boolean;
-  /**
-   * Does what there is to do while the thread is blocked elsewhere, and sees to it that its workers wake the thread. Returns 0
-   * if something was done, so that there may be more; else after how many milliseconds to call it again at the latest.
-   */
-  serve(): number;
 }
 
 /**

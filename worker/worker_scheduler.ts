@@ -8,8 +8,9 @@
  * @module
  */
 
-import { BrokenProcessPoolError, InvalidStateError, SerializationError } from "../errors.ts";
+import { BrokenProcessPoolError, SerializationError } from "../errors.ts";
 import { messageOf } from "../codec/error_fields.ts";
+import { BlockedCaller } from "./blocked_caller.ts";
 import { Board, type DeskRecord, SLOTS, STARTING } from "./board.ts";
 import { CallerSleep } from "./caller_sleep.ts";
 import { CallLimits } from "./call_limits.ts";
@@ -22,8 +23,8 @@ import { Lifecycle, type LongCall } from "./lifecycle.ts";
 import { Flight } from "./flight.ts";
 import { Packer } from "./packer.ts";
 import { type KeptParcel, postKept } from "./payloads.ts";
-import { refuseIfStopped, thisThread } from "../sync/_thread.ts";
-import { refuseToBlockForMessages, touchLazyGlobals } from "../_platform.ts";
+import { thisThread } from "../sync/_thread.ts";
+import { touchLazyGlobals } from "../_platform.ts";
 import {
   byUncaught,
   lost,
@@ -74,11 +75,6 @@ export class WorkerScheduler implements Scheduler {
   readonly #queue = new Queue<Task>();
   readonly #events: TraceEvent[] = [];
   readonly #thread = thisThread();
-  #blocked = false;
-  /** Whether this thread is blocked in {@linkcode WorkerScheduler.block} now. */
-  #blocking = false;
-  /** Whether something else blocks this thread, and has it run this scheduler. */
-  #blockedElsewhere = false;
   readonly #sleep = new CallerSleep(this.#board, () => this.#hasWork(), () => this.#awake());
   readonly #idle: IdleTimer;
   readonly #limits = new CallLimits(
@@ -100,6 +96,7 @@ export class WorkerScheduler implements Scheduler {
   readonly #crew: Crew;
   /** Workers whose preparation has a limit. */
   readonly #preparing = new Set<Host>();
+  readonly #blocked: BlockedCaller;
 
   /**
    * Starts no worker yet.
@@ -123,6 +120,19 @@ export class WorkerScheduler implements Scheduler {
       failed: (error) => this.#break(error),
       goOn: (error) => this.#tellStartFailure(error),
       lose: (host) => this.#lose(host, "as it did not come to its next task", true),
+    });
+    this.#blocked = new BlockedCaller({
+      board: this.#board,
+      sleep: this.#sleep,
+      limits: this.#limits,
+      crew: this.#crew,
+      sweep: this.#sweep,
+      packer: this.#packer,
+      drain: () => this.#drain(),
+      shouldHandOver: () => this.#shouldHandOver(),
+      handOver: () => this.#handOver(),
+      endOverdue: () => this.#endOverdue(),
+      progress: () => this.#finished + this.#flight.numbered,
     });
   }
 
@@ -302,7 +312,7 @@ export class WorkerScheduler implements Scheduler {
 
   #wakeWorkers(): void {
     if (this.state === "terminated" || this.state === "broken") return; // what is on the board is nobody's any more
-    this.#crew.call(this.#blocking);
+    this.#crew.call(this.#blocked.active);
   }
 
   /** The number of the first worker among all processes and workers, if there is one. */
@@ -326,7 +336,7 @@ export class WorkerScheduler implements Scheduler {
         if (this.#crew.hosts.has(host)) this.#lose(host, `by an error: ${message}`);
       },
     });
-    this.#thread.services.add(this.#serve);
+    this.#thread.services.add(this.#blocked.serve);
     if (this.#options.limit > 0) {
       this.#preparing.add(host);
       this.#limits.enter(this.#options.limit);
@@ -421,7 +431,7 @@ export class WorkerScheduler implements Scheduler {
     const task = this.#flight.get(seq);
     if (task === undefined) return host.post({ type: "drop", seq }, []);
     if ((lacks & LACKS_EXPORT) !== 0) {
-      const blocked = this.#blocking || this.#blockedElsewhere;
+      const blocked = this.#blocked.active || this.#blocked.serving;
       return this.#packer.packExport(task, blocked, (kept) => this.#give(host, task, kept));
     }
     let kept = task.parcel;
@@ -596,58 +606,10 @@ export class WorkerScheduler implements Scheduler {
     this.#handOver();
   }
 
-  /** This thread is blocked by something else than this scheduler. */
-  readonly #serve = (): number => this.serve();
-
-  serve(): number {
-    this.#crew.starts.hurry();
-    this.#packer.answerAll();
-    this.#blockedElsewhere = true;
-    const finished = this.#finished;
-    const numbered = this.#flight.numbered;
-    if (this.#limits.untilNext() <= 0) this.#endOverdue();
-    this.#crew.check();
-    do this.#awake(); while (this.#crew.hosts.size > 0 && !this.#sleep.settle());
-    this.#blockedElsewhere = false;
-    if (finished !== this.#finished || numbered !== this.#flight.numbered) return 0;
-    return Math.max(1, Math.min(this.#limits.untilNext(), this.#crew.untilNext()));
-  }
-
-  get blocking(): this {
-    return this;
-  }
+  readonly blocking: this = this;
 
   block(done: () => boolean, deadline: number): boolean {
-    if (!this.#blocked) this.#thread.blocksOn(this.#board.memory);
-    this.#blocked = true;
-    const look = (): boolean => {
-      refuseIfStopped(this.#thread);
-      return this.#drain() || done() || this.#shouldHandOver();
-    };
-    this.#sweep.run();
-    this.#packer.answerAll();
-    const outer = this.#blocking;
-    this.#blocking = true;
-    try {
-      this.#crew.starts.stop(); // there may be no turn of the event loop for long: all are started now
-      if (!done()) this.#handOver();
-      while (!done()) {
-        const left = deadline - performance.now();
-        if (left > 0) refuseToBlockForMessages("'get()', 'result()', 'next()' or 'join()'");
-        const any = this.#sleep.block(
-          look,
-          () => Math.min(left, this.#limits.untilNext(), this.#crew.untilNext()),
-        );
-        if (any) this.#handOver();
-        else if (left <= 0) break;
-        if (this.#limits.untilNext() <= 0) this.#endOverdue();
-        this.#crew.check();
-      }
-    } finally {
-      this.#blocking = outer;
-    }
-    this.#handOver();
-    return done();
+    return this.#blocked.block(done, deadline);
   }
 
   // Ending.
@@ -656,7 +618,7 @@ export class WorkerScheduler implements Scheduler {
     this.#limits.stop();
     this.#idle.stop();
     this.#crew.endAll();
-    this.#thread.services.delete(this.#serve);
+    this.#thread.services.delete(this.#blocked.serve);
     this.#sleep.stop();
   }
 
@@ -708,13 +670,7 @@ export class WorkerScheduler implements Scheduler {
 
   /** As {@linkcode WorkerScheduler.join}, blocking the thread until then or a time of `performance.now()`: whether it has ended. */
   joinSync(deadline: number): boolean {
-    if (this.#encoding.length > 0) {
-      throw new InvalidStateError(
-        `Cannot block for the end of the ${this.#options.owner} while the arguments of a task are read on this very thread`,
-      );
-    }
-    this.#life.prepareToBlock();
-    void this.#life.join(); // what is still to be read of the input is read now
+    this.#life.prepareToBlock(this.#encoding.length > 0);
     this.#afterWork();
     return this.#life.hasEnded || this.block(() => this.#life.hasEnded, deadline);
   }
