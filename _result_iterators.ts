@@ -5,6 +5,9 @@
  */
 
 import type { ResultIterator, ResultStream } from "./_result_stream.ts";
+import { refuseInstances } from "./codec/encoder.ts";
+
+const CANNOT_SEND = "Cannot send the results of a map to another thread: send them one by one";
 
 /**
  * The results of `imapSync` and its relatives, one by one: `next()` blocks the thread for each that is not there yet. An item
@@ -79,6 +82,7 @@ export class AsyncResults<T> implements ResultIterator<T> {
   readonly #stream: ResultStream<T>;
 
   static {
+    refuseInstances(AsyncResults.prototype, CANNOT_SEND);
     Object.defineProperty(AsyncResults, "name", { value: "ResultIterator" }); // what the console shows
   }
 
@@ -108,6 +112,7 @@ export class BlockingResults<T> implements ResultIteratorSync<T> {
   readonly #stream: ResultStream<T>;
 
   static {
+    refuseInstances(BlockingResults.prototype, CANNOT_SEND);
     Object.defineProperty(BlockingResults, "name", { value: "ResultIteratorSync" });
   }
 

@@ -8,7 +8,6 @@ import { asError, keepCause } from "./_failures.ts";
 import { checkIterator, checkTimeout, show } from "./_options.ts";
 import { soon } from "./_platform.ts";
 import { InvalidStateError, TimeoutError } from "./errors.ts";
-import { refuseInstances } from "./codec/encoder.ts";
 import type { AnyFunction } from "./codec/functions.ts";
 import { type CallSite, callSite } from "./worker/call_site.ts";
 import type { LongCall } from "./worker/lifecycle.ts";
@@ -137,10 +136,6 @@ export class ResultStream<T> implements LongCall {
   #failed = false;
   #hurried = false;
   #stopped = false;
-
-  static {
-    refuseInstances(ResultStream.prototype, "Cannot send the results of a map to another thread: send them one by one");
-  }
 
   constructor(scheduler: Scheduler, options: StreamOptions) {
     this.#scheduler = scheduler;

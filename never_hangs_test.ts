@@ -337,7 +337,7 @@ test("an error outside of any task is reported with the user's frames only, and 
   }
   const frames = output.split("\n").filter((line) => line.startsWith("    at "));
   assert(frames.length >= 2);
-  assert(frames.every((frame) => frame.includes("(task:leave, ")), output);
+  assert(frames.every((frame) => frame.includes("(task:leave:")), output);
 });
 
 /** How something may fail that no one waits for. Sent by source. */
@@ -381,7 +381,7 @@ test("an error that nothing catches fails the task that runs, with that cause, a
       assertStringIncludes(error.message, "(lost) while it ran the task 'failLater'");
       assertInstanceOf(error.cause, RangeError);
       assertEquals([error.cause.message, (error.cause as { code?: number }).code], ["lost", 7]);
-      assertStringIncludes(error.cause.stack!.split("\n").at(-1)!, "task:"); // none of the worker's, or of the runtime below
+      assertStringIncludes(error.cause.stack!.split("\n").at(-1)!, "function:"); // none of the worker's, or of the runtime below
     }
   }
   assertInstanceOf(rejected(() => pool.applySync(failLater, [FAILING["in a timer"]!])), BrokenProcessPoolError);

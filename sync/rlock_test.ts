@@ -114,7 +114,7 @@ test("a guard holds its RLock again, and the lock is free after as many releases
   assertEquals(await lock.acquireAsync({ timeout: 5 }), false);
   innermost.release();
   assertEquals([lock.locked(), await lock.acquireAsync()], [false, true]);
-  await assertRejects(() => outer.holdAsync({ signal: 1 as never }), TypeError, "signal");
+  assertThrows(() => outer.holdAsync({ signal: 1 as never }), TypeError, "signal");
   lock.release();
   assertThrows(() => lock.release(), InvalidStateError);
 });
