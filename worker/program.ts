@@ -11,7 +11,7 @@
  * @module
  */
 
-import { SerializationError, TimeoutError } from "../errors.ts";
+import { SerializationError } from "../errors.ts";
 import { waitAsyncWakes } from "../_platform.ts";
 import "./current_process.ts"; // so that it can be called here by its name
 import { atomics } from "../sync/_atomics.ts";
@@ -21,14 +21,7 @@ import { AWAKE, Board, Desk, FETCHING, LARGEST_RECORD, LISTENING, NONE, type Slo
 import { Decoder, sourceOf } from "../codec/decoder.ts";
 import { type Encoded, NOTHING_ENCODED } from "../codec/encoder.ts";
 import { messageOf } from "../codec/error_fields.ts";
-import {
-  type AnyFunction,
-  compileFunction,
-  EMPTY_ENVIRONMENT,
-  type Environment,
-  type FunctionSpec,
-  TASK_URL,
-} from "../codec/functions.ts";
+import { type AnyFunction, EMPTY_ENVIRONMENT, type FunctionSpec, TASK_URL } from "../codec/functions.ts";
 import { rememberRuntime } from "../codec/runtime_functions.ts";
 import {
   BYE,
@@ -52,8 +45,10 @@ import {
 import { forgetTransfers } from "../codec/transfer.ts";
 import { Children } from "./children.ts";
 import { enterThread } from "./enter_thread.ts";
+import { LateInterruption } from "./late_interruption.ts";
 import { lockDown } from "./lockdown.ts";
 import { Preparation } from "./preparation.ts";
+import { ReadingLimit } from "./reading_limit.ts";
 import { Replies } from "./replies.ts";
 import { type KnownFunction, KnownFunctions } from "./known_functions.ts";
 import { afterTask, Run } from "./run.ts";
@@ -68,8 +63,6 @@ import { watchForEnd } from "./worker_end.ts";
 const LINGER = 2;
 /** How long a worker runs tasks before its event loop gets a turn, in milliseconds. */
 const TURN = 8;
-/** How long after its limit a call must have been ended, in milliseconds. */
-const LATE = 10;
 
 // Kept, as a task may put others in their place.
 const { MessageChannel } = globalThis;
@@ -88,7 +81,7 @@ class Program {
   readonly #decoder = new Decoder(
     () => this.#environment,
     true,
-    (spec, environment) => this.#compile(spec, environment),
+    (spec, environment) => this.#reading.compile(spec, environment),
   );
   readonly #replies: Replies;
   readonly #functions = new KnownFunctions();
@@ -112,9 +105,7 @@ class Program {
   });
   /** Whether code of this program runs. */
   #inside = false;
-  /** Set while calls with a limit are made. */
-  #guard: ReturnType<typeof setTimeout> | undefined;
-  #guardDue = Infinity;
+  readonly #lateInterruption = new LateInterruption(() => this.#inside, () => this.#enter(() => this.#recover()));
   /** How many tasks it takes yet; below 1 for any number. */
   #rest = 0;
   #trace = false;
@@ -132,10 +123,7 @@ class Program {
   /** A task that waits for its payload. */
   #fetching: SlotHeader | undefined;
   #fetchedArgs: readonly unknown[] | undefined;
-  /** The limit of the task that is being read, and when that is over. */
-  #reading: { readonly limit: number; readonly end: number } | undefined;
-  /** Set when it is over. */
-  #overdue: TimeoutError | undefined;
+  readonly #reading: ReadingLimit;
 
   constructor(init: Init) {
     this.#board = new Board(init.board);
@@ -153,6 +141,7 @@ class Program {
     });
     this.#name = init.name;
     this.#epoch = init.epoch;
+    this.#reading = new ReadingLimit(this.#desk, init.epoch);
     this.#replies = new Replies(() => clock() - init.epoch);
     this.#port.onmessage = (event) => this.#enter(() => this.#receive(event.data));
     this.#port.onmessageerror = () => this.#enter(() => this.#lostPayload());
@@ -221,22 +210,6 @@ class Program {
       this.#crash(error);
     }
     this.#inside = false;
-  }
-
-  /**
-   * An interruption may come too late (see `time_limit.ts`) and cut off this program itself, without an error. A timer notices: when
-   * it has its turn, nothing else runs here.
-   */
-  #guardFor(limit: number): void {
-    const due = clock() + limit + LATE;
-    if (this.#guardDue <= due) return;
-    if (this.#guard !== undefined) timers.clear()(this.#guard);
-    this.#guardDue = due;
-    this.#guard = timers.set()(() => {
-      this.#guard = undefined;
-      this.#guardDue = Infinity;
-      if (this.#inside) this.#enter(() => this.#recover());
-    }, limit + LATE);
   }
 
   /** Ends the task that was cut off, and takes no other: the ports may hear nothing any more. */
@@ -329,37 +302,7 @@ class Program {
     this.#pump();
   }
 
-  /** From here on a task is read, which counts for its limit. */
-  #startReading({ limit }: TaskHeader): void {
-    if (limit === 0) return;
-    prepareLimit();
-    this.#reading = { limit, end: clock() + limit };
-    this.#desk.setDeadline(Math.ceil(this.#reading.end - this.#epoch));
-  }
-
-  readonly #compileTask = (spec: FunctionSpec): AnyFunction => this.#compile(spec, this.#environment, TASK_URL);
-
-  /** Compiles a function, within the limit of the task that it comes with: a class may have static blocks. */
-  #compile(spec: FunctionSpec, environment: Environment, url?: typeof TASK_URL): AnyFunction {
-    const reading = this.#reading;
-    if (reading === undefined) return compileFunction(spec, environment, url);
-    let made: { fn: AnyFunction } | { error: unknown } | undefined;
-    const ended = runLimited(() => {
-      try {
-        made = { fn: compileFunction(spec, environment, url) };
-      } catch (error) {
-        made = { error };
-      }
-    }, Math.max(1, reading.end - clock()));
-    if (!ended) afterInterruption();
-    if (!ended || made === undefined) {
-      throw this.#overdue = new TimeoutError(
-        `The task was ended as its arguments took longer to be read than its limit of ${reading.limit} ms`,
-      );
-    }
-    if ("error" in made) throw made.error;
-    return made.fn;
-  }
+  readonly #compileTask = (spec: FunctionSpec): AnyFunction => this.#reading.compile(spec, this.#environment, TASK_URL);
 
   /** Reads a claimed task. True when the worker can go on to another one. */
   #take(slot: number): boolean {
@@ -368,7 +311,7 @@ class Program {
     let failure: unknown;
     const remote = (header.mode & REMOTE) !== 0;
     if (!remote) {
-      this.#startReading(header);
+      this.#reading.start(header);
       try {
         const at = this.#board.payloadAt(slot); // may renew the source
         payload = this.#decoder.decode(this.#board.source, at, []);
@@ -379,7 +322,7 @@ class Program {
     // Held before the slot is given back: at each moment the caller finds the task here or there.
     this.#desk.hold(header.seq);
     if (!this.#board.release(slot, this.#number)) {
-      this.#reading = this.#overdue = undefined;
+      this.#reading.fail(undefined);
       this.#desk.finish();
       return true;
     }
@@ -391,7 +334,7 @@ class Program {
   /** Goes on with a task whose payload came by message. */
   #begin(header: TaskHeader, parcel: Parcel): boolean {
     let payload: unknown;
-    this.#startReading(header);
+    this.#reading.start(header);
     try {
       payload = this.#unpack(parcel);
     } catch (error) {
@@ -413,8 +356,7 @@ class Program {
     const given = args ?? this.#fetchedArgs;
     if (fn === undefined || fn.unsure || given === undefined) return this.#fetch(header, fn, given);
     this.#fetchedArgs = undefined;
-    const read = this.#reading === undefined ? 0 : header.limit - (this.#reading.end - clock());
-    this.#reading = undefined;
+    const read = this.#reading.stop();
     if (!this.#desk.begin(header.seq)) {
       this.#desk.finish();
       return true;
@@ -430,8 +372,7 @@ class Program {
       : fn === undefined
       ? LACKS_FUNCTION
       : LACKS_EXPORT;
-    if (this.#reading !== undefined) this.#desk.clearDeadline(); // it is the caller's turn
-    this.#reading = undefined;
+    this.#reading.interrupt();
     this.#fetching = header;
     this.#fetchedArgs = args;
     this.#free = false;
@@ -455,9 +396,7 @@ class Program {
   /** Fails a task that cannot be begun. True: the worker goes on. */
   #refuse(header: TaskHeader, error: unknown): boolean {
     this.#fetchedArgs = undefined;
-    const reason = this.#overdue ?? error; // the decoder has made it the cause of another one
-    this.#overdue = undefined;
-    this.#reading = undefined;
+    const reason = this.#reading.fail(error);
     trimStack(reason, this.#environment);
     if (this.#desk.begin(header.seq)) this.#reply(header.seq, FAILURE, this.#replies.error(reason), 0);
     this.#desk.finish();
@@ -521,7 +460,7 @@ class Program {
       prepareLimit();
       const start = clock();
       this.#desk.setDeadline(Math.ceil(start - this.#epoch + limit));
-      this.#guardFor(limit);
+      this.#lateInterruption.watch(limit);
       const ended = runLimited(call, limit);
       if (!ended) {
         afterInterruption();
