@@ -10,7 +10,15 @@ import { asError, keepCause } from "./_failures.ts";
 import { checkArgs, checkFunction, checkIterator, show, wholeLimit } from "./_options.ts";
 import { AsyncResults, BlockingResults } from "./_result_iterators.ts";
 import { ResultStream } from "./_result_stream.ts";
-import { count, flag, functionOf, limit, type OptionsOf, Schema, signal } from "./_schema.ts";
+import {
+  countOption as count,
+  flagOption as flag,
+  functionOf,
+  limitOption as limit,
+  type OptionsOf,
+  Schema,
+  signalOption as signal,
+} from "./_schema.ts";
 import { InvalidStateError } from "./errors.ts";
 import { isNumbers } from "./codec/encoder.ts";
 import type { AnyFunction } from "./codec/functions.ts";

@@ -9,7 +9,14 @@ import { cancelledOutcome, type Future, futureOf, type FutureWork, settleFuture 
 import { checkFunction, checkIterator, show, wholeLimit } from "./_options.ts";
 import { AsyncResults, BlockingResults } from "./_result_iterators.ts";
 import { checkStep, ResultStream } from "./_result_stream.ts";
-import { count, flag, type OptionsOf, Schema, signal, timeout } from "./_schema.ts";
+import {
+  countOption as count,
+  flagOption as flag,
+  type OptionsOf,
+  Schema,
+  signalOption as signal,
+  timeoutOption as timeout,
+} from "./_schema.ts";
 import { ClosedError } from "./errors.ts";
 import type { AnyFunction } from "./codec/functions.ts";
 import { type BlockingScheduler, type Outcome, type Scheduler, Task } from "./worker/task.ts";

@@ -7,7 +7,7 @@
 import { type Future, hasFailed, isFuture, watch } from "./_future.ts";
 import { isIterable } from "./_calls.ts";
 import { checkIterator, show } from "./_options.ts";
-import { type Check, Schema, signal, timeout } from "./_schema.ts";
+import { type Check, Schema, signalOption as signal, timeoutOption as timeout } from "./_schema.ts";
 import { TimeoutError } from "./errors.ts";
 import { Queue } from "./worker/queue.ts";
 

@@ -14,7 +14,7 @@ import {
   type Waited,
   type WaitForSyncOptions,
 } from "./_futures.ts";
-import { Schema, timeout } from "./_schema.ts";
+import { Schema, timeoutOption as timeout } from "./_schema.ts";
 import { InvalidStateError, TimeoutError } from "./errors.ts";
 import { blockTogether } from "./worker/block_together.ts";
 import { Queue } from "./worker/queue.ts";

@@ -157,39 +157,39 @@ function list(names: readonly string[]): string {
 // The checks of single options.
 
 /** A whole number of at least 1. */
-export const count: Check<number> = (value, name) => checkCount(name, value as number)!;
+export const countOption: Check<number> = (value, name) => checkCount(name, value as number)!;
 
 /** A time limit in milliseconds, above 0, possibly `Infinity`. */
-export const limit: Check<number> = (value, name) => checkLimit(name, value as number, Infinity);
+export const limitOption: Check<number> = (value, name) => checkLimit(name, value as number, Infinity);
 
 /** A number of milliseconds to wait. */
-export const timeout: Check<number> = (value) => checkTimeout(value as number);
+export const timeoutOption: Check<number> = (value) => checkTimeout(value as number);
 
 /** A function. */
-export const fn: Check<AnyFunction> = (value, name) => {
+export const functionOption: Check<AnyFunction> = (value, name) => {
   checkFunction(name, value);
   return value as AnyFunction;
 };
 
 /** A function of a type that cannot be checked. */
 export function functionOf<F extends AnyFunction>(): Check<F> {
-  return fn as Check<F>;
+  return functionOption as Check<F>;
 }
 
 /** An abort signal. */
-export const signal: Check<AbortSignal> = (value) => {
+export const signalOption: Check<AbortSignal> = (value) => {
   checkSignal(value);
   return value as AbortSignal;
 };
 
 /** An array of arguments. */
-export const args: Check<readonly unknown[]> = (value, name) => {
+export const argsOption: Check<readonly unknown[]> = (value, name) => {
   checkArgs(name, value);
   return value as readonly unknown[];
 };
 
 /** A boolean. */
-export const flag: Check<boolean> = (value, name) => {
+export const flagOption: Check<boolean> = (value, name) => {
   if (typeof value === "boolean") return value;
   throw new TypeError(`Cannot use '${name}' as it must be a boolean: current value is ${show(value)}`);
 };

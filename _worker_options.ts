@@ -8,13 +8,13 @@ import { isDeno } from "./_platform.ts";
 import { InvalidStateError } from "./errors.ts";
 import { checkOptions, show, wholeLimit } from "./_options.ts";
 import {
-  args,
+  argsOption as args,
   type Check,
   type Checks,
-  count,
-  flag,
-  fn,
-  limit,
+  countOption as count,
+  flagOption as flag,
+  functionOption as fn,
+  limitOption as limit,
   nearestOf,
   type OptionsOf,
   type Schema,

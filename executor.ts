@@ -19,7 +19,15 @@
 import { ExecutorCalls } from "./_executor.ts";
 import type { Future } from "./_future.ts";
 import { refuseToBlockForMessages } from "./_platform.ts";
-import { args, count, flag, fn, limit, Schema, timeout } from "./_schema.ts";
+import {
+  argsOption as args,
+  countOption as count,
+  flagOption as flag,
+  functionOption as fn,
+  limitOption as limit,
+  Schema,
+  timeoutOption as timeout,
+} from "./_schema.ts";
 import { sizeAndOptions, WORKER_CHECKS, workerOptions } from "./_worker_options.ts";
 import { refuseInstances } from "./codec/encoder.ts";
 import { BrokenProcessPoolError } from "./errors.ts";

@@ -35,7 +35,7 @@ import type {
   WorkerPermissions,
 } from "./pool_types.ts";
 import { refuseInstances } from "./codec/encoder.ts";
-import { count, flag, Schema } from "./_schema.ts";
+import { countOption as count, flagOption as flag, Schema } from "./_schema.ts";
 import { sizeAndOptions, WORKER_CHECKS, workerOptions } from "./_worker_options.ts";
 import { refuseWhileImporting } from "./worker/user_module.ts";
 import { WorkerScheduler } from "./worker/worker_scheduler.ts";

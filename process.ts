@@ -20,7 +20,7 @@
 
 import { BrokenProcessPoolError, InvalidStateError } from "./errors.ts";
 import { checkTimeout } from "./_options.ts";
-import { args, flag, fn, type OptionsOf, Schema } from "./_schema.ts";
+import { argsOption as args, flagOption as flag, functionOption as fn, type OptionsOf, Schema } from "./_schema.ts";
 import { refuseInstances } from "./codec/encoder.ts";
 import { checkName, checkPermissions, checkScope, moduleUrl } from "./_worker_options.ts";
 import type { WorkerPermissions } from "./pool_types.ts";

@@ -11,7 +11,14 @@ import { traceJson } from "./_trace.ts";
 import { InvalidStateError } from "./errors.ts";
 import type { CallbackOptions, CallOptions, ImapOptions, MapOptions, PoolStats, ResultOf } from "./pool_types.ts";
 import { refuseInstances } from "./codec/encoder.ts";
-import { args, count, flag, fn, limit, Schema } from "./_schema.ts";
+import {
+  argsOption as args,
+  countOption as count,
+  flagOption as flag,
+  functionOption as fn,
+  limitOption as limit,
+  Schema,
+} from "./_schema.ts";
 import { checkName, sizeAndOptions } from "./_worker_options.ts";
 import { LocalScheduler } from "./worker/local_scheduler.ts";
 

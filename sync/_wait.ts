@@ -6,7 +6,7 @@
 
 import { refuseToBlock } from "../_platform.ts";
 import { checkSignal } from "../_options.ts";
-import { flag, Schema, signal, timeout } from "../_schema.ts";
+import { flagOption as flag, Schema, signalOption as signal, timeoutOption as timeout } from "../_schema.ts";
 import { atomics } from "./_atomics.ts";
 import type { Member, Waiter, WaitPlace } from "./_thread.ts";
 

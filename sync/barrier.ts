@@ -21,7 +21,7 @@
 import { refuseToBlock } from "../_platform.ts";
 import { BrokenBarrierError, TimeoutError } from "../errors.ts";
 import { checkSignal, checkTimeout, show } from "../_options.ts";
-import { functionOf, Schema, timeout } from "../_schema.ts";
+import { functionOf, Schema, timeoutOption as timeout } from "../_schema.ts";
 import { atomics } from "./_atomics.ts";
 import { Cell, checkHandle, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
 import { GUARD, Guard } from "./_guard.ts";

@@ -18,7 +18,7 @@
 import { ofThread } from "../_copies.ts";
 import { ClosedError, InvalidStateError, TimeoutError } from "../errors.ts";
 import { checkSignal, checkTimeout } from "../_options.ts";
-import { flag, Schema } from "../_schema.ts";
+import { flagOption as flag, Schema } from "../_schema.ts";
 import { atomics } from "./_atomics.ts";
 import { Cell, checkHandle, FIRST, type Handle, travels } from "./_cell.ts";
 import { Items, kept } from "./_items.ts";

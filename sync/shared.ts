@@ -16,7 +16,14 @@
 import { refuseToBlock, refuseToBlockForMessages } from "../_platform.ts";
 import { InvalidStateError, TimeoutError } from "../errors.ts";
 import { checkFunction, show } from "../_options.ts";
-import { type Check, functionOf, type OptionsOf, Schema, signal, timeout } from "../_schema.ts";
+import {
+  type Check,
+  functionOf,
+  type OptionsOf,
+  Schema,
+  signalOption as signal,
+  timeoutOption as timeout,
+} from "../_schema.ts";
 import { type Handle, handleOf, reviveShared } from "../codec/shared.ts";
 import { registerLibraryFunction } from "../codec/functions.ts";
 import type { AnyFunction } from "../codec/functions.ts";

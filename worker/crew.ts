@@ -98,6 +98,7 @@ export class Crew {
       room: () => this.room,
       any: () => this.#hosts.size + this.#starting > 0,
       unmet: () => callWorkers(options.board, this.#hosts),
+      anyReady: () => [...this.#hosts].some((host) => host.desk.sleep !== STARTING),
       nearlyFree: () => this.#nearlyFree(),
       start: () => this.start(),
     });

@@ -21,6 +21,8 @@ export interface StartsOptions {
   readonly any: () => boolean;
   /** Calls the workers there are to their tasks: for how many tasks nobody is on the way. */
   readonly unmet: () => number;
+  /** Whether one of them has come up. */
+  readonly anyReady: () => boolean;
   /** How many workers have no task, and may come without having been counted: they go once through their event loop, say. */
   readonly nearlyFree: () => number;
   /** Starts one: whether that was possible. */
@@ -94,7 +96,9 @@ export class Starts {
   #mustWait(count: number): boolean {
     const now = performance.now();
     if (this.#patientUntil === 0 && this.#options.nearlyFree() >= count) this.#patientUntil = now + PATIENCE;
-    const until = Math.max(this.#patientUntil, this.#failedUntil);
+    // After a failure nothing is tried as long as all others are still starting: they may fail, too.
+    const starting = this.#failedUntil > 0 && !this.#options.anyReady();
+    const until = Math.max(this.#patientUntil, this.#failedUntil, starting ? now + BACK_OFF : 0);
     if (until <= now) return false;
     this.#due = until;
     this.#timer = setTimeout(() => this.check(false), until - now);
