@@ -115,7 +115,8 @@ function carriesOwn(error: unknown, depth = 0): boolean {
 /** Whether an error of a built-in class was thrown on purpose: by `new`, in a file of this library. */
 function isDeliberate(error: Error): boolean {
   const frame = /^ {4}at (.*)$/m.exec(error.stack ?? "")?.[1];
-  if (frame === undefined) return true; // a worker leaves out its own part
+  // A worker leaves out its own part: then the item comes first.
+  if (frame === undefined || / \(index \d+\)$/.test(frame)) return true;
   const [, url = "", line, column] = /(file:.*):(\d+):(\d+)\)?$/.exec(frame) ?? [];
   if (frame.includes("blob:")) return true; // in a worker, whose program is one line
   if (!url.startsWith(ROOT)) return false;
