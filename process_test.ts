@@ -112,6 +112,10 @@ test("F120: exit codes; a result that cannot be sent does not matter", async () 
     await process.join();
     assertEquals(process.exitcode, exitcode, String(target));
   }
+  const process = new Process({ module: "data:text/javascript,Deno.exit(5)" });
+  process.start();
+  await process.join();
+  assertEquals(process.exitcode, 5);
 });
 
 test("F124: ten processes end well, ten sleeping ones are terminated", async () => {
