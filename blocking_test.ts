@@ -484,6 +484,7 @@ test("asCompletedSync() times out from its call on, and is over then; leaving it
   const go = new Event();
   const quick = executor.submit(square, 2);
   const slow = executor.submit(waits, go);
+  assertEquals(quick.resultSync(), 4);
   const results = asCompletedSync<Future<unknown>>([quick, slow], { timeout: 50 });
   assertEquals(results.next().value, quick);
   assertThrows(() => results.next(), TimeoutError, "1 (of 2) futures unfinished");
