@@ -11,13 +11,13 @@ import { checkArgs, checkFunction, checkIterator, show, wholeLimit } from "./_op
 import { AsyncResults, BlockingResults } from "./_result_iterators.ts";
 import { ResultStream } from "./_result_stream.ts";
 import {
-  countOption as count,
-  flagOption as flag,
-  functionOf,
-  limitOption as limit,
+  checkedCount,
+  checkedFlag,
+  checkedFunctionOf,
+  checkedLimit,
+  checkedSignal,
   type OptionsOf,
-  Schema,
-  signalOption as signal,
+  OptionsSchema,
 } from "./_schema.ts";
 import { InvalidStateError } from "./errors.ts";
 import { isNumbers } from "./codec/encoder.ts";
@@ -38,22 +38,22 @@ import {
 
 // What the calls take. Where something else was given, the first option that it could be the value of is named.
 
-const CALL_CHECKS = { taskTimeout: limit, signal };
+const CALL_CHECKS = { taskTimeout: checkedLimit, signal: checkedSignal };
 const MAP_CHECKS = {
-  chunksize: count,
+  chunksize: checkedCount,
   ...CALL_CHECKS,
-  returnExceptions: flag,
-  onProgress: functionOf<(done: number, total?: number) => void>(),
+  returnExceptions: checkedFlag,
+  onProgress: checkedFunctionOf<(done: number, total?: number) => void>(),
 };
 const CALLBACK_CHECKS = {
-  callback: functionOf<(value: unknown) => void>(),
-  errorCallback: functionOf<(error: unknown) => void>(),
+  callback: checkedFunctionOf<(value: unknown) => void>(),
+  errorCallback: checkedFunctionOf<(error: unknown) => void>(),
 };
-const CALL = new Schema(CALL_CHECKS);
-const MAP = new Schema(MAP_CHECKS);
-const STREAM = new Schema({ ...MAP_CHECKS, buffersize: count });
-const CALL_LATER = new Schema({ ...CALLBACK_CHECKS, ...CALL_CHECKS });
-const MAP_LATER = new Schema({ ...CALLBACK_CHECKS, ...MAP_CHECKS });
+const CALL_OPTIONS = new OptionsSchema(CALL_CHECKS);
+const MAP_OPTIONS = new OptionsSchema(MAP_CHECKS);
+const STREAM_OPTIONS = new OptionsSchema({ ...MAP_CHECKS, buffersize: checkedCount });
+const CALL_LATER_OPTIONS = new OptionsSchema({ ...CALLBACK_CHECKS, ...CALL_CHECKS });
+const MAP_LATER_OPTIONS = new OptionsSchema({ ...CALLBACK_CHECKS, ...MAP_CHECKS });
 
 type CallOptionsRead = OptionsOf<typeof CALL_CHECKS>;
 type MapOptionsRead = OptionsOf<typeof MAP_CHECKS>;
@@ -90,7 +90,7 @@ export class Calls {
 
   /** One call, as a promise. */
   apply<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, given?: unknown): Promise<R> {
-    const options = CALL.read(given, "apply()");
+    const options = CALL_OPTIONS.read(given, "apply()");
     const limit = this.#checkCall(fn, args, options);
     if (options.signal === undefined) {
       const task = new PromisedTask(fn, args, limit);
@@ -108,12 +108,12 @@ export class Calls {
 
   /** One call, blocking the thread. */
   applySync<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, given?: unknown): R {
-    return this.#applyLater<R>(fn, args, CALL.read(given, "applySync()")).getSync();
+    return this.#applyLater<R>(fn, args, CALL_OPTIONS.read(given, "applySync()")).getSync();
   }
 
   /** One call, its result for later. */
   applyAsync<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, given?: unknown): SettledLater<R> {
-    return this.#applyLater(fn, args, CALL_LATER.read(given, "applyAsync()"));
+    return this.#applyLater(fn, args, CALL_LATER_OPTIONS.read(given, "applyAsync()"));
   }
 
   #applyLater<R>(
@@ -165,7 +165,7 @@ export class Calls {
 
   /** A call for each item, as a promise. */
   map<R>(fn: AnyFunction, mode: TaskMode, items: unknown, given?: unknown): Promise<R[]> {
-    const call = this.#prepareMap(fn, mode, items, MAP.read(given, `${mode}()`));
+    const call = this.#prepareMap(fn, mode, items, MAP_OPTIONS.read(given, `${mode}()`));
     return new Promise((resolve, reject) => {
       call.start(items as Items, (outcome) => {
         if (outcome.ok) resolve(outcome.value as R[]);
@@ -176,12 +176,12 @@ export class Calls {
 
   /** A call for each item, blocking the thread. */
   mapSync<R>(fn: AnyFunction, mode: TaskMode, items: unknown, given?: unknown): R[] {
-    return this.#mapLater<R>(fn, mode, items, MAP.read(given, `${mode}Sync()`)).getSync();
+    return this.#mapLater<R>(fn, mode, items, MAP_OPTIONS.read(given, `${mode}Sync()`)).getSync();
   }
 
   /** A call for each item, the results for later. */
   mapAsync<R>(fn: AnyFunction, mode: TaskMode, items: unknown, given?: unknown): SettledLater<R[]> {
-    return this.#mapLater(fn, mode, items, MAP_LATER.read(given, `${mode}Async()`));
+    return this.#mapLater(fn, mode, items, MAP_LATER_OPTIONS.read(given, `${mode}Async()`));
   }
 
   #mapLater<R>(
@@ -209,7 +209,9 @@ export class Calls {
 
   /** A call for each item, the results one by one. */
   stream<R>(fn: AnyFunction, mode: TaskMode, ordered: boolean, items: unknown, given?: unknown): AsyncResults<R> {
-    return new AsyncResults(this.#stream<R>(fn, mode, ordered, items, STREAM.read(given, streamName(mode, ordered))));
+    return new AsyncResults(
+      this.#stream<R>(fn, mode, ordered, items, STREAM_OPTIONS.read(given, streamName(mode, ordered))),
+    );
   }
 
   /** A call for each item, the results one by one, each by blocking for it. */
@@ -221,7 +223,7 @@ export class Calls {
     given?: unknown,
   ): BlockingResults<R> {
     const name = streamName(mode, ordered, "Sync");
-    const options = STREAM.read(given, name);
+    const options = STREAM_OPTIONS.read(given, name);
     if (isAsyncIterable(items) && !isIterable(items)) {
       throw new TypeError(`Cannot map and block as 'items' is asynchronous: use '${streamName(mode, ordered)}'`);
     }
@@ -233,7 +235,7 @@ export class Calls {
     mode: TaskMode,
     ordered: boolean,
     items: unknown,
-    options: ReturnType<typeof STREAM.read>,
+    options: ReturnType<typeof STREAM_OPTIONS.read>,
   ): ResultStream<R> {
     checkFunction("fn", fn);
     checkItems(items);
@@ -254,7 +256,7 @@ export class Calls {
 
   /** A call on every worker. The results come in the order of the workers; so does the error, if several fail. */
   broadcast<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, given?: unknown): Promise<R[]> {
-    const options = CALL.read(given, "broadcast()");
+    const options = CALL_OPTIONS.read(given, "broadcast()");
     const limit = this.#checkCall(fn, args, options);
     const { signal } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);

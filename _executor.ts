@@ -9,23 +9,21 @@ import { cancelledOutcome, type Future, futureOf, type FutureWork, settleFuture 
 import { checkFunction, checkIterator, show, wholeLimit } from "./_options.ts";
 import { AsyncResults, BlockingResults } from "./_result_iterators.ts";
 import { checkStep, ResultStream } from "./_result_stream.ts";
-import {
-  countOption as count,
-  flagOption as flag,
-  type OptionsOf,
-  Schema,
-  signalOption as signal,
-  timeoutOption as timeout,
-} from "./_schema.ts";
+import { checkedCount, checkedFlag, checkedSignal, checkedTimeout, type OptionsOf, OptionsSchema } from "./_schema.ts";
 import { ClosedError } from "./errors.ts";
 import type { AnyFunction } from "./codec/functions.ts";
 import { type BlockingScheduler, type Outcome, type Scheduler, Task } from "./worker/task.ts";
 
 type Items = Iterable<unknown> | AsyncIterable<unknown>;
 
-const MAP_CHECKS = { chunksize: count, timeout, buffersize: count, signal };
-const MAP = new Schema(MAP_CHECKS);
-const SHUTDOWN = new Schema({ wait: flag, cancelFutures: flag });
+const MAP_CHECKS = {
+  chunksize: checkedCount,
+  timeout: checkedTimeout,
+  buffersize: checkedCount,
+  signal: checkedSignal,
+};
+const MAP_OPTIONS = new OptionsSchema(MAP_CHECKS);
+const SHUTDOWN_OPTIONS = new OptionsSchema({ wait: checkedFlag, cancelFutures: checkedFlag });
 
 /** A call, and the work behind its future. */
 class FutureTask<R> extends Task implements FutureWork {
@@ -119,7 +117,7 @@ export class ExecutorCalls {
 
   /** Shuts down as the options say; resolves when all calls have ended, if it is to wait. */
   shutdown(given: unknown): Promise<void> {
-    const { wait = true, cancelFutures = false } = SHUTDOWN.read(given, "shutdown()");
+    const { wait = true, cancelFutures = false } = SHUTDOWN_OPTIONS.read(given, "shutdown()");
     this.close(cancelFutures);
     return wait ? this.#scheduler.join() : Promise.resolve();
   }
@@ -140,13 +138,13 @@ function splitOptions(
     if (isIterable(items) || isAsyncIterable(items)) return;
     throw new TypeError(`Cannot map as iterable ${index} is none: current value is ${show(items)}`);
   });
-  return { iterables: iterables as Items[], options: MAP.read(isLast ? last : undefined, whose) };
+  return { iterables: iterables as Items[], options: MAP_OPTIONS.read(isLast ? last : undefined, whose) };
 }
 
 function isOptions(value: unknown): boolean {
   if (typeof value !== "object" || value === null || isIterable(value) || isAsyncIterable(value)) return false;
   const prototype = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null || MAP.describes(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null || MAP_OPTIONS.describes(value);
 }
 
 /** The tuples of items at the same place, up to the end of the shortest; none of no iterables. */

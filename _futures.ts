@@ -7,7 +7,7 @@
 import { type Future, hasFailed, isFuture, watch } from "./_future.ts";
 import { isIterable } from "./_calls.ts";
 import { checkIterator, show } from "./_options.ts";
-import { type Check, Schema, signalOption as signal, timeoutOption as timeout } from "./_schema.ts";
+import { type Check, checkedSignal, checkedTimeout, OptionsSchema } from "./_schema.ts";
 import { TimeoutError } from "./errors.ts";
 import { Queue } from "./worker/queue.ts";
 
@@ -61,7 +61,7 @@ export interface WaitForOptions extends WaitForSyncOptions {
 }
 
 /** Options of {@linkcode asCompleted}, checked. */
-const AS_COMPLETED = new Schema({ timeout, signal });
+const AS_COMPLETED_OPTIONS = new OptionsSchema({ timeout: checkedTimeout, signal: checkedSignal });
 
 /** What {@linkcode wait} gives. */
 export interface Waited<F> {
@@ -101,7 +101,7 @@ export function asCompleted<F extends Future<unknown>>(
   futures: Iterable<F>,
   options?: AsCompletedOptions,
 ): AsyncIterableIterator<F, undefined> {
-  const { timeout = Infinity, signal } = AS_COMPLETED.read(options, "asCompleted()");
+  const { timeout = Infinity, signal } = AS_COMPLETED_OPTIONS.read(options, "asCompleted()");
   return new Completed(checkFutures(futures), performance.now() + timeout, signal);
 }
 
@@ -237,7 +237,7 @@ export function wait<F extends Future<unknown>>(
   futures: Iterable<F>,
   options?: WaitForOptions,
 ): Promise<Waited<F>> {
-  const { timeout: time = Infinity, signal, returnWhen = "ALL_COMPLETED" } = WAIT.read(options, "wait()");
+  const { timeout: time = Infinity, signal, returnWhen = "ALL_COMPLETED" } = WAIT_OPTIONS.read(options, "wait()");
   const all = checkFutures(futures);
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
@@ -317,4 +317,4 @@ export const checkReturnWhen: Check<ReturnWhen> = (value) => {
   throw typeof value === "string" ? new RangeError(message) : new TypeError(message);
 };
 
-const WAIT = new Schema({ timeout, returnWhen: checkReturnWhen, signal });
+const WAIT_OPTIONS = new OptionsSchema({ timeout: checkedTimeout, returnWhen: checkReturnWhen, signal: checkedSignal });

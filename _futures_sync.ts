@@ -14,14 +14,14 @@ import {
   type Waited,
   type WaitForSyncOptions,
 } from "./_futures.ts";
-import { Schema, timeoutOption as timeout } from "./_schema.ts";
+import { checkedTimeout, OptionsSchema } from "./_schema.ts";
 import { InvalidStateError, TimeoutError } from "./errors.ts";
 import { blockTogether } from "./worker/block_together.ts";
 import { Queue } from "./worker/queue.ts";
 import type { BlockingScheduler } from "./worker/task.ts";
 
-const AS_COMPLETED = new Schema({ timeout });
-const WAIT = new Schema({ timeout, returnWhen: checkReturnWhen });
+const AS_COMPLETED_SYNC_OPTIONS = new OptionsSchema({ timeout: checkedTimeout });
+const WAIT_SYNC_OPTIONS = new OptionsSchema({ timeout: checkedTimeout, returnWhen: checkReturnWhen });
 
 /** Futures that are not done, for a thread that blocks until some are. */
 class Pending<F extends Future<unknown>> {
@@ -156,7 +156,7 @@ export function asCompletedSync<F extends Future<unknown>>(
   futures: Iterable<F>,
   options?: AsCompletedSyncOptions,
 ): IterableIterator<F, undefined> {
-  const { timeout = Infinity } = AS_COMPLETED.read(options, "asCompletedSync()");
+  const { timeout = Infinity } = AS_COMPLETED_SYNC_OPTIONS.read(options, "asCompletedSync()");
   return new CompletedSync(checkFutures(futures), performance.now() + timeout);
 }
 
@@ -189,7 +189,7 @@ export function asCompletedSync<F extends Future<unknown>>(
  * ```
  */
 export function waitSync<F extends Future<unknown>>(futures: Iterable<F>, options?: WaitForSyncOptions): Waited<F> {
-  const { timeout = Infinity, returnWhen = "ALL_COMPLETED" } = WAIT.read(options, "waitSync()");
+  const { timeout = Infinity, returnWhen = "ALL_COMPLETED" } = WAIT_SYNC_OPTIONS.read(options, "waitSync()");
   const all = checkFutures(futures);
   const deadline = performance.now() + timeout;
   let enough = false;

@@ -25,10 +25,10 @@ export type Checks = Readonly<Record<string, Check<unknown>>>;
 /** Options that were read: what was not given, or given as `undefined`, is `undefined`. */
 export type OptionsOf<C extends Checks> = { readonly [K in keyof C]: ReturnType<C[K]> | undefined };
 
-const NOTHING = Object.freeze({});
+const NO_OPTIONS = Object.freeze({});
 
 /** The options of one call or constructor. */
-export class Schema<C extends Checks> {
+export class OptionsSchema<C extends Checks> {
   readonly #checks: C;
   readonly #names: readonly (keyof C & string)[];
 
@@ -48,7 +48,7 @@ export class Schema<C extends Checks> {
    * @throws {RangeError} If a value is out of its range.
    */
   read(options: unknown, whose: string): OptionsOf<C> {
-    if (options === undefined) return NOTHING as OptionsOf<C>;
+    if (options === undefined) return NO_OPTIONS as OptionsOf<C>;
     if (typeof options !== "object" || options === null || isArray(options)) throw this.#notOptions(options, whose);
     const read: Record<string, unknown> = {};
     let given = false;
@@ -78,13 +78,13 @@ export class Schema<C extends Checks> {
 
   #unknown(name: string, whose: string): TypeError {
     const nearest = nearestOf(name, this.#names);
-    const known = nearest === undefined ? `its options are ${list(this.#names)}` : `the nearest is '${nearest}'`;
+    const known = nearest === undefined ? `its options are ${quotedList(this.#names)}` : `the nearest is '${nearest}'`;
     const shown = name.length > 40 ? `${name.slice(0, 40)}…` : name;
     return new TypeError(`Cannot use the option '${shown}' as ${whose} has none of that name: ${known}`);
   }
 
   #notOptions(value: unknown, whose: string): TypeError {
-    const meant = value === null ? undefined : this.#names.find((name) => fits(this.#checks[name]!, value, name));
+    const meant = value === null ? undefined : this.#names.find((name) => passes(this.#checks[name]!, value, name));
     const text = typeof value === "object" || typeof value === "function" ? "" : `: ${show(value)}`;
     const example = meant === undefined ? "" : `, such as { ${meant}${text} }`;
     return new TypeError(
@@ -93,7 +93,7 @@ export class Schema<C extends Checks> {
   }
 }
 
-function fits(check: Check<unknown>, value: unknown, name: string): boolean {
+function passes(check: Check<unknown>, value: unknown, name: string): boolean {
   try {
     check(value, name);
     return true;
@@ -114,12 +114,12 @@ function isBuiltIn(value: object): boolean {
 
 /** The known name that was probably meant, if any is near. */
 export function nearestOf(name: string, known: readonly string[]): string | undefined {
-  const wanted = normalized(name);
+  const wanted = withoutCase(name);
   let nearest: string | undefined;
   let least = Infinity;
   for (const candidate of known) {
-    const other = normalized(candidate);
-    const steps = distance(wanted, other);
+    const other = withoutCase(candidate);
+    const steps = editDistance(wanted, other);
     const near = steps <= Math.max(1, Math.floor(Math.max(wanted.length, other.length) / 3)) ||
       (wanted.length >= 4 && other.includes(wanted)) || (other.length >= 4 && wanted.includes(other));
     if (near && steps < least) [nearest, least] = [candidate, steps];
@@ -128,12 +128,12 @@ export function nearestOf(name: string, known: readonly string[]): string | unde
 }
 
 /** Python's `max_workers` is as near as `maxworkers`. */
-function normalized(name: string): string {
+function withoutCase(name: string): string {
   return name.slice(0, 40).toLowerCase().replaceAll(/[_-]/g, "");
 }
 
 /** How many letters have to be added, removed, replaced or swapped with the next to make `b` of `a`. */
-function distance(a: string, b: string): number {
+function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
@@ -149,7 +149,7 @@ function distance(a: string, b: string): number {
   return last[b.length]!;
 }
 
-function list(names: readonly string[]): string {
+function quotedList(names: readonly string[]): string {
   const quoted = names.map((name) => `'${name}'`);
   return quoted.length < 2 ? quoted.join() : `${quoted.slice(0, -1).join(", ")} and ${quoted.at(-1)}`;
 }
@@ -157,39 +157,39 @@ function list(names: readonly string[]): string {
 // The checks of single options.
 
 /** A whole number of at least 1. */
-export const countOption: Check<number> = (value, name) => checkCount(name, value as number)!;
+export const checkedCount: Check<number> = (value, name) => checkCount(name, value as number)!;
 
 /** A time limit in milliseconds, above 0, possibly `Infinity`. */
-export const limitOption: Check<number> = (value, name) => checkLimit(name, value as number, Infinity);
+export const checkedLimit: Check<number> = (value, name) => checkLimit(name, value as number, Infinity);
 
 /** A number of milliseconds to wait. */
-export const timeoutOption: Check<number> = (value) => checkTimeout(value as number);
+export const checkedTimeout: Check<number> = (value) => checkTimeout(value as number);
 
 /** A function. */
-export const functionOption: Check<AnyFunction> = (value, name) => {
+export const checkedFunction: Check<AnyFunction> = (value, name) => {
   checkFunction(name, value);
   return value as AnyFunction;
 };
 
 /** A function of a type that cannot be checked. */
-export function functionOf<F extends AnyFunction>(): Check<F> {
-  return functionOption as Check<F>;
+export function checkedFunctionOf<F extends AnyFunction>(): Check<F> {
+  return checkedFunction as Check<F>;
 }
 
 /** An abort signal. */
-export const signalOption: Check<AbortSignal> = (value) => {
+export const checkedSignal: Check<AbortSignal> = (value) => {
   checkSignal(value);
   return value as AbortSignal;
 };
 
 /** An array of arguments. */
-export const argsOption: Check<readonly unknown[]> = (value, name) => {
+export const checkedArgs: Check<readonly unknown[]> = (value, name) => {
   checkArgs(name, value);
   return value as readonly unknown[];
 };
 
 /** A boolean. */
-export const flagOption: Check<boolean> = (value, name) => {
+export const checkedFlag: Check<boolean> = (value, name) => {
   if (typeof value === "boolean") return value;
   throw new TypeError(`Cannot use '${name}' as it must be a boolean: current value is ${show(value)}`);
 };

@@ -8,16 +8,15 @@ import { isDeno } from "./_platform.ts";
 import { InvalidStateError } from "./errors.ts";
 import { checkOptions, show, wholeLimit } from "./_options.ts";
 import {
-  argsOption as args,
   type Check,
+  checkedArgs,
+  checkedCount,
+  checkedFunction,
+  checkedLimit,
   type Checks,
-  countOption as count,
-  flagOption as flag,
-  functionOption as fn,
-  limitOption as limit,
   nearestOf,
   type OptionsOf,
-  type Schema,
+  type OptionsSchema,
 } from "./_schema.ts";
 import { type AnyFunction, isIdentifier } from "./codec/functions.ts";
 import type { WorkerPermissions } from "./pool_types.ts";
@@ -42,27 +41,24 @@ export interface WorkerChecks {
 
 /** The checks of those options. */
 export const WORKER_CHECKS: WorkerChecks = {
-  initializer: fn,
-  initargs: args,
-  maxTasksPerChild: count,
+  initializer: checkedFunction,
+  initargs: checkedArgs,
+  maxTasksPerChild: checkedCount,
   module: moduleUrl,
   scope: checkScope,
   permissions: checkPermissions,
-  taskTimeout: limit,
-  idleTimeout: limit,
+  taskTimeout: checkedLimit,
+  idleTimeout: checkedLimit,
   name: checkName,
 };
-
-/** Whether the times of tasks are recorded: an option of pools alone. */
-export const TRACE_CHECK: { readonly trace: Check<boolean> } = { trace: flag };
 
 /**
  * Reads the arguments of a constructor: a number, the option `key`, or options, or both in this order.
  *
- * @throws {TypeError} If something is given twice, besides what {@linkcode Schema.read} throws.
+ * @throws {TypeError} If something is given twice, besides what {@linkcode OptionsSchema.read} throws.
  */
 export function sizeAndOptions<K extends string, C extends Checks & Readonly<Record<K, Check<number>>>>(
-  schema: Schema<C>,
+  schema: OptionsSchema<C>,
   whose: string,
   key: K,
   first: unknown,
@@ -77,7 +73,7 @@ export function sizeAndOptions<K extends string, C extends Checks & Readonly<Rec
     const options = schema.read(first, whose);
     return { size: options[key], options };
   }
-  const size = first === undefined ? undefined : count(first, key);
+  const size = first === undefined ? undefined : checkedCount(first, key);
   const options = schema.read(second, whose);
   const again = options[key];
   if (size !== undefined && again !== undefined) {

@@ -20,13 +20,13 @@ import { ExecutorCalls } from "./_executor.ts";
 import type { Future } from "./_future.ts";
 import { refuseToBlockForMessages } from "./_platform.ts";
 import {
-  argsOption as args,
-  countOption as count,
-  flagOption as flag,
-  functionOption as fn,
-  limitOption as limit,
-  Schema,
-  timeoutOption as timeout,
+  checkedArgs,
+  checkedCount,
+  checkedFlag,
+  checkedFunction,
+  checkedLimit,
+  checkedTimeout,
+  OptionsSchema,
 } from "./_schema.ts";
 import { sizeAndOptions, WORKER_CHECKS, workerOptions } from "./_worker_options.ts";
 import { refuseInstances } from "./codec/encoder.ts";
@@ -314,7 +314,13 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
   constructor(maxWorkers?: number, options?: ProcessPoolExecutorOptions<I> & NeedsInitargs<I>);
   constructor(first?: number | ProcessPoolExecutorOptions<I>, second?: ProcessPoolExecutorOptions<I>) {
     refuseWhileImporting("an executor");
-    const { size, options } = sizeAndOptions(PROCESS_POOL, "ProcessPoolExecutor", "maxWorkers", first, second);
+    const { size, options } = sizeAndOptions(
+      PROCESS_EXECUTOR_OPTIONS,
+      "ProcessPoolExecutor",
+      "maxWorkers",
+      first,
+      second,
+    );
     const { taskTimeout, name = "ProcessPoolExecutor" } = options;
     const most = size ?? navigator.hardwareConcurrency;
     this.#scheduler = new WorkerScheduler(workerOptions("executor", most, name, options, false));
@@ -478,7 +484,10 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
    * ```
    */
   shutdownSync(options?: ShutdownSyncOptions): boolean {
-    const { wait = true, cancelFutures = false, timeout = Infinity } = SHUTDOWN_SYNC.read(options, "shutdownSync()");
+    const { wait = true, cancelFutures = false, timeout = Infinity } = SHUTDOWN_SYNC_OPTIONS.read(
+      options,
+      "shutdownSync()",
+    );
     const deadline = performance.now() + timeout;
     this.#calls.close(cancelFutures);
     return this.#scheduler.joinSync(wait ? deadline : -Infinity);
@@ -591,7 +600,7 @@ export class ThreadPoolExecutor implements Executor {
    * ```
    */
   constructor(maxWorkers?: number | ThreadPoolExecutorOptions, options?: ThreadPoolExecutorOptions) {
-    const given = sizeAndOptions(THREAD_POOL, "ThreadPoolExecutor", "maxWorkers", maxWorkers, options);
+    const given = sizeAndOptions(THREAD_EXECUTOR_OPTIONS, "ThreadPoolExecutor", "maxWorkers", maxWorkers, options);
     const { initializer, initargs = [], taskTimeout } = given.options;
     const size = given.size ?? Math.min(32, navigator.hardwareConcurrency + 4);
     const scheduler = new LocalScheduler({ owner: "executor", size, initializer, initargs, trace: false });
@@ -711,6 +720,15 @@ export class ThreadPoolExecutor implements Executor {
   }
 }
 
-const PROCESS_POOL = new Schema({ maxWorkers: count, ...WORKER_CHECKS });
-const THREAD_POOL = new Schema({ maxWorkers: count, initializer: fn, initargs: args, taskTimeout: limit });
-const SHUTDOWN_SYNC = new Schema({ timeout, wait: flag, cancelFutures: flag });
+const PROCESS_EXECUTOR_OPTIONS = new OptionsSchema({ maxWorkers: checkedCount, ...WORKER_CHECKS });
+const THREAD_EXECUTOR_OPTIONS = new OptionsSchema({
+  maxWorkers: checkedCount,
+  initializer: checkedFunction,
+  initargs: checkedArgs,
+  taskTimeout: checkedLimit,
+});
+const SHUTDOWN_SYNC_OPTIONS = new OptionsSchema({
+  timeout: checkedTimeout,
+  wait: checkedFlag,
+  cancelFutures: checkedFlag,
+});

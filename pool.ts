@@ -35,7 +35,7 @@ import type {
   WorkerPermissions,
 } from "./pool_types.ts";
 import { refuseInstances } from "./codec/encoder.ts";
-import { countOption as count, flagOption as flag, Schema } from "./_schema.ts";
+import { checkedCount, checkedFlag, OptionsSchema } from "./_schema.ts";
 import { sizeAndOptions, WORKER_CHECKS, workerOptions } from "./_worker_options.ts";
 import { refuseWhileImporting } from "./worker/user_module.ts";
 import { WorkerScheduler } from "./worker/worker_scheduler.ts";
@@ -127,7 +127,7 @@ export interface PoolOptions<I extends readonly unknown[] = never[]> {
   readonly trace?: boolean | undefined;
 }
 
-const POOL = new Schema({ processes: count, ...WORKER_CHECKS, trace: flag });
+const POOL_OPTIONS = new OptionsSchema({ processes: checkedCount, ...WORKER_CHECKS, trace: checkedFlag });
 
 /**
  * A pool of Web Workers that run functions in parallel.
@@ -192,7 +192,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   constructor(processes?: number, options?: PoolOptions<I> & NeedsInitargs<I>);
   constructor(first?: number | PoolOptions<I>, second?: PoolOptions<I>) {
     refuseWhileImporting("a pool");
-    const { size, options } = sizeAndOptions(POOL, "Pool", "processes", first, second);
+    const { size, options } = sizeAndOptions(POOL_OPTIONS, "Pool", "processes", first, second);
     const { taskTimeout, name = "PoolWorker", trace = false } = options;
     const most = size ?? navigator.hardwareConcurrency;
     this.#scheduler = new WorkerScheduler(workerOptions("pool", most, name, options, trace));

@@ -20,7 +20,7 @@
 
 import { BrokenProcessPoolError, InvalidStateError } from "./errors.ts";
 import { checkTimeout } from "./_options.ts";
-import { argsOption as args, flagOption as flag, functionOption as fn, type OptionsOf, Schema } from "./_schema.ts";
+import { checkedArgs, checkedFlag, checkedFunction, type OptionsOf, OptionsSchema } from "./_schema.ts";
 import { refuseInstances } from "./codec/encoder.ts";
 import { checkName, checkPermissions, checkScope, moduleUrl } from "./_worker_options.ts";
 import type { WorkerPermissions } from "./pool_types.ts";
@@ -86,16 +86,16 @@ export type NeedsArgs<A extends readonly unknown[]> = [] extends A ? unknown
     args: A;
   };
 
-const CHECKS = {
-  target: fn,
-  args,
+const PROCESS_CHECKS = {
+  target: checkedFunction,
+  args: checkedArgs,
   name: checkName,
   module: moduleUrl,
   scope: checkScope,
   permissions: checkPermissions,
-  daemon: flag,
+  daemon: checkedFlag,
 };
-const PROCESS = new Schema(CHECKS);
+const PROCESS_OPTIONS = new OptionsSchema(PROCESS_CHECKS);
 
 /** The processes started here that have not ended. */
 const active = new Set<Process>();
@@ -158,7 +158,7 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
     refuseInstances(Process.prototype, "Cannot send a process to another thread");
   }
 
-  #options: OptionsOf<typeof CHECKS> | undefined;
+  #options: OptionsOf<typeof PROCESS_CHECKS> | undefined;
   #scheduler: WorkerScheduler | undefined;
   #exitcode: number | null = null;
   #pid: number | null = null;
@@ -171,7 +171,7 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
    * @throws {TypeError} If an option is of the wrong type, or there is none of that name.
    */
   constructor(options?: ProcessOptions<A> & NeedsArgs<A>) {
-    const given = PROCESS.read(options, new.target.name);
+    const given = PROCESS_OPTIONS.read(options, new.target.name);
     refuseWhileImporting("a process");
     this.name = given.name ?? this.nextName();
     this.daemon = given.daemon ?? false;

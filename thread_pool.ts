@@ -11,14 +11,7 @@ import { traceJson } from "./_trace.ts";
 import { InvalidStateError } from "./errors.ts";
 import type { CallbackOptions, CallOptions, ImapOptions, MapOptions, PoolStats, ResultOf } from "./pool_types.ts";
 import { refuseInstances } from "./codec/encoder.ts";
-import {
-  argsOption as args,
-  countOption as count,
-  flagOption as flag,
-  functionOption as fn,
-  limitOption as limit,
-  Schema,
-} from "./_schema.ts";
+import { checkedArgs, checkedCount, checkedFlag, checkedFunction, checkedLimit, OptionsSchema } from "./_schema.ts";
 import { checkName, sizeAndOptions } from "./_worker_options.ts";
 import { LocalScheduler } from "./worker/local_scheduler.ts";
 
@@ -64,13 +57,13 @@ export interface ThreadPoolOptions {
   readonly trace?: boolean | undefined;
 }
 
-const THREAD_POOL = new Schema({
-  processes: count,
-  initializer: fn,
-  initargs: args,
-  taskTimeout: limit,
+const THREAD_POOL_OPTIONS = new OptionsSchema({
+  processes: checkedCount,
+  initializer: checkedFunction,
+  initargs: checkedArgs,
+  taskTimeout: checkedLimit,
   name: checkName,
-  trace: flag,
+  trace: checkedFlag,
 });
 
 /**
@@ -124,7 +117,7 @@ export class ThreadPool implements AsyncDisposable, Disposable {
    * ```
    */
   constructor(processes?: number | ThreadPoolOptions, options?: ThreadPoolOptions) {
-    const given = sizeAndOptions(THREAD_POOL, "ThreadPool", "processes", processes, options);
+    const given = sizeAndOptions(THREAD_POOL_OPTIONS, "ThreadPool", "processes", processes, options);
     const { initializer, initargs = [], name = "ThreadPool", trace = false, taskTimeout } = given.options;
     const size = given.size ?? navigator.hardwareConcurrency;
     this.#name = name;

@@ -6,7 +6,7 @@
 
 import { refuseToBlock } from "../_platform.ts";
 import { checkSignal } from "../_options.ts";
-import { flagOption as flag, Schema, signalOption as signal, timeoutOption as timeout } from "../_schema.ts";
+import { checkedFlag, checkedSignal, checkedTimeout, OptionsSchema } from "../_schema.ts";
 import { atomics } from "./_atomics.ts";
 import type { Member, Waiter, WaitPlace } from "./_thread.ts";
 
@@ -43,15 +43,15 @@ export interface AsyncAcquireOptions extends AcquireOptions {
 }
 
 // Where a bare number or boolean was given, the first option that it could be the value of is named.
-const ACQUIRE = new Schema({ timeout, block: flag });
-const ACQUIRE_ASYNC = new Schema({ timeout, block: flag, signal });
-const WAIT_ASYNC = new Schema({ timeout, signal });
-const HOLD_ASYNC = new Schema({ signal });
+const ACQUIRE_OPTIONS = new OptionsSchema({ timeout: checkedTimeout, block: checkedFlag });
+const ACQUIRE_ASYNC_OPTIONS = new OptionsSchema({ timeout: checkedTimeout, block: checkedFlag, signal: checkedSignal });
+const WAIT_ASYNC_OPTIONS = new OptionsSchema({ timeout: checkedTimeout, signal: checkedSignal });
+const HOLD_ASYNC_OPTIONS = new OptionsSchema({ signal: checkedSignal });
 
 /** The time that `options` give, 0 for none. */
 export function timeToWait(options: AcquireOptions | undefined): number {
   if (options === undefined) return Infinity;
-  const { block, timeout = Infinity } = ACQUIRE.read(options, "a wait");
+  const { block, timeout = Infinity } = ACQUIRE_OPTIONS.read(options, "a wait");
   return block === false ? 0 : timeout;
 }
 
@@ -60,20 +60,20 @@ export function timeAndSignal(options: AsyncAcquireOptions | undefined): {
   readonly timeout: number;
   readonly signal: AbortSignal | undefined;
 } {
-  const { block, timeout = Infinity, signal } = ACQUIRE_ASYNC.read(options, "a wait");
+  const { block, timeout = Infinity, signal } = ACQUIRE_ASYNC_OPTIONS.read(options, "a wait");
   return { timeout: block === false ? 0 : timeout, signal };
 }
 
 /** Options of a wait that may also be a bare timeout. */
 export function waitOptions(options: number | AsyncWaitOptions | undefined): AsyncWaitOptions {
   return typeof options === "object" && options !== null
-    ? WAIT_ASYNC.read(options, "a wait") as AsyncWaitOptions
+    ? WAIT_ASYNC_OPTIONS.read(options, "a wait") as AsyncWaitOptions
     : { timeout: options };
 }
 
 /** Options of `holdAsync()`. */
 export function holdOptions(options: { signal?: AbortSignal } | undefined): { signal?: AbortSignal } {
-  return HOLD_ASYNC.read(options, "holdAsync()") as { signal?: AbortSignal };
+  return HOLD_ASYNC_OPTIONS.read(options, "holdAsync()") as { signal?: AbortSignal };
 }
 
 /**

@@ -21,7 +21,7 @@
 import { refuseToBlock } from "../_platform.ts";
 import { BrokenBarrierError, TimeoutError } from "../errors.ts";
 import { checkSignal, checkTimeout, show } from "../_options.ts";
-import { functionOf, Schema, timeoutOption as timeout } from "../_schema.ts";
+import { checkedFunctionOf, checkedTimeout, OptionsSchema } from "../_schema.ts";
 import { atomics } from "./_atomics.ts";
 import { Cell, checkHandle, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
 import { GUARD, Guard } from "./_guard.ts";
@@ -60,7 +60,7 @@ export interface BarrierOptions {
   timeout?: number;
 }
 
-const BARRIER = new Schema({ timeout, action: functionOf<() => void>() });
+const BARRIER_OPTIONS = new OptionsSchema({ timeout: checkedTimeout, action: checkedFunctionOf<() => void>() });
 
 /** One party's way through a round. */
 interface Round {
@@ -108,7 +108,7 @@ export class Barrier {
    * @throws {RangeError} If `parties` is out of range.
    */
   constructor(parties: number | Handle, options?: BarrierOptions) {
-    const { action, timeout: limit = Infinity } = BARRIER.read(options, "Barrier");
+    const { action, timeout: limit = Infinity } = BARRIER_OPTIONS.read(options, "Barrier");
     const handle = handleIn("Barrier", parties);
     const timeout = handle === undefined ? limit : handle.data as number;
     if (handle === undefined) checkParties(parties);

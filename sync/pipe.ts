@@ -18,7 +18,7 @@
 import { ofThread } from "../_copies.ts";
 import { ClosedError, InvalidStateError, TimeoutError } from "../errors.ts";
 import { checkSignal, checkTimeout } from "../_options.ts";
-import { flagOption as flag, Schema } from "../_schema.ts";
+import { checkedFlag, OptionsSchema } from "../_schema.ts";
 import { atomics } from "./_atomics.ts";
 import { Cell, checkHandle, FIRST, type Handle, travels } from "./_cell.ts";
 import { Items, kept } from "./_items.ts";
@@ -426,7 +426,7 @@ export class Connection {
   }
 }
 
-const PIPE = new Schema({ duplex: flag });
+const PIPE_OPTIONS = new OptionsSchema({ duplex: checkedFlag });
 
 /**
  * Makes a pipe: two ends, each of which can be sent to another thread.
@@ -448,7 +448,7 @@ const PIPE = new Schema({ duplex: flag });
  * ```
  */
 export function Pipe(options?: PipeOptions | boolean): [Connection, Connection] {
-  const { duplex = true } = typeof options === "boolean" ? { duplex: options } : PIPE.read(options, "Pipe()");
+  const { duplex = true } = typeof options === "boolean" ? { duplex: options } : PIPE_OPTIONS.read(options, "Pipe()");
   const cell = new Cell("Connection", undefined, SIZE, () => ({ memory: [ringMemory(), ringMemory()], data: 0 }));
   cell.words[DUPLEX] = duplex ? 1 : 0;
   return [new Connection(cell.handle), new Connection({ ...cell.handle, data: 1 })];

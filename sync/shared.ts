@@ -18,11 +18,11 @@ import { InvalidStateError, TimeoutError } from "../errors.ts";
 import { checkFunction, show } from "../_options.ts";
 import {
   type Check,
-  functionOf,
+  checkedFunctionOf,
+  checkedSignal,
+  checkedTimeout,
   type OptionsOf,
-  Schema,
-  signalOption as signal,
-  timeoutOption as timeout,
+  OptionsSchema,
 } from "../_schema.ts";
 import { type Handle, handleOf, reviveShared } from "../codec/shared.ts";
 import { registerLibraryFunction } from "../codec/functions.ts";
@@ -35,9 +35,12 @@ import { type Member, memberOf, thisThread, type WaitPlace } from "./_thread.ts"
 import { waitFor, waitForAsync, type WaitOptions } from "./_wait.ts";
 import { Lock } from "./lock.ts";
 
-const SHARED_CHECKS = { timeout, type: functionOf() as unknown as Check<NonNullable<SharedOptions["type"]>> };
-const SHARED = new Schema(SHARED_CHECKS);
-const SHARED_ASYNC = new Schema({ ...SHARED_CHECKS, signal });
+const SHARED_CHECKS = {
+  timeout: checkedTimeout,
+  type: checkedFunctionOf() as unknown as Check<NonNullable<SharedOptions["type"]>>,
+};
+const SHARED_OPTIONS = new OptionsSchema(SHARED_CHECKS);
+const ASYNC_SHARED_OPTIONS = new OptionsSchema({ ...SHARED_CHECKS, signal: checkedSignal });
 
 /** What awaits in place of `shared()`. */
 const INSTEAD = "'sharedAsync()'";
@@ -120,7 +123,7 @@ const known = new Map<string, object>();
  * ```
  */
 export function shared<T extends object>(name: string, make: () => T, options: SharedOptions = {}): T {
-  const search = new Search(name, make, SHARED.read(options, "shared()"));
+  const search = new Search(name, make, SHARED_OPTIONS.read(options, "shared()"));
   const found = search.known() ?? ask(search);
   if (found !== undefined) return found;
   const { lock } = search;
@@ -163,7 +166,7 @@ export async function sharedAsync<T extends object>(
   make: () => T,
   options: AsyncSharedOptions = {},
 ): Promise<T> {
-  const read = SHARED_ASYNC.read(options, "sharedAsync()");
+  const read = ASYNC_SHARED_OPTIONS.read(options, "sharedAsync()");
   const { signal } = read;
   const search = new Search(name, make, read);
   signal?.throwIfAborted();

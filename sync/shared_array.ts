@@ -24,7 +24,7 @@ import {
   type ValueOf,
   type ViewOf,
 } from "./_types.ts";
-import { describe, lockOf, type SharedValueOptions, VALUE } from "./value.ts";
+import { describe, lockOf, SHARED_VALUE_OPTIONS, type SharedValueOptions } from "./value.ts";
 
 interface ArrayData {
   readonly type: SharedType;
@@ -83,7 +83,7 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
    */
   constructor(type: T | Handle, sizeOrValues: number | Iterable<ValueOf<T>> = 0, options?: SharedValueOptions) {
     const handle = handleIn("SharedArray", type);
-    const given = VALUE.read(options, "SharedArray");
+    const given = SHARED_VALUE_OPTIONS.read(options, "SharedArray");
     const name = (handle === undefined ? type : dataOf<ArrayData>("SharedArray", handle).type) as SharedType;
     this.#name = name;
     this.#type = numericType(name);

@@ -8,7 +8,7 @@
  */
 
 import { show } from "../_options.ts";
-import { type Check, type OptionsOf, Schema } from "../_schema.ts";
+import { type Check, type OptionsOf, OptionsSchema } from "../_schema.ts";
 import { reviveShared } from "../codec/shared.ts";
 import { Cell, checkHandle, dataOf, type Handle, handleIn, travels } from "./_cell.ts";
 import { GUARD, Guard } from "./_guard.ts";
@@ -103,7 +103,7 @@ export class Value<out T extends SharedType = SharedType> {
    */
   constructor(type: T | Handle, initial?: ValueOf<T>, options?: SharedValueOptions) {
     const handle = handleIn("Value", type);
-    const given = VALUE.read(options, "Value");
+    const given = SHARED_VALUE_OPTIONS.read(options, "Value");
     const made = handle === undefined ? describe(type as T, given) : undefined;
     this.#name = (handle === undefined ? type : dataOf<ValueData>("Value", handle).type) as SharedType;
     this.#type = numericType(this.#name);
@@ -334,7 +334,10 @@ const checkLock: Check<Lock | RLock | boolean> = (lock) => {
 type ValueChecks = { readonly maxBytes: Check<number>; readonly lock: Check<Lock | RLock | boolean> };
 
 /** What a value or array takes. */
-export const VALUE: Schema<ValueChecks> = new Schema<ValueChecks>({ maxBytes: checkMaxBytes, lock: checkLock });
+export const SHARED_VALUE_OPTIONS: OptionsSchema<ValueChecks> = new OptionsSchema<ValueChecks>({
+  maxBytes: checkMaxBytes,
+  lock: checkLock,
+});
 
 /** The lock that came with a handle. */
 export function lockOf(data: { readonly lock: Handle | undefined }): Lock | RLock | undefined {
