@@ -11,6 +11,9 @@ import { ResponseWatch } from "./response_watch.ts";
 import { Starts } from "./starts.ts";
 import { terminateStopsCode } from "../_platform.ts";
 
+// Taken early: a program may mock it, and its pools must go on.
+const { min } = Math;
+
 /** What a crew is told. */
 export interface CrewOptions {
   /** How many workers it may have. */
@@ -65,7 +68,7 @@ export function callWorkers(board: Board, workers: Iterable<Callable>): number {
     }
   }
   for (const { desk } of workers) if (desk.sleep === STARTING) unmet--;
-  return Math.max(0, unmet);
+  return unmet > 0 ? unmet : 0;
 }
 
 /** Starts workers, calls them to their tasks, and ends them. */
@@ -186,7 +189,7 @@ export class Crew {
 
   /** How long until something is to be checked, for a thread that blocks, in milliseconds. */
   untilNext(): number {
-    return Math.min(this.responses.untilNext(), this.starts.untilNext());
+    return min(this.responses.untilNext(), this.starts.untilNext());
   }
 
   /** Checks what is due; timers do the same where the event loop has its turns. */

@@ -16,6 +16,8 @@ import type { Setup } from "./task.ts";
 import { prepareLimit, runLimited } from "./time_limit.ts";
 
 const { clock } = atomics;
+// Taken before any code of the user runs, which may replace them.
+const { ceil, max } = Math;
 // Taken before any code of the user runs. Deno 2.9 takes 3 ms to load the timers, which are needed only where there is a limit.
 const timers = (): { set: typeof setTimeout; clear: typeof clearTimeout } => ({ set: setTimeout, clear: clearTimeout });
 
@@ -68,7 +70,7 @@ export class Preparation {
     try {
       if (limit === 0) return run();
       prepareLimit();
-      this.#desk.setDeadline(Math.ceil(clock() - this.#epoch + limit));
+      this.#desk.setDeadline(ceil(clock() - this.#epoch + limit));
       let outcome: { value: T } | { error: unknown } | undefined;
       const ended = runLimited(() => {
         try {
@@ -96,7 +98,7 @@ export class Preparation {
     const { set, clear } = timers();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = set(() => reject(this.#overdue(what)), Math.max(0, limit - (clock() - start)));
+      timer = set(() => reject(this.#overdue(what)), max(0, limit - (clock() - start)));
     });
     try {
       return await Promise.race([result, late]);

@@ -19,6 +19,8 @@ import type { TaskHeader } from "./task.ts";
 import { prepareLimit, runLimited } from "./time_limit.ts";
 
 const { clock } = atomics;
+// Taken before any code of the user runs, which may replace them.
+const { ceil, max } = Math;
 
 /**
  * Has the time that a worker takes to read a task count for the limit of its first call. Functions are compiled then, and a class may
@@ -43,7 +45,7 @@ export class ReadingLimit {
     prepareLimit();
     this.#limit = limit;
     this.#end = clock() + limit;
-    this.#desk.setDeadline(Math.ceil(this.#end - this.#epoch));
+    this.#desk.setDeadline(ceil(this.#end - this.#epoch));
   }
 
   /** It is the turn of the caller, who is asked for what the task lacks. */
@@ -84,7 +86,7 @@ export class ReadingLimit {
       } catch (error) {
         made = { error };
       }
-    }, Math.max(1, this.#end - clock()));
+    }, max(1, this.#end - clock()));
     if (!ended) afterInterruption();
     if (!ended || made === undefined) {
       throw this.#overdue = new TimeoutError(

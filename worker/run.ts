@@ -14,6 +14,9 @@ import { trimStack } from "./stack.ts";
 import { MODES, REMOTE, type TaskHeader, type TaskMode } from "./task.ts";
 import { isIterable } from "./values.ts";
 
+// Taken before any code of the user runs, which may replace it.
+const { max } = Math;
+
 /** When something came after the last task has ended. */
 export function afterTask(last: FunctionSpec | undefined): string {
   if (last === undefined) return "before any task";
@@ -64,7 +67,7 @@ export class Run implements Answer {
   /** How long the call that is under way may take, in milliseconds; 0 for no limit. The first one has been read for a while. */
   rest(): number {
     const { limit } = this.header;
-    return limit === 0 || this.index > 0 ? limit : Math.max(1, limit - this.#read);
+    return limit === 0 || this.index > 0 ? limit : max(1, limit - this.#read);
   }
 
   /** Makes the call that is under way, whatever it throws. */

@@ -6,6 +6,9 @@
 
 import { soon, unrefTimer } from "../_platform.ts";
 
+// Taken early: a program may mock them, and its pools must go on.
+const { max, min } = Math;
+
 /** How long a worker that is about to be free is waited for before another one is started in its place, in milliseconds. */
 const PATIENCE = 1;
 /** How long after a failure the next start is tried, in milliseconds; twice as long after each further one. */
@@ -98,7 +101,7 @@ export class Starts {
     if (this.#patientUntil === 0 && this.#options.nearlyFree() >= count) this.#patientUntil = now + PATIENCE;
     // After a failure nothing is tried as long as all others are still starting: they may fail, too.
     const starting = this.#failedUntil > 0 && !this.#options.anyReady();
-    const until = Math.max(this.#patientUntil, this.#failedUntil, starting ? now + BACK_OFF : 0);
+    const until = max(this.#patientUntil, this.#failedUntil, starting ? now + BACK_OFF : 0);
     if (until <= now) return false;
     this.#due = until;
     this.#timer = setTimeout(() => this.check(false), until - now);
@@ -130,7 +133,7 @@ export class Starts {
   failed(again: boolean): void {
     if (!again) this.#backOff = BACK_OFF;
     this.#failedUntil = performance.now() + this.#backOff;
-    this.#backOff = Math.min(2 * this.#backOff, LONGEST_BACK_OFF);
+    this.#backOff = min(2 * this.#backOff, LONGEST_BACK_OFF);
   }
 
   #stopTimer(): void {
