@@ -320,10 +320,12 @@ export class Board {
   }
 
   /** Worker: wakes the caller if it sleeps, and gives how it slept; if it listens for a message, that is left to do. */
-  wakeCaller(): number {
+  wakeCaller(claimant: Pick<Claimant, "stopped">): number {
     const state = atomics.load(this.#words, CALLER);
+    // A worker that was told to stop before the caller went to sleep may end before it has notified: it leaves that to others.
+    if (state === AWAKE || claimant.stopped) return AWAKE;
     // Only the worker that changes the word wakes: the others find the caller awake, and it will look at their rings.
-    if (state === AWAKE || atomics.compareExchange(this.#words, CALLER, state, AWAKE) !== state) return AWAKE;
+    if (atomics.compareExchange(this.#words, CALLER, state, AWAKE) !== state) return AWAKE;
     atomics.notify(this.#words, CALLER);
     return state;
   }

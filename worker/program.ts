@@ -157,7 +157,7 @@ class Program {
 
   /** The calling thread may sleep in its event loop, or in a call of its pool. */
   readonly #wakeParent = (): void => {
-    if (this.#board.wakeCaller() === LISTENING || !waitAsyncWakes()) wake(null);
+    if (this.#board.wakeCaller(this.#desk) === LISTENING || !waitAsyncWakes()) wake(null);
   };
 
   async start({ setup: parcel, limit }: Init): Promise<void> {
@@ -591,7 +591,7 @@ class Program {
   }
 
   #wakeCaller(): void {
-    const slept = this.#board.wakeCaller();
+    const slept = this.#board.wakeCaller(this.#desk);
     if (slept === AWAKE) return;
     if (slept === LISTENING) wake(null);
     this.#ringParent(); // it may be blocked elsewhere than in this pool

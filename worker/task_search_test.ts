@@ -50,7 +50,7 @@ class Crowd {
       const board = new Board(this.#board);
       const desk = new (secretive ? Secretive : Desk)(this.#desks[number]!);
       const hasMail = (): boolean => atomics.load(words, posted) > 0;
-      const wakeCaller = (): void => void board.wakeCaller();
+      const wakeCaller = (): void => void board.wakeCaller(desk);
       const search = new TaskSearch({ board, desk, number, linger: 2, hasMail, wakeCaller });
       const sleep = (): void => {
         while (atomics.compareExchange(words, message, 1, 0) !== 1) atomics.wait(words, message, 0, Infinity);
