@@ -293,7 +293,13 @@ test("a Worker that this library has not started, and the workers of such a one,
     postMessage(told);`;
   const url = URL.createObjectURL(new Blob([code], { type: "application/typescript" }));
   const worker = new Worker(url, { type: "module" });
-  const { data } = await new Promise<MessageEvent<string[]>>((resolve) => worker.onmessage = resolve);
+  const { data } = await new Promise<MessageEvent<string[]>>((resolve, reject) => {
+    worker.onmessage = resolve;
+    worker.onerror = (event) => {
+      event.preventDefault();
+      reject(new Error(event.message));
+    };
+  });
   worker.terminate();
   URL.revokeObjectURL(url);
   assertEquals(data.length, 3);
