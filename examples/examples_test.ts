@@ -185,7 +185,7 @@ for (const name of ["open_url_threads", "open_url_dummy_pool", "open_url_executo
     await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, () => new Response("page"));
     const base = `http://127.0.0.1:${server.addr.port}`;
     const urls = [`${base}/a`, `${base}/b`, "http://127.0.0.1:1/"];
-    const lines = await run(name, ["--delay=50", ...urls], ["--allow-net"]);
+    const lines = await run(name, ["--delay=300", ...urls], ["--allow-net"]);
     assertEquals(lines.filter((line) => line.includes("Cannot open http://127.0.0.1:1/")).length, 1);
     if (name !== "open_url_threads") assertEquals(lines.filter((line) => / 200$/.test(line)).length, 2);
     if (name === "open_url_executor") return;

@@ -291,7 +291,7 @@ test("a Worker that this library has not started, and the workers of such a one,
     await pool.apply(() => void shared("test/foreign", () => new Lock())).catch(tell);
     pool.terminate();
     postMessage(told);`;
-  const url = URL.createObjectURL(new Blob([code], { type: "application/typescript" }));
+  const url = URL.createObjectURL(new Blob([code], { type: "application/javascript" }));
   const worker = new Worker(url, { type: "module" });
   const { data } = await new Promise<MessageEvent<string[]>>((resolve, reject) => {
     worker.onmessage = resolve;

@@ -10,7 +10,7 @@ import { soon, unrefTimer } from "../_platform.ts";
 const { max, min } = Math;
 
 /** How long a worker that is about to be free is waited for before another one is started in its place, in milliseconds. */
-const PATIENCE = 1;
+const PATIENCE = 5;
 /** How long after a failure the next start is tried, in milliseconds; twice as long after each further one. */
 const BACK_OFF = 100;
 /** The longest such time. */
