@@ -51,7 +51,7 @@ for (const [what, call] of deadly) {
 test("a task fails when each worker is broken before it can read it", async () => {
   const pool = new Pool(1, {
     initializer: () => {
-      Array.prototype[Symbol.iterator] = () => {
+      Map.prototype.get = () => {
         throw new Error("sabotage");
       };
     },

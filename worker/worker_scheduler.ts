@@ -615,6 +615,8 @@ export class WorkerScheduler implements Scheduler {
   // Ending.
 
   #endWorkers(): void {
+    for (const _ of this.#preparing) this.#limits.leave(this.#options.limit);
+    this.#preparing.clear();
     this.#limits.stop();
     this.#idle.stop();
     this.#crew.endAll();
