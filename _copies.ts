@@ -9,7 +9,7 @@
 const CLASS = Symbol.for("@manycore/parallel/class");
 const ordinary = Function.prototype[Symbol.hasInstance];
 
-/** What all copies on this thread share, made by the first that asks. */
+/** Returns what all copies on this thread share; the first that asks makes it. */
 export function ofThread<T>(name: string, make: () => T): T {
   const key = Symbol.for(`@manycore/parallel/${name}`);
   const scope = globalThis as unknown as Record<symbol, T>;

@@ -1,5 +1,5 @@
 /**
- * What becomes of failures on their way to the caller.
+ * Failures on their way to the caller.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { show } from "./_options.ts";
 import { isError } from "./codec/error_fields.ts";
 
-/** How long a chain of causes is followed. */
+/** The longest chain of causes that is followed. */
 const LONGEST_CHAIN = 1000;
 
 /**
@@ -34,7 +34,7 @@ function leadsTo(failure: unknown, error: Error): boolean {
   return isError(cause);
 }
 
-/** What stands in the place of a result for a failure: an error, whatever was thrown. */
+/** Returns an error to stand in the place of a result, whatever was thrown. */
 export function asError(thrown: unknown): Error {
   if (isError(thrown)) return thrown;
   return new Error(`The call threw something that is not an error: ${show(thrown)}`, { cause: thrown });

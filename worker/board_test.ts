@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { Board, type Claimant, Desk, PAYLOAD, type Payload, SLOTS } from "./board.ts";
+import { AWAKE, Board, type Claimant, Desk, LISTENING, PAYLOAD, type Payload, SLOTS } from "./board.ts";
 
 const running: Claimant = { stopped: false, setBusy: () => {} };
 
@@ -83,6 +83,14 @@ Deno.test("Board: a claim begun before the worker was stopped fails after it", (
   assertEquals(slot, -1);
   assertEquals(board.unclaimed(), 1);
   assert(board.claim(2, running) >= 0);
+});
+
+Deno.test("Board: a worker that is to stop leaves the wake of the caller to others, as it may end before it has notified", () => {
+  const board = new Board();
+  board.setCaller(LISTENING);
+  assertEquals(board.wakeCaller({ stopped: true }), AWAKE);
+  assertEquals(board.wakeCaller({ stopped: false }), LISTENING); // nobody has taken it before
+  assertEquals(board.wakeCaller({ stopped: false }), AWAKE);
 });
 
 Deno.test("Desk: a task that is held can be revoked, one that has begun cannot", () => {
