@@ -593,7 +593,8 @@ export class Desk {
 
   /** Worker: it looks at the board after this, before it does anything else. */
   setSearching(): void {
-    atomics.store(this.#words, SLEEP, SEARCHING);
+    // While it does not sleep, nobody else writes the word: a plain look saves a step.
+    if (atomics.peek(this.#words, SLEEP) !== SEARCHING) atomics.store(this.#words, SLEEP, SEARCHING);
   }
 
   /** Worker: it runs something. */
@@ -623,14 +624,15 @@ export class Desk {
 
   /**
    * Worker: sleeps until it is woken, at most `linger` milliseconds; then it is IDLE and must go to its event loop.
-   * `anything` looks once more, after the sleep is announced, so that no wake-up is lost.
+   * `anything` looks once more, after the sleep is announced, so that no wake-up is lost. If it is `patient`, it looks for a while
+   * before that.
    *
    * @returns Whether there may be something to do.
    */
-  park(linger: number, anything: () => boolean): boolean {
+  park(linger: number, anything: () => boolean, patient: boolean): boolean {
     const words = this.#words;
-    atomics.store(words, SLEEP, SEARCHING);
-    for (const end = atomics.patience && atomics.now() + SPIN; end > 0 && atomics.now() < end;) {
+    this.setSearching();
+    for (const end = patient && atomics.patience ? atomics.now() + SPIN : 0; end > 0 && atomics.now() < end;) {
       for (let i = 0; i < 100; i++) if (anything()) return true;
     }
     atomics.store(words, SLEEP, PARKED);
@@ -656,12 +658,12 @@ export class Desk {
   /** Worker: it is done with its task; only after the reply is written, or a death in between would lose both. */
   finish(): void {
     atomics.store(this.#words, WORK, NOTHING);
-    atomics.store(this.#words, DEADLINE, 0);
+    this.clearDeadline();
   }
 
   /** Worker: what had a limit is over. */
   clearDeadline(): void {
-    atomics.store(this.#words, DEADLINE, 0);
+    if (atomics.peek(this.#words, DEADLINE) !== 0) atomics.store(this.#words, DEADLINE, 0); // written by this thread alone
   }
 
   /** Worker: says when the running call must be over. */

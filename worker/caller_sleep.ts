@@ -26,6 +26,8 @@ export class CallerSleep {
   #patience = 0;
   /** Takes back the turn of the event loop that is due. */
   #turn: (() => void) | undefined;
+  /** What is to be done in the next turn, if nothing is awaited then. */
+  #idle: (() => void) | undefined;
 
   /** `hasRecords` looks at the rings; `awake` is called, from the event loop, when there may be something in them. */
   constructor(board: Board, hasRecords: () => boolean, awake: () => void) {
@@ -40,6 +42,7 @@ export class CallerSleep {
    * task does.
    */
   listen(soonExpected: boolean): void {
+    this.#idle = undefined;
     if (!soonExpected || !turnsAreShort()) return this.#sleep();
     this.#patience = performance.now() + PATIENCE;
     if (this.#turn !== undefined) return;
@@ -47,9 +50,23 @@ export class CallerSleep {
     this.#turn = soon(this.#look);
   }
 
+  /**
+   * Nothing is awaited. As the next task often comes before the event loop has its turn, that is to be heard of then only: `idle` is
+   * called in that turn, unless {@linkcode listen} is called before.
+   */
+  settleDown(idle: () => void): void {
+    this.#idle = idle;
+    this.#turn ??= soon(this.#look);
+  }
+
   readonly #look = (): void => {
     this.#turn = undefined;
-    if (this.#hasRecords()) this.#awake();
+    const idle = this.#idle;
+    this.#idle = undefined;
+    if (idle !== undefined) {
+      idle();
+      this.#sleep();
+    } else if (this.#hasRecords()) this.#awake();
     else if (performance.now() < this.#patience) this.#turn = soon(this.#look);
     else this.#sleep();
   };
@@ -60,6 +77,8 @@ export class CallerSleep {
   settle(): boolean {
     this.#turn?.();
     this.#turn = undefined;
+    this.#idle?.();
+    this.#idle = undefined;
     this.#sleep();
     return this.#turn === undefined;
   }
@@ -110,6 +129,7 @@ export class CallerSleep {
   stop(): void {
     this.#turn?.();
     this.#turn = undefined;
+    this.#idle = undefined;
     this.#board.stopWaiting();
   }
 }

@@ -51,13 +51,10 @@ interface Callable {
  * its claim can be seen, and looks once more after it has taken it back for another reason. So what is counted here stays true.
  */
 export function callWorkers(board: Board, workers: Iterable<Callable>): number {
-  let unmet = board.unclaimed(); // before what the workers say: see Board.claim()
-  if (unmet === 0) return 0;
-  for (const worker of workers) {
-    // Remembered, as it may be about to sleep: it is not to be counted a second time when it is woken from that.
-    worker.onItsWay = !worker.retired && worker.desk.sleep === SEARCHING;
-    if (worker.onItsWay) unmet--;
-  }
+  let unmet = countUnmet(board, workers);
+  // A worker says that it is busy just before its claim can be seen: a second look spares another worker a wake-up for nothing.
+  if (unmet > 0) unmet = countUnmet(board, workers);
+  if (unmet <= 0) return 0;
   // Those that come soonest first: a worker that starts may still have a long initializer before it.
   for (const state of [PARKED, IDLE]) {
     for (const worker of workers) {
@@ -69,6 +66,18 @@ export function callWorkers(board: Board, workers: Iterable<Callable>): number {
   }
   for (const { desk } of workers) if (desk.sleep === STARTING) unmet--;
   return unmet > 0 ? unmet : 0;
+}
+
+/** How many tasks are unclaimed beyond those that workers are on the way to. */
+function countUnmet(board: Board, workers: Iterable<Callable>): number {
+  let unmet = board.unclaimed(); // before what the workers say: see Board.claim()
+  if (unmet === 0) return 0;
+  for (const worker of workers) {
+    // Remembered, as it may be about to sleep: it is not to be counted a second time when it is woken from that.
+    worker.onItsWay = !worker.retired && worker.desk.sleep === SEARCHING;
+    if (worker.onItsWay) unmet--;
+  }
+  return unmet;
 }
 
 /** Starts workers, calls them to their tasks, and ends them. */

@@ -56,6 +56,7 @@ export class TaskSearch {
   /** The slot of a task that was claimed; {@linkcode POSTED}, {@linkcode STOPPED} or {@linkcode ASLEEP}. */
   next(): number {
     const { board, desk, number, linger, hasMail, wakeCaller } = this.#options;
+    let patient = true; // one that was woken for nothing sleeps again at once, and leaves its core to others
     for (;;) {
       if (desk.stopped) return STOPPED;
       if (!this.#counted && hasMail()) return POSTED;
@@ -68,8 +69,9 @@ export class TaskSearch {
       if (hasMail()) {
         desk.setTurning();
         this.#counted = board.hasTasks(); // the caller may have counted on it just before
-      } else if (desk.park(linger, this.#anything)) {
+      } else if (desk.park(linger, this.#anything, patient)) {
         this.#counted = true;
+        patient = false;
       } else {
         return ASLEEP;
       }

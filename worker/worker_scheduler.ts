@@ -582,9 +582,12 @@ export class WorkerScheduler implements Scheduler {
     if (this.#life.complete && !pending) this.#endAll();
     if (this.#crew.hosts.size === 0) return;
     this.#idle.set(!pending);
-    if (pending !== this.#crew.keepsProgram && !this.#options.background) this.#crew.keepProgram(pending);
+    if (!pending && this.#crew.keepsProgram) return this.#sleep.settleDown(this.#letGo);
+    if (pending && !this.#crew.keepsProgram && !this.#options.background) this.#crew.keepProgram(true);
     this.#sleep.listen(this.#flight.size > 0);
   }
+
+  readonly #letGo = (): void => this.#crew.keepProgram(false);
 
   /** Whether there is something to do for which no worker may wake this thread any more. */
   #hasWork(): boolean {
