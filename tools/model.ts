@@ -296,12 +296,31 @@ export class Model {
   }
 
   #keyOf({ memory, threads }: State): string {
-    let key = memory.join();
+    const units: number[] = [];
+    for (const value of memory) units.push(value & 0xffff, value >>> 16);
     for (const thread of threads) {
-      key += `|${thread.action};${thread.results};${thread.log};${thread.asleep};${thread.listens};${thread.gone}`;
+      const number = this.#numberOf(thread);
+      units.push(number & 0xffff, number >>> 16);
     }
-    return key;
+    return String.fromCharCode(...units);
   }
+
+  /** The same number for threads that are alike. */
+  #numberOf(thread: Thread): number {
+    let number = this.#numbers.get(thread);
+    if (number === undefined) {
+      const { action, results, log, asleep, listens, gone } = thread;
+      const text = `${action};${results};${log};${asleep};${listens};${gone}`;
+      number = this.#alike.get(text);
+      if (number === undefined) this.#alike.set(text, number = this.#alike.size);
+      this.#numbers.set(thread, number);
+    }
+    return number;
+  }
+
+  /** Of each thread that was met: a step leaves the others as they are. */
+  readonly #numbers = new WeakMap<Thread, number>();
+  readonly #alike = new Map<string, number>();
 
   // One step.
 

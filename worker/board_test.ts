@@ -149,8 +149,8 @@ Deno.test("Desk: little of the ring is used as long as the caller keeps up", () 
 
 Deno.test("Desk: a worker that parks is woken by what came just before, and by stop()", () => {
   const desk = new Desk();
-  assertEquals(desk.park(1000, () => true), true);
-  assertEquals(desk.park(1, () => false), false); // now it is in its event loop
+  assertEquals(desk.park(1000, () => true, true), true);
+  assertEquals(desk.park(1, () => false, false), false); // now it is in its event loop
   assertEquals(desk.wake(), "message");
   assertEquals(desk.wake(), "awake");
   desk.stop();
@@ -161,7 +161,7 @@ Deno.test("Desk: a worker that sleeps when it is told to stop rests from then on
   const desk = new Desk();
   desk.setBusy();
   assert(!desk.rests);
-  assertEquals(desk.park(1, () => false), false); // now it is in its event loop
+  assertEquals(desk.park(1, () => false, false), false); // now it is in its event loop
   desk.stop();
   assert(desk.rests);
   assertEquals(desk.wake(), "awake");
