@@ -61,6 +61,22 @@ test("a task fails when each worker is broken before it can read it", async () =
   await pool.join();
 });
 
+test("a task fails when each worker is broken before it has the rest of it, which goes by message", async () => {
+  const pool = new Pool(1, {
+    initializer: () => {
+      Array.prototype[Symbol.iterator] = () => {
+        throw new Error("sabotage");
+      };
+    },
+  });
+  const argument = { memory: new SharedArrayBuffer(8), date: new Date(0) };
+  const error = await rejection(pool.apply((x: unknown) => x, [argument]));
+  assertInstanceOf(error, BrokenProcessPoolError);
+  assertStringIncludes(error.message, "while it read");
+  pool.close();
+  await pool.join();
+});
+
 test("a worker that is broken by a task costs the next one nothing", async () => {
   await using pool = new Pool(1);
   await pool.apply(() => {

@@ -147,7 +147,7 @@ export class Flight {
    * Takes back what a worker, told to stop, had claimed or held, and not begun; not what was posted to it alone. `read` is what it
    * was reading then, wherever that came from.
    */
-  takeBack({ number, desk, posted }: Host): { unbegun: Task[]; read: Task | undefined } {
+  takeBack({ number, desk, posted, given }: Host): { unbegun: Task[]; read: Task | undefined } {
     const tasks = new Set<Task>();
     let read: Task | undefined;
     const slots = this.#board.repossess(number, (slot) => read = this.#slots[slot]);
@@ -157,7 +157,8 @@ export class Flight {
     }
     const held = this.get(desk.revoke());
     if (held !== undefined && !posted.has(held)) tasks.add(held);
-    if (held !== undefined && desk.stage !== FETCHING) read = held; // it had all of it, and did not come to begin it
+    // It had all of it, or was about to read the rest, and did not come to begin it.
+    if (held !== undefined && (desk.stage !== FETCHING || given === held.seq)) read = held;
     return { unbegun: [...tasks], read: read?.settled === false ? read : undefined };
   }
 

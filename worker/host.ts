@@ -66,6 +66,8 @@ export class Host {
   readonly known: Set<number> = new Set();
   /** The tasks that were posted to it alone and have not settled. */
   readonly posted: Set<Task> = new Set();
+  /** The task whose payload was posted to it last; -1 for none. */
+  given = -1;
   /** Whether processes live that were started on the worker, and that it waits for. */
   hasChildren = false;
   /** The number of the last news of that: of records and messages, older ones may come later. */

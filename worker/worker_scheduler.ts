@@ -451,6 +451,7 @@ export class WorkerScheduler implements Scheduler {
     const sent = this.#settleIfThrows(task, () => {
       if (kept === undefined) throw new SerializationError(`Worker '${host.name}' asks for arguments that were sent`);
       postKept(kept, (parcel, transfers) => host.post({ type: "payload", seq, parcel }, transfers));
+      host.given = seq;
     });
     if (!sent) host.post({ type: "drop", seq }, []);
   }
