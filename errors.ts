@@ -18,7 +18,7 @@
  * @module
  */
 
-import { shareClass } from "./_copies.ts";
+import { shareClass } from "./base/copies.ts";
 
 /**
  * A wait or a task took longer than its limit. One class for both, where Python has two.

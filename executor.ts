@@ -16,9 +16,9 @@
  * @module
  */
 
-import { ExecutorCalls } from "./_executor.ts";
-import type { Future } from "./_future.ts";
-import { refuseToBlockForMessages } from "./_platform.ts";
+import { ExecutorCalls } from "./calls/executor_calls.ts";
+import type { Future } from "./calls/future.ts";
+import { refuseToBlockForMessages } from "./base/platform.ts";
 import {
   checkedArgs,
   checkedCount,
@@ -27,16 +27,16 @@ import {
   checkedLimit,
   checkedTimeout,
   OptionsSchema,
-} from "./_schema.ts";
-import { sizeAndOptions, WORKER_CHECKS, workerOptions } from "./_worker_options.ts";
+} from "./base/options_schema.ts";
+import { sizeAndOptions, WORKER_CHECKS, workerOptions } from "./calls/worker_options.ts";
 import { refuseInstances } from "./codec/encoder.ts";
 import { BrokenProcessPoolError } from "./errors.ts";
-import type { InitargsOf, NeedsInitargs, PoolStats, WorkerPermissions } from "./pool_types.ts";
-import { LocalScheduler } from "./worker/local_scheduler.ts";
-import { refuseWhileImporting } from "./worker/user_module.ts";
-import { WorkerScheduler } from "./worker/worker_scheduler.ts";
+import type { InitargsOf, NeedsInitargs, PoolStats, WorkerPermissions } from "./calls/options.ts";
+import { LocalScheduler } from "./scheduler/local_scheduler.ts";
+import { refuseWhileImporting } from "./calls/import_guard.ts";
+import { WorkerScheduler } from "./workers/caller/worker_scheduler.ts";
 
-export { Future } from "./_future.ts";
+export { Future } from "./calls/future.ts";
 export {
   asCompleted,
   type AsCompletedOptions,
@@ -46,9 +46,9 @@ export {
   type Waited,
   type WaitForOptions,
   type WaitForSyncOptions,
-} from "./_futures.ts";
-export { asCompletedSync, waitSync } from "./_futures_sync.ts";
-export type { InitargsOf, NeedsInitargs } from "./pool_types.ts";
+} from "./calls/wait.ts";
+export { asCompletedSync, waitSync } from "./calls/wait_sync.ts";
+export type { InitargsOf, NeedsInitargs } from "./calls/options.ts";
 
 /** Options of `map()` of an executor: a plain object, after the iterables. */
 export interface ExecutorMapOptions {

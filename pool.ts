@@ -15,13 +15,13 @@
  * @module
  */
 
-import type { AsyncResult } from "./_async_result.ts";
-import { Calls } from "./_calls.ts";
-import { checkTimeout } from "./_options.ts";
-import { refuseToBlockForMessages } from "./_platform.ts";
-import type { ResultIteratorSync } from "./_result_iterators.ts";
-import type { ResultIterator } from "./_result_stream.ts";
-import { traceJson } from "./_trace.ts";
+import type { AsyncResult } from "./calls/async_result.ts";
+import { Calls } from "./calls/pool_calls.ts";
+import { checkTimeout } from "./base/checks.ts";
+import { refuseToBlockForMessages } from "./base/platform.ts";
+import type { ResultIteratorSync } from "./calls/result_iterators.ts";
+import type { ResultIterator } from "./calls/result_stream.ts";
+import { traceJson } from "./calls/trace.ts";
 import { InvalidStateError } from "./errors.ts";
 import type {
   CallbackOptions,
@@ -33,18 +33,18 @@ import type {
   PoolStats,
   ResultOf,
   WorkerPermissions,
-} from "./pool_types.ts";
+} from "./calls/options.ts";
 import { refuseInstances } from "./codec/encoder.ts";
-import { checkedCount, checkedFlag, OptionsSchema } from "./_schema.ts";
-import { sizeAndOptions, WORKER_CHECKS, workerOptions } from "./_worker_options.ts";
-import { refuseWhileImporting } from "./worker/user_module.ts";
-import { WorkerScheduler } from "./worker/worker_scheduler.ts";
+import { checkedCount, checkedFlag, OptionsSchema } from "./base/options_schema.ts";
+import { sizeAndOptions, WORKER_CHECKS, workerOptions } from "./calls/worker_options.ts";
+import { refuseWhileImporting } from "./calls/import_guard.ts";
+import { WorkerScheduler } from "./workers/caller/worker_scheduler.ts";
 
-export type { AsyncResult } from "./_async_result.ts";
-export type { ResultIteratorSync } from "./_result_iterators.ts";
-export type { ResultIterator } from "./_result_stream.ts";
-export type * from "./pool_types.ts";
-export { ThreadPool, type ThreadPoolOptions } from "./thread_pool.ts";
+export type { AsyncResult } from "./calls/async_result.ts";
+export type { ResultIteratorSync } from "./calls/result_iterators.ts";
+export type { ResultIterator } from "./calls/result_stream.ts";
+export type * from "./calls/options.ts";
+export { ThreadPool, type ThreadPoolOptions } from "./calls/thread_pool.ts";
 export { transfer } from "./codec/transfer.ts";
 
 /**

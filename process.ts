@@ -19,16 +19,16 @@
  */
 
 import { BrokenProcessPoolError, InvalidStateError } from "./errors.ts";
-import { checkTimeout } from "./_options.ts";
-import { checkedArgs, checkedFlag, checkedFunction, type OptionsOf, OptionsSchema } from "./_schema.ts";
+import { checkTimeout } from "./base/checks.ts";
+import { checkedArgs, checkedFlag, checkedFunction, type OptionsOf, OptionsSchema } from "./base/options_schema.ts";
 import { refuseInstances } from "./codec/encoder.ts";
-import { checkName, checkPermissions, checkScope, moduleUrl } from "./_worker_options.ts";
-import type { WorkerPermissions } from "./pool_types.ts";
-import { currentProcess, type ProcessInfo } from "./worker/current_process.ts";
-import { thisThread } from "./sync/_thread.ts";
-import { ToldTask, type WorkerEnd } from "./worker/task.ts";
-import { refuseWhileImporting } from "./worker/user_module.ts";
-import { WorkerScheduler } from "./worker/worker_scheduler.ts";
+import { checkName, checkPermissions, checkScope, moduleUrl } from "./calls/worker_options.ts";
+import type { WorkerPermissions } from "./calls/options.ts";
+import { currentProcess, type ProcessInfo } from "./sync/internal/current_process.ts";
+import { thisThread } from "./sync/internal/current_thread.ts";
+import { ToldTask, type WorkerEnd } from "./scheduler/task.ts";
+import { refuseWhileImporting } from "./calls/import_guard.ts";
+import { WorkerScheduler } from "./workers/caller/worker_scheduler.ts";
 
 export { currentProcess, type ProcessInfo };
 

@@ -14,7 +14,7 @@ import {
   functionForLater,
   type FunctionSpec,
 } from "./functions.ts";
-import { type Handle, reviveShared } from "./shared.ts";
+import { type Handle, reviveShared } from "./handles.ts";
 import { define, TAG, VIEWS } from "./tags.ts";
 
 const utf8Decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -251,7 +251,7 @@ export class Decoder {
     return utf8Decoder.decode(this.#copy(start, this.#at)); // a decoder takes no shared memory
   }
 
-  /** A copy of some bytes. Not by `slice()`, which asks the class of the bytes how to make it: see `worker/lockdown.ts`. */
+  /** A copy of some bytes. Not by `slice()`, which asks the class of the bytes how to make it: see `runner/lockdown.ts`. */
   #copy(start: number, end: number): Uint8Array<ArrayBuffer> {
     this.#check(end);
     const copy = new Uint8Array(end - start);

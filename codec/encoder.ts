@@ -8,7 +8,7 @@ import { SerializationError } from "../errors.ts";
 import { errorClassOf, errorFields, messageOf, readText } from "./error_fields.ts";
 import { type AnyFunction, describeFunction, type FunctionSpec, keepHere } from "./functions.ts";
 import { runtimeClass } from "./runtime_functions.ts";
-import { handleOf } from "./shared.ts";
+import { handleOf } from "./handles.ts";
 import { define, TAG, VIEWS } from "./tags.ts";
 import { transfersHere } from "./transfer.ts";
 

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { sharedName } from "../_copies.ts";
-import { show } from "../_options.ts";
+import { sharedName } from "../base/copies.ts";
+import { show } from "../base/checks.ts";
 import * as libraryErrors from "../errors.ts";
 
 type ErrorClass = new (message?: string) => Error;

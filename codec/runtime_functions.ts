@@ -7,7 +7,7 @@
  * @module
  */
 
-import { isDeno } from "../_platform.ts";
+import { isDeno } from "../base/platform.ts";
 import type { AnyFunction } from "./functions.ts";
 
 /** Keys that lead to a function from the global object: one, or two. */

@@ -25,7 +25,7 @@ function runtimeFunctions(): Map<AnyFunction, string[]> {
 
 /** What a worker makes of them. */
 async function pathsInWorker(specs: readonly FunctionSpec[]): Promise<(string | undefined)[]> {
-  const worker = new Worker(import.meta.resolve("../tools/runtime_paths_worker.ts"), { type: "module" });
+  const worker = new Worker(import.meta.resolve("../testing/fixtures/runtime_paths_worker.ts"), { type: "module" });
   try {
     return await new Promise((resolve) => {
       worker.onmessage = ({ data }) => resolve(data);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ofThread } from "../_copies.ts";
+import { ofThread } from "../base/copies.ts";
 import { registerLibraryFunction } from "./functions.ts";
 
 /** What is to be moved from this thread, as every copy of the library knows it. */

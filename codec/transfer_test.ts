@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
 import { Pipe, Pool, Queue, QueueFullError, SerializationError, ThreadPool, transfer } from "../mod.ts";
-import { rejection, test } from "../tools/test_pool.ts";
+import { rejection, test } from "../testing/counted_workers.ts";
 import { transfersHere } from "./transfer.ts";
 
 const same = <T>(value: T): T => value;

@@ -18,15 +18,15 @@
  * @module
  */
 
-import { refuseToBlock } from "../_platform.ts";
+import { refuseToBlock } from "../base/platform.ts";
 import { BrokenBarrierError, TimeoutError } from "../errors.ts";
-import { checkSignal, checkTimeout, show } from "../_options.ts";
-import { checkedFunctionOf, checkedTimeout, OptionsSchema } from "../_schema.ts";
-import { atomics } from "./_atomics.ts";
-import { Cell, checkHandle, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
-import { GUARD, Guard } from "./_guard.ts";
-import { type AsyncWaitOptions, waitFor, waitForAsync, waitOptions } from "./_wait.ts";
-import { WAIT_SET, WaitSet } from "./_wait_set.ts";
+import { checkSignal, checkTimeout, show } from "../base/checks.ts";
+import { checkedFunctionOf, checkedTimeout, OptionsSchema } from "../base/options_schema.ts";
+import { atomics } from "./internal/atomics.ts";
+import { Cell, checkHandle, FIRST, type Handle, handleIn, travels } from "./internal/shared_object.ts";
+import { GUARD, Guard } from "./internal/critical_section.ts";
+import { type AsyncWaitOptions, waitFor, waitForAsync, waitOptions } from "./internal/wait.ts";
+import { WAIT_SET, WaitSet } from "./internal/wait_set.ts";
 
 /** What awaits in place of `wait()`. */
 const INSTEAD = "'waitAsync()'";

@@ -18,18 +18,18 @@
  * @module
  */
 
-import { refuseToBlock } from "../_platform.ts";
+import { refuseToBlock } from "../base/platform.ts";
 import { InvalidStateError } from "../errors.ts";
-import { checkFunction, checkSignal, checkTimeout, show } from "../_options.ts";
-import { reviveShared } from "../codec/shared.ts";
-import { atomics } from "./_atomics.ts";
-import { Cell, checkHandle, dataOf, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
-import { type AsyncHeld, coreOf, type Held, type LockCore } from "./_held.ts";
+import { checkFunction, checkSignal, checkTimeout, show } from "../base/checks.ts";
+import { reviveShared } from "../codec/handles.ts";
+import { atomics } from "./internal/atomics.ts";
+import { Cell, checkHandle, dataOf, FIRST, type Handle, handleIn, travels } from "./internal/shared_object.ts";
+import { type AsyncHeld, coreOf, type Held, type LockCore } from "./internal/hold.ts";
 import type { Lock } from "./lock.ts";
-import { ownLock } from "./_own_lock.ts";
-import { SLOTS } from "./_registry.ts";
+import { ownLock } from "./internal/own_lock.ts";
+import { SLOTS } from "./internal/thread_table.ts";
 import { RLock } from "./rlock.ts";
-import type { Member, WaitPlace } from "./_thread.ts";
+import type { Member, WaitPlace } from "./internal/current_thread.ts";
 import {
   type AcquireOptions,
   type AsyncAcquireOptions,
@@ -37,7 +37,7 @@ import {
   waitFor,
   waitForAsync,
   waitOptions,
-} from "./_wait.ts";
+} from "./internal/wait.ts";
 
 /** What awaits in place of `wait()`. */
 const INSTEAD = "'waitAsync()'";

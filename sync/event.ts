@@ -15,11 +15,11 @@
  * @module
  */
 
-import { checkSignal, checkTimeout } from "../_options.ts";
-import { atomics } from "./_atomics.ts";
-import { Cell, checkHandle, FIRST, type Handle, travels } from "./_cell.ts";
-import { type AsyncWaitOptions, waitFor, waitForAsync, waitOptions } from "./_wait.ts";
-import { WAIT_SET, WaitSet } from "./_wait_set.ts";
+import { checkSignal, checkTimeout } from "../base/checks.ts";
+import { atomics } from "./internal/atomics.ts";
+import { Cell, checkHandle, FIRST, type Handle, travels } from "./internal/shared_object.ts";
+import { type AsyncWaitOptions, waitFor, waitForAsync, waitOptions } from "./internal/wait.ts";
+import { WAIT_SET, WaitSet } from "./internal/wait_set.ts";
 
 const STATE = FIRST;
 const WAITING = FIRST + 1;

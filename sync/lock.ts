@@ -16,10 +16,16 @@
  */
 
 import { InvalidStateError } from "../errors.ts";
-import { Cell, checkHandle, FIRST, type Handle, travels } from "./_cell.ts";
-import { type AsyncHeld, type Held, hold, holdAsync, type LockCore, readsCores } from "./_held.ts";
-import { MUTEX, Mutex } from "./_mutex.ts";
-import { type AcquireOptions, type AsyncAcquireOptions, holdOptions, timeAndSignal, timeToWait } from "./_wait.ts";
+import { Cell, checkHandle, FIRST, type Handle, travels } from "./internal/shared_object.ts";
+import { type AsyncHeld, type Held, hold, holdAsync, type LockCore, readsCores } from "./internal/hold.ts";
+import { MUTEX, Mutex } from "./internal/robust_mutex.ts";
+import {
+  type AcquireOptions,
+  type AsyncAcquireOptions,
+  holdOptions,
+  timeAndSignal,
+  timeToWait,
+} from "./internal/wait.ts";
 
 const nothing = (): void => {};
 

@@ -25,10 +25,18 @@
  * @module
  */
 
-export type { AcquireOptions, AsyncAcquireOptions, AsyncWaitOptions, WaitOptions } from "./_wait.ts";
-export type { AsyncHeld, Held, ReentrantAsyncHeld } from "./_held.ts";
-export type { Handle } from "../codec/shared.ts";
-export type { BigIntType, IntegerType, NumberType, SharedType, StringType, ValueOf, ViewOf } from "./_types.ts";
+export type { AcquireOptions, AsyncAcquireOptions, AsyncWaitOptions, WaitOptions } from "./internal/wait.ts";
+export type { AsyncHeld, Held, ReentrantAsyncHeld } from "./internal/hold.ts";
+export type { Handle } from "../codec/handles.ts";
+export type {
+  BigIntType,
+  IntegerType,
+  NumberType,
+  SharedType,
+  StringType,
+  ValueOf,
+  ViewOf,
+} from "./internal/value_types.ts";
 export { Barrier, type BarrierOptions } from "./barrier.ts";
 export { Condition } from "./condition.ts";
 export { Event } from "./event.ts";

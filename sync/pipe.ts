@@ -15,17 +15,17 @@
  * @module
  */
 
-import { ofThread } from "../_copies.ts";
+import { ofThread } from "../base/copies.ts";
 import { ClosedError, InvalidStateError, TimeoutError } from "../errors.ts";
-import { checkSignal, checkTimeout } from "../_options.ts";
-import { checkedFlag, OptionsSchema } from "../_schema.ts";
-import { atomics } from "./_atomics.ts";
-import { Cell, checkHandle, FIRST, type Handle, travels } from "./_cell.ts";
-import { Items, kept } from "./_items.ts";
-import { SLOTS } from "./_registry.ts";
-import { RING, Ring, type RingItem, ringMemory, type RingRecord } from "./_ring.ts";
-import { type AsyncWaitOptions, waitFor, waitForAsync, waitOptions } from "./_wait.ts";
-import { RARE_WAIT_SET, RareWaitSet, type WaitSet } from "./_wait_set.ts";
+import { checkSignal, checkTimeout } from "../base/checks.ts";
+import { checkedFlag, OptionsSchema } from "../base/options_schema.ts";
+import { atomics } from "./internal/atomics.ts";
+import { Cell, checkHandle, FIRST, type Handle, travels } from "./internal/shared_object.ts";
+import { Items, kept } from "./internal/item_codec.ts";
+import { SLOTS } from "./internal/thread_table.ts";
+import { RING, Ring, type RingItem, ringMemory, type RingRecord } from "./internal/record_ring.ts";
+import { type AsyncWaitOptions, waitFor, waitForAsync, waitOptions } from "./internal/wait.ts";
+import { RARE_WAIT_SET, RareWaitSet, type WaitSet } from "./internal/wait_set.ts";
 
 const DUPLEX = FIRST;
 const ENDS = FIRST + 1;

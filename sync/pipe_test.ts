@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Pool } from "../pool.ts";
 import { ClosedError, InvalidStateError, TimeoutError } from "../errors.ts";
 import { Connection, Event, Lock, Pipe } from "./mod.ts";
-import { test } from "../tools/test_pool.ts";
+import { test } from "../testing/counted_workers.ts";
 
 /** As much as fills a pipe. */
 const FULL = 64 * 2 ** 20;

@@ -16,11 +16,11 @@
  */
 
 import { ClosedError, InvalidStateError, QueueEmptyError, QueueFullError } from "../errors.ts";
-import { checkSignal, checkTimeout, show } from "../_options.ts";
-import { atomics } from "./_atomics.ts";
-import { Cell, checkHandle, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
-import { Items, kept } from "./_items.ts";
-import { RING, Ring, type RingItem, ringMemory, type RingRecord } from "./_ring.ts";
+import { checkSignal, checkTimeout, show } from "../base/checks.ts";
+import { atomics } from "./internal/atomics.ts";
+import { Cell, checkHandle, FIRST, type Handle, handleIn, travels } from "./internal/shared_object.ts";
+import { Items, kept } from "./internal/item_codec.ts";
+import { RING, Ring, type RingItem, ringMemory, type RingRecord } from "./internal/record_ring.ts";
 import {
   type AcquireOptions,
   type AsyncAcquireOptions,
@@ -30,8 +30,8 @@ import {
   waitFor,
   waitForAsync,
   waitOptions,
-} from "./_wait.ts";
-import { RARE_WAIT_SET, RareWaitSet, WAIT_SET, WaitSet } from "./_wait_set.ts";
+} from "./internal/wait.ts";
+import { RARE_WAIT_SET, RareWaitSet, WAIT_SET, WaitSet } from "./internal/wait_set.ts";
 
 const MAXSIZE = FIRST;
 const CLOSED = FIRST + 1;

@@ -19,14 +19,20 @@
  * @module
  */
 
-import { checkSignal } from "../_options.ts";
+import { checkSignal } from "../base/checks.ts";
 import { InvalidStateError } from "../errors.ts";
-import { Cell, checkHandle, FIRST, type Handle, travels } from "./_cell.ts";
-import { type Held, hold, readsCores, type ReentrantAsyncHeld } from "./_held.ts";
-import { MUTEX } from "./_mutex.ts";
-import { ReentrantMutex } from "./_reentrant_mutex.ts";
-import type { Ownership } from "./_thread.ts";
-import { type AcquireOptions, type AsyncAcquireOptions, holdOptions, timeAndSignal, timeToWait } from "./_wait.ts";
+import { Cell, checkHandle, FIRST, type Handle, travels } from "./internal/shared_object.ts";
+import { type Held, hold, readsCores, type ReentrantAsyncHeld } from "./internal/hold.ts";
+import { MUTEX } from "./internal/robust_mutex.ts";
+import { ReentrantMutex } from "./internal/reentrant_mutex.ts";
+import type { Ownership } from "./internal/current_thread.ts";
+import {
+  type AcquireOptions,
+  type AsyncAcquireOptions,
+  holdOptions,
+  timeAndSignal,
+  timeToWait,
+} from "./internal/wait.ts";
 
 /**
  * A lock that whoever holds it can acquire again, and must release as often.

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Pool } from "../pool.ts";
 import { InvalidStateError, TimeoutError } from "../errors.ts";
 import { Condition, Event, Lock, Queue, type ReentrantAsyncHeld, RLock, SharedArray, Value } from "./mod.ts";
-import { test } from "../tools/test_pool.ts";
+import { test } from "../testing/counted_workers.ts";
 
 /** Some turns of the event loop, in which others would come in if they could. */
 async function turns(): Promise<void> {

@@ -15,10 +15,10 @@
  */
 
 import { InvalidStateError } from "../errors.ts";
-import { show } from "../_options.ts";
-import { atomics } from "./_atomics.ts";
-import { Cell, checkHandle, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
-import { type AsyncHeld, type Held, hold, holdAsync } from "./_held.ts";
+import { show } from "../base/checks.ts";
+import { atomics } from "./internal/atomics.ts";
+import { Cell, checkHandle, FIRST, type Handle, handleIn, travels } from "./internal/shared_object.ts";
+import { type AsyncHeld, type Held, hold, holdAsync } from "./internal/hold.ts";
 import {
   type AcquireOptions,
   type AsyncAcquireOptions,
@@ -27,8 +27,8 @@ import {
   timeToWait,
   waitFor,
   waitForAsync,
-} from "./_wait.ts";
-import { WAIT_SET, WaitSet } from "./_wait_set.ts";
+} from "./internal/wait.ts";
+import { WAIT_SET, WaitSet } from "./internal/wait_set.ts";
 
 const PERMITS = FIRST;
 const MOST = FIRST + 1;

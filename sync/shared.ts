@@ -13,9 +13,9 @@
  * @module
  */
 
-import { refuseToBlock, refuseToBlockForMessages } from "../_platform.ts";
+import { refuseToBlock, refuseToBlockForMessages } from "../base/platform.ts";
 import { InvalidStateError, TimeoutError } from "../errors.ts";
-import { checkFunction, show } from "../_options.ts";
+import { checkFunction, show } from "../base/checks.ts";
 import {
   type Check,
   checkedFunctionOf,
@@ -23,16 +23,16 @@ import {
   checkedTimeout,
   type OptionsOf,
   OptionsSchema,
-} from "../_schema.ts";
-import { type Handle, handleOf, reviveShared } from "../codec/shared.ts";
+} from "../base/options_schema.ts";
+import { type Handle, handleOf, reviveShared } from "../codec/handles.ts";
 import { registerLibraryFunction } from "../codec/functions.ts";
 import type { AnyFunction } from "../codec/functions.ts";
-import { atomics } from "./_atomics.ts";
-import { coreOf } from "./_held.ts";
-import { anywhere } from "./_items.ts";
-import type { Named } from "./_names.ts";
-import { type Member, memberOf, thisThread, type WaitPlace } from "./_thread.ts";
-import { waitFor, waitForAsync, type WaitOptions } from "./_wait.ts";
+import { atomics } from "./internal/atomics.ts";
+import { coreOf } from "./internal/hold.ts";
+import { anywhere } from "./internal/item_codec.ts";
+import type { Named } from "./internal/names.ts";
+import { type Member, memberOf, thisThread, type WaitPlace } from "./internal/current_thread.ts";
+import { waitFor, waitForAsync, type WaitOptions } from "./internal/wait.ts";
 import { Lock } from "./lock.ts";
 
 const SHARED_CHECKS = {

@@ -7,13 +7,13 @@
  * @module
  */
 
-import { checkIterator, show } from "../_options.ts";
-import { Cell, checkHandle, dataOf, FIRST, type Handle, handleIn, travels } from "./_cell.ts";
-import { GUARD, Guard } from "./_guard.ts";
-import type { AsyncHeld, Held } from "./_held.ts";
+import { checkIterator, show } from "../base/checks.ts";
+import { Cell, checkHandle, dataOf, FIRST, type Handle, handleIn, travels } from "./internal/shared_object.ts";
+import { GUARD, Guard } from "./internal/critical_section.ts";
+import type { AsyncHeld, Held } from "./internal/hold.ts";
 import type { Lock } from "./lock.ts";
 import type { RLock } from "./rlock.ts";
-import { slotBytes, Strings } from "./_strings.ts";
+import { slotBytes, Strings } from "./internal/string_slots.ts";
 import {
   type AnyView,
   checkNumber,
@@ -23,7 +23,7 @@ import {
   stringBytes,
   type ValueOf,
   type ViewOf,
-} from "./_types.ts";
+} from "./internal/value_types.ts";
 import { describe, lockOf, SHARED_VALUE_OPTIONS, type SharedValueOptions } from "./value.ts";
 
 interface ArrayData {

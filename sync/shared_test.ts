@@ -2,11 +2,11 @@ import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows }
 import { Pool } from "../pool.ts";
 import { CancelledError, InvalidStateError, TimeoutError } from "../errors.ts";
 import { Barrier, Event, Lock, Pipe, Queue, Semaphore, shared, SharedArray, sharedAsync, Value } from "./mod.ts";
-import { run } from "../tools/run_program.ts";
-import { reaches, test, words } from "../tools/test_pool.ts";
+import { run } from "../testing/run_program.ts";
+import { reaches, test, words } from "../testing/counted_workers.ts";
 
 // Not imported here, so that workers are the first to ask for its names.
-const module = new URL("../tools/shared_names.ts", import.meta.url);
+const module = new URL("../testing/fixtures/shared_names.ts", import.meta.url);
 
 /** Calls a function of the module, which the worker has imported when it started. */
 const call = async (name: string, ...args: unknown[]): Promise<unknown> => {
@@ -307,7 +307,7 @@ test("a Worker that this library has not started, and the workers of such a one,
 });
 
 test("a module that makes an object for each worker is warned of, once and with the line; names are not", async () => {
-  const unshared = new URL("../tools/unshared_module.ts", import.meta.url).href;
+  const unshared = new URL("../testing/fixtures/unshared_module.ts", import.meta.url).href;
   const program = (module: string) => `
     import { Pool } from "MODULE";
     const pool = new Pool(2, { module: ${JSON.stringify(module)} });

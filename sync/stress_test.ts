@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { Pool } from "../pool.ts";
-import { test } from "../tools/test_pool.ts";
+import { test } from "../testing/counted_workers.ts";
 import { Condition, Lock, Queue, Semaphore, Value } from "./mod.ts";
 
 const PRODUCERS = 8;

@@ -25,7 +25,7 @@ import {
   SerializationError,
   TimeoutError,
 } from "../errors.ts";
-import { test } from "../tools/test_pool.ts";
+import { test } from "../testing/counted_workers.ts";
 
 test("G131, G135: a lock is acquired once, gives up after its timeout, and is released once", async () => {
   const lock = new Lock();

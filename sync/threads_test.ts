@@ -11,8 +11,8 @@ import {
   type SharedArray,
   Value,
 } from "../mod.ts";
-import { blockInWorker, countInWorkers, takeInWorker, takeInWorkerBlocking } from "../tools/nested_tasks.ts";
-import { test } from "../tools/test_pool.ts";
+import { blockInWorker, countInWorkers, takeInWorker, takeInWorkerBlocking } from "../testing/fixtures/nested_tasks.ts";
+import { test } from "../testing/counted_workers.ts";
 
 test("shared objects as initargs, and what an initializer made of them", async () => {
   const counter = new Value("i");
@@ -29,7 +29,7 @@ test("shared objects as initargs, and what an initializer made of them", async (
   assertEquals([queue.get(), queue.get()].sort().map((name) => name.replace(/\D+/, "")), ["1", "2"]);
 });
 
-const module = new URL("../tools/nested_tasks.ts", import.meta.url);
+const module = new URL("../testing/fixtures/nested_tasks.ts", import.meta.url);
 
 test("workers of workers share the same objects, also those that a worker has made", async () => {
   const lock = new Lock();
@@ -85,7 +85,7 @@ test("a Worker of one's own joins by handles", async () => {
 test("F129: a process whose main program lacks its guard fails, instead of starting processes for ever", async () => {
   const process = new Process({
     target: () => {},
-    module: new URL("../tools/unguarded_process.ts", import.meta.url),
+    module: new URL("../testing/fixtures/unguarded_process.ts", import.meta.url),
   });
   const { error } = console;
   const printed: unknown[] = [];

@@ -7,16 +7,16 @@
  * @module
  */
 
-import { show } from "../_options.ts";
-import { type Check, type OptionsOf, OptionsSchema } from "../_schema.ts";
-import { reviveShared } from "../codec/shared.ts";
-import { Cell, checkHandle, dataOf, type Handle, handleIn, travels } from "./_cell.ts";
-import { GUARD, Guard } from "./_guard.ts";
-import { type AsyncHeld, coreOf, type Held } from "./_held.ts";
+import { show } from "../base/checks.ts";
+import { type Check, type OptionsOf, OptionsSchema } from "../base/options_schema.ts";
+import { reviveShared } from "../codec/handles.ts";
+import { Cell, checkHandle, dataOf, type Handle, handleIn, travels } from "./internal/shared_object.ts";
+import { GUARD, Guard } from "./internal/critical_section.ts";
+import { type AsyncHeld, coreOf, type Held } from "./internal/hold.ts";
 import type { Lock } from "./lock.ts";
-import { ownLock } from "./_own_lock.ts";
+import { ownLock } from "./internal/own_lock.ts";
 import { RLock } from "./rlock.ts";
-import { slotBytes, Strings } from "./_strings.ts";
+import { slotBytes, Strings } from "./internal/string_slots.ts";
 import {
   checkMaxBytes,
   checkNumber,
@@ -27,7 +27,7 @@ import {
   numericType,
   type SharedType,
   type ValueOf,
-} from "./_types.ts";
+} from "./internal/value_types.ts";
 
 const { load, store, exchange, compareExchange } = Atomics;
 

@@ -1,18 +1,20 @@
 /**
  * Bundles the worker program into the text that workers are started from.
  *
- * `deno task build` writes `worker/program_gen.ts`. With `--check` it only says whether that file was made from the
+ * `deno task build` writes `workers/program_gen.ts`. With `--check` it only says whether that file was made from the
  * sources as they are: by a digest of them, so that another release of the bundler makes no difference.
  *
  * @module
  */
 
-const ROOT = new URL("..", import.meta.url);
-const OUTPUT = new URL("worker/program_gen.ts", ROOT);
+const ROOT = new URL("../", import.meta.url);
+const OUTPUT = new URL("workers/program_gen.ts", ROOT);
 
 /** The program and all that it imports. */
 async function sources(): Promise<string[]> {
-  const info = JSON.parse(await run("info", "--json", "worker/program.ts")) as { modules: { specifier: string }[] };
+  const info = JSON.parse(await run("info", "--json", "workers/program/program.ts")) as {
+    modules: { specifier: string }[];
+  };
   return info.modules.map(({ specifier }) => specifier).sort();
 }
 
@@ -41,7 +43,7 @@ function namesOfClassesOnly(program: string): string {
 
 if (Deno.args.includes("--check")) {
   if (!(await Deno.readTextFile(OUTPUT)).includes(await digest())) {
-    console.error("worker/program_gen.ts is stale: run 'deno task build'");
+    console.error("workers/program_gen.ts is stale: run 'deno task build'");
     Deno.exit(1);
   }
 } else {
@@ -52,7 +54,7 @@ if (Deno.args.includes("--check")) {
     "--minify",
     "--keep-names",
     "--platform=deno",
-    "worker/program.ts",
+    "workers/program/program.ts",
   );
   const text = [
     "// Made by `deno task build` from `program.ts` and what it imports. Not to be edited.",

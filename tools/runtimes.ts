@@ -7,7 +7,7 @@
  * @module
  */
 
-const ROOT = new URL("..", import.meta.url);
+const ROOT = new URL("../", import.meta.url);
 const RUNTIMES = ["bun", "chromium"] as const;
 /** How long one check, or the start, may take, in milliseconds. */
 const LIMIT = 20_000;

@@ -7,7 +7,7 @@
 
 type Figures = Record<string, number>;
 
-const here = new URL(".", import.meta.url);
+const here = new URL("./", import.meta.url);
 const PEERS = ["piscina", "tinypool", "workerpool"];
 const ON_DENO = "workerpool on Deno";
 

@@ -1,0 +1,215 @@
+/**
+ * What executors do, over any scheduler.
+ *
+ * @module
+ */
+
+import { isAsyncIterable, isIterable } from "./pool_calls.ts";
+import { cancelledOutcome, type Future, futureOf, type FutureWork, settleFuture } from "./future.ts";
+import { checkFunction, checkIterator, show, wholeLimit } from "../base/checks.ts";
+import { AsyncResults, BlockingResults } from "./result_iterators.ts";
+import { checkStep, ResultStream } from "./result_stream.ts";
+import {
+  checkedCount,
+  checkedFlag,
+  checkedSignal,
+  checkedTimeout,
+  type OptionsOf,
+  OptionsSchema,
+} from "../base/options_schema.ts";
+import { ClosedError } from "../errors.ts";
+import type { AnyFunction } from "../codec/functions.ts";
+import { type BlockingScheduler, type Outcome, type Scheduler, Task } from "../scheduler/task.ts";
+
+type Items = Iterable<unknown> | AsyncIterable<unknown>;
+
+const MAP_CHECKS = {
+  chunksize: checkedCount,
+  timeout: checkedTimeout,
+  buffersize: checkedCount,
+  signal: checkedSignal,
+};
+const MAP_OPTIONS = new OptionsSchema(MAP_CHECKS);
+const SHUTDOWN_OPTIONS = new OptionsSchema({ wait: checkedFlag, cancelFutures: checkedFlag });
+
+/** A call, and the work behind its future. */
+class FutureTask<R> extends Task implements FutureWork {
+  readonly future: Future<R>;
+  readonly #scheduler: Scheduler;
+
+  constructor(scheduler: Scheduler, fn: AnyFunction, args: readonly unknown[], limit: number) {
+    super(fn, "apply", args, limit);
+    this.#scheduler = scheduler;
+    this.future = futureOf<R>(this);
+  }
+
+  settle(outcome: Outcome): void {
+    settleFuture(this.future, outcome);
+  }
+
+  cancel(): boolean {
+    return this.#scheduler.cancel(this);
+  }
+
+  running(): boolean {
+    return this.#scheduler.isRunning(this);
+  }
+
+  block(done: () => boolean, deadline: number): boolean {
+    return this.#scheduler.block(done, deadline);
+  }
+
+  get blocking(): BlockingScheduler | undefined {
+    return this.#scheduler.blocking;
+  }
+}
+
+/** The calls of one executor. */
+export class ExecutorCalls {
+  readonly #scheduler: Scheduler;
+  readonly #limit: number;
+
+  /** `limit` is that of each call, in milliseconds. */
+  constructor(scheduler: Scheduler, limit: number = Infinity) {
+    this.#scheduler = scheduler;
+    this.#limit = wholeLimit(limit);
+  }
+
+  submit<R>(fn: AnyFunction, args: readonly unknown[]): Future<R> {
+    checkFunction("fn", fn);
+    const task = new FutureTask<R>(this.#scheduler, fn, args, this.#limit);
+    this.#scheduler.submit(task);
+    return task.future;
+  }
+
+  map<R>(fn: AnyFunction, rest: readonly unknown[]): AsyncResults<R> {
+    const { iterables, options } = splitOptions(rest, "map()");
+    return new AsyncResults(this.#stream<R>(fn, iterables, options));
+  }
+
+  mapSync<R>(fn: AnyFunction, rest: readonly unknown[]): BlockingResults<R> {
+    const { iterables, options } = splitOptions(rest, "mapSync()");
+    const index = iterables.findIndex((items) => !isIterable(items));
+    if (index >= 0) throw new TypeError(`Cannot map and block as iterable ${index} is asynchronous: use 'map()'`);
+    return new BlockingResults(this.#stream<R>(fn, iterables, options));
+  }
+
+  #stream<R>(fn: AnyFunction, iterables: readonly Items[], options: OptionsOf<typeof MAP_CHECKS>): ResultStream<R> {
+    checkFunction("fn", fn);
+    const { chunksize = 1, buffersize: chunks = Infinity, timeout = Infinity, signal } = options;
+    const stream = new ResultStream<R>(this.#scheduler, {
+      fn,
+      mode: iterables.length === 1 ? "map" : "starmap",
+      ordered: true,
+      items: iterables.length === 1 ? iterables[0]! : zip(iterables),
+      limit: this.#limit,
+      chunksize,
+      buffersize: chunks * chunksize,
+      signal,
+      onProgress: undefined,
+      returnExceptions: false,
+      deadline: performance.now() + timeout,
+    });
+    const failed = stream.takeInputError();
+    if (failed === undefined) return stream;
+    stream.return().catch(() => {}); // the error of the input is the one to tell
+    throw failed.error;
+  }
+
+  /** Takes no more calls; drops those that have not begun if told so. */
+  close(cancelFutures: boolean): void {
+    this.#scheduler.close(new ClosedError("The results end here as the executor was shut down"));
+    if (cancelFutures) this.#scheduler.cancelAll(cancelledOutcome);
+  }
+
+  /** Shuts down as the options say; resolves when all calls have ended, if it is to wait. */
+  shutdown(given: unknown): Promise<void> {
+    const { wait = true, cancelFutures = false } = SHUTDOWN_OPTIONS.read(given, "shutdown()");
+    this.close(cancelFutures);
+    return wait ? this.#scheduler.join() : Promise.resolve();
+  }
+}
+
+/**
+ * The iterables, and the options if the last thing is no iterable but an object of options: a plain one, whatever it has, or
+ * any that has a known option. So a misspelled option is no iterable, and a promise of one no options.
+ */
+function splitOptions(
+  rest: readonly unknown[],
+  whose: string,
+): { iterables: Items[]; options: OptionsOf<typeof MAP_CHECKS> } {
+  const last = rest.at(-1);
+  const isLast = rest.length > 0 && (last === undefined || isOptions(last));
+  const iterables = isLast ? rest.slice(0, -1) : rest;
+  iterables.forEach((items, index) => {
+    if (isIterable(items) || isAsyncIterable(items)) return;
+    throw new TypeError(`Cannot map as iterable ${index} is none: current value is ${show(items)}`);
+  });
+  return { iterables: iterables as Items[], options: MAP_OPTIONS.read(isLast ? last : undefined, whose) };
+}
+
+function isOptions(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || isIterable(value) || isAsyncIterable(value)) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null || MAP_OPTIONS.describes(value);
+}
+
+/** The tuples of items at the same place, up to the end of the shortest; none of no iterables. */
+function zip(iterables: readonly Items[]): Items {
+  return iterables.every(isIterable) ? zipSync(iterables) : zipAsync(iterables);
+}
+
+function* zipSync(iterables: readonly Iterable<unknown>[]): Generator<unknown[]> {
+  const iterators: Iterator<unknown>[] = [];
+  const open = new Set<Iterator<unknown>>();
+  try {
+    for (const items of iterables) open.add(iterators[iterators.push(checkIterator(items[Symbol.iterator]())) - 1]!);
+    while (iterators.length > 0) {
+      const tuple: unknown[] = [];
+      for (const iterator of iterators) {
+        open.delete(iterator); // one that throws or ends is not closed
+        const { done, value } = checkStep(iterator.next());
+        if (done) return;
+        open.add(iterator);
+        tuple.push(value);
+      }
+      yield tuple;
+    }
+  } finally {
+    const errors: unknown[] = [];
+    for (const iterator of open) {
+      try {
+        iterator.return?.();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    // deno-lint-ignore no-unsafe-finally -- as `for…of` does when closing fails
+    if (errors.length > 0) throw errors[0];
+  }
+}
+
+async function* zipAsync(iterables: readonly Items[]): AsyncGenerator<unknown[]> {
+  const iterators: (Iterator<unknown> | AsyncIterator<unknown>)[] = [];
+  const open = new Set<Iterator<unknown> | AsyncIterator<unknown>>();
+  try {
+    for (const items of iterables) {
+      const iterator = checkIterator(isAsyncIterable(items) ? items[Symbol.asyncIterator]() : items[Symbol.iterator]());
+      iterators.push(iterator);
+      open.add(iterator);
+    }
+    for (;;) {
+      const tuple: unknown[] = [];
+      for (const iterator of iterators) {
+        open.delete(iterator);
+        const { done, value } = checkStep(await iterator.next());
+        if (done) return;
+        open.add(iterator);
+        tuple.push(value);
+      }
+      yield tuple;
+    }
+  } finally {
+    await Promise.allSettled([...open].map(async (iterator) => await iterator.return?.()));
+  }
+}

@@ -1,0 +1,21 @@
+/**
+ * Noticing a main program that would start workers without end, as its own workers import it.
+ *
+ * @module
+ */
+
+import { InvalidStateError } from "../errors.ts";
+import { IMPORTING } from "../sync/internal/importing.ts";
+
+/**
+ * To be called before workers are made: the main program imported by its own worker must not make more of them.
+ *
+ * @throws {InvalidStateError} If this thread is a worker that is importing its module.
+ */
+export function refuseWhileImporting(what: string): void {
+  if ((globalThis as unknown as Record<symbol, boolean>)[IMPORTING]) {
+    throw new InvalidStateError(
+      `Cannot create ${what} while a worker imports this module: guard the main program with 'if (import.meta.main)'`,
+    );
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * Streams of results as their readers see them: by awaiting each, or by blocking for it.
+ *
+ * @module
+ */
+
+import type { ResultIterator, ResultStream } from "./result_stream.ts";
+import { refuseInstances } from "../codec/encoder.ts";
+
+const CANNOT_SEND = "Cannot send the results of a map to another thread: send them one by one";
+
+/**
+ * The results of `imapSync` and its relatives, one by one: `next()` blocks the thread for each that is not there yet. An item
+ * that failed throws from the `next()` at its place, and the iteration can go on with the one after it.
+ *
+ * Source: `multiprocessing.pool.IMapIterator`. Differs from Python: after a failed chunk it goes on, and leaving the
+ * loop early drops what has not begun.
+ *
+ * @typeParam T A result.
+ *
+ * @example Going on after a failure
+ * ```ts
+ * import { Pool } from "@manycore/parallel";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * using pool = new Pool(1);
+ * const roots = pool.imapSync((n: number) => {
+ *   if (n < 0) throw new RangeError("negative");
+ *   return Math.sqrt(n);
+ * }, [4, -1, 9]);
+ * assertEquals(roots.next(), { done: false, value: 2 });
+ * assertThrows(() => roots.next(), RangeError);
+ * assertEquals(roots.next(), { done: false, value: 3 });
+ * ```
+ */
+export interface ResultIteratorSync<T> extends IterableIterator<T, undefined, number | undefined> {
+  /**
+   * The next result.
+   *
+   * @param timeout How long to wait, in milliseconds; 0 or less: not at all. For ever by default.
+   * @returns The result, or the end.
+   * @throws {TypeError} If `timeout` is not a number.
+   * @throws {TimeoutError} If it is not there in time: then a later `next()` gets it, nothing is lost.
+   * @throws {InvalidStateError} If the code of the input itself asks for a result that needs more of the input.
+   *
+   * @example A result that is not there yet
+   * ```ts
+   * import { Pool, TimeoutError } from "@manycore/parallel";
+   * import { assertEquals, assertThrows } from "@std/assert";
+   *
+   * using pool = new Pool(1);
+   * const results = pool.imapSync((n: number) => new Promise((done) => setTimeout(done, 200, n)), [7]);
+   * assertThrows(() => results.next(1), TimeoutError);
+   * assertEquals(results.next(), { done: false, value: 7 });
+   * ```
+   */
+  next(timeout?: number): IteratorResult<T, undefined>;
+  /**
+   * Stops: reads no more of the input, closes it, and drops what has not begun. Called by a `for` loop that is left early.
+   *
+   * @returns The end.
+   *
+   * @example Only the first result
+   * ```ts
+   * import { Pool } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using pool = new Pool(1);
+   * for (const first of pool.imapSync((n: number) => n + 1, [1, 2, 3])) {
+   *   assertEquals(first, 2);
+   *   break;
+   * }
+   * ```
+   */
+  return(): IteratorResult<T, undefined>;
+  /** The iterator itself. */
+  [Symbol.iterator](): ResultIteratorSync<T>;
+}
+
+/** The results of a stream, for those who await each. */
+export class AsyncResults<T> implements ResultIterator<T> {
+  readonly #stream: ResultStream<T>;
+
+  static {
+    refuseInstances(AsyncResults.prototype, CANNOT_SEND);
+    Object.defineProperty(AsyncResults, "name", { value: "ResultIterator" }); // what the console shows
+  }
+
+  constructor(stream: ResultStream<T>) {
+    this.#stream = stream;
+  }
+
+  next(timeout?: number): Promise<IteratorResult<T, undefined>> {
+    return this.#stream.next(timeout);
+  }
+
+  return(): Promise<IteratorResult<T, undefined>> {
+    return this.#stream.return();
+  }
+
+  get [Symbol.toStringTag](): string {
+    return "ResultIterator";
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
+
+/** The results of a stream, for those who block for each. */
+export class BlockingResults<T> implements ResultIteratorSync<T> {
+  readonly #stream: ResultStream<T>;
+
+  static {
+    refuseInstances(BlockingResults.prototype, CANNOT_SEND);
+    Object.defineProperty(BlockingResults, "name", { value: "ResultIteratorSync" });
+  }
+
+  constructor(stream: ResultStream<T>) {
+    this.#stream = stream;
+  }
+
+  next(timeout?: number): IteratorResult<T, undefined> {
+    return this.#stream.nextSync(timeout);
+  }
+
+  return(): IteratorResult<T, undefined> {
+    this.#stream.returnSync();
+    return { done: true, value: undefined };
+  }
+
+  get [Symbol.toStringTag](): string {
+    return "ResultIteratorSync";
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+}

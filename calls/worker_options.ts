@@ -1,0 +1,168 @@
+/**
+ * The options that all who have workers share, checked.
+ *
+ * @module
+ */
+
+import { isDeno } from "../base/platform.ts";
+import { InvalidStateError } from "../errors.ts";
+import { checkOptions, show, wholeLimit } from "../base/checks.ts";
+import {
+  type Check,
+  checkedArgs,
+  checkedCount,
+  checkedFunction,
+  checkedLimit,
+  type Checks,
+  nearestOf,
+  type OptionsOf,
+  type OptionsSchema,
+} from "../base/options_schema.ts";
+import { type AnyFunction, isIdentifier } from "../codec/functions.ts";
+import type { WorkerPermissions } from "./options.ts";
+import type { WorkerOptions } from "../workers/caller/worker_config.ts";
+
+/** How long idle workers are kept, unless told otherwise, in milliseconds. */
+const IDLE_TIMEOUT = 10_000;
+
+/** The options that all who have workers take. */
+export interface WorkerChecks {
+  readonly [name: string]: Check<unknown>;
+  readonly initializer: Check<AnyFunction>;
+  readonly initargs: Check<readonly unknown[]>;
+  readonly maxTasksPerChild: Check<number>;
+  readonly module: Check<string>;
+  readonly scope: Check<Readonly<Record<string, unknown>>>;
+  readonly permissions: Check<Deno.PermissionOptions | undefined>;
+  readonly taskTimeout: Check<number>;
+  readonly idleTimeout: Check<number>;
+  readonly name: Check<string>;
+}
+
+/** The checks of those options. */
+export const WORKER_CHECKS: WorkerChecks = {
+  initializer: checkedFunction,
+  initargs: checkedArgs,
+  maxTasksPerChild: checkedCount,
+  module: moduleUrl,
+  scope: checkScope,
+  permissions: checkPermissions,
+  taskTimeout: checkedLimit,
+  idleTimeout: checkedLimit,
+  name: checkName,
+};
+
+/**
+ * Reads the arguments of a constructor: a number, the option `key`, or options, or both in this order.
+ *
+ * @throws {TypeError} If something is given twice, besides what {@linkcode OptionsSchema.read} throws.
+ */
+export function sizeAndOptions<K extends string, C extends Checks & Readonly<Record<K, Check<number>>>>(
+  schema: OptionsSchema<C>,
+  whose: string,
+  key: K,
+  first: unknown,
+  second: unknown,
+): { readonly size: number | undefined; readonly options: OptionsOf<C> } {
+  if (typeof first === "object" && first !== null) {
+    if (second !== undefined) {
+      throw new TypeError(
+        `Cannot make a ${whose} of two arguments as the first one has the options: the second one is ${show(second)}`,
+      );
+    }
+    const options = schema.read(first, whose);
+    return { size: options[key], options };
+  }
+  const size = first === undefined ? undefined : checkedCount(first, key);
+  const options = schema.read(second, whose);
+  const again = options[key];
+  if (size !== undefined && again !== undefined) {
+    throw new TypeError(`Cannot make a ${whose} as '${key}' is given twice: current values are ${size} and ${again}`);
+  }
+  return { size: size ?? again, options };
+}
+
+/** Gives a scheduler what it needs to know of the options for `size` workers, called `name`. */
+export function workerOptions(
+  owner: WorkerOptions["owner"],
+  size: number,
+  name: string,
+  options: OptionsOf<WorkerChecks>,
+  trace: boolean,
+): WorkerOptions {
+  return {
+    owner,
+    size,
+    name,
+    module: options.module,
+    scope: options.scope ?? {},
+    permissions: options.permissions,
+    initializer: options.initializer,
+    initargs: options.initargs ?? [],
+    maxTasks: options.maxTasksPerChild ?? 0,
+    idleTimeout: options.idleTimeout ?? IDLE_TIMEOUT,
+    limit: wholeLimit(options.taskTimeout ?? Infinity),
+    trace,
+  };
+}
+
+/** The kinds of permissions. */
+const KINDS: readonly string[] = ["env", "ffi", "import", "net", "read", "run", "sys", "write"];
+
+/** What workers may do, as the runtime takes it; undefined for as much as this program. */
+export function checkPermissions(permissions: unknown): Deno.PermissionOptions | undefined {
+  if (permissions === "inherit") return undefined;
+  if (!isDeno()) throw new InvalidStateError("Cannot use 'permissions' as this runtime has none: only Deno does");
+  if (permissions === "none") return permissions;
+  if (typeof permissions !== "object" || permissions === null) {
+    throw new TypeError(
+      `Cannot use 'permissions' as it must be "inherit", "none" or an object: current value is ${show(permissions)}`,
+    );
+  }
+  const read: WorkerPermissions = Object.fromEntries(Object.entries(permissions));
+  for (const [kind, value] of Object.entries(read)) {
+    if (!KINDS.includes(kind)) {
+      const nearest = nearestOf(kind, KINDS);
+      throw new TypeError(
+        `Cannot use 'permissions' as there is no permission ${show(kind)}${
+          nearest === undefined ? "" : `: the nearest is '${nearest}'`
+        }`,
+      );
+    }
+    if (typeof value === "boolean" || value === "inherit" || Array.isArray(value)) continue;
+    throw new TypeError(
+      `Cannot use 'permissions.${kind}' as it must be a boolean, "inherit" or an array: current value is ${
+        show(value)
+      }`,
+    );
+  }
+  return read as Deno.PermissionOptions;
+}
+
+/** A name. */
+export function checkName(name: unknown): string {
+  if (typeof name === "string") return name;
+  throw new TypeError(`Cannot use 'name' as it must be a string: current value is ${show(name)}`);
+}
+
+/** Names for functions sent by source. */
+export function checkScope(scope: unknown): Readonly<Record<string, unknown>> {
+  checkOptions(scope);
+  for (const key of Object.keys(scope as object)) {
+    if (isIdentifier(key)) continue;
+    throw new RangeError(`Cannot use 'scope' as ${show(key)} cannot be the name of a variable`);
+  }
+  return scope as Readonly<Record<string, unknown>>;
+}
+
+/** The address of a module. */
+export function moduleUrl(module: unknown): string {
+  if (typeof module !== "string" && !(module instanceof URL)) {
+    throw new TypeError(`Cannot use 'module' as it must be a URL: current value is ${show(module)}`);
+  }
+  try {
+    return new URL(module).href;
+  } catch {
+    throw new TypeError(`Cannot use 'module' as it must be an absolute URL, such as import.meta.url: ${show(module)}`);
+  }
+}

@@ -1,0 +1,23 @@
+/**
+ * Importing the user's module in a worker.
+ *
+ * @module
+ */
+
+import { IMPORTING } from "../sync/internal/importing.ts";
+
+/**
+ * Imports the module whose exports are the tasks. While its top level runs, `refuseWhileImporting()` throws, and shared
+ * objects that it makes for itself are warned of.
+ *
+ * @throws {Error} If it cannot be imported.
+ */
+export async function importModule(url: string): Promise<Readonly<Record<string, unknown>>> {
+  const flags = globalThis as unknown as Record<symbol, boolean>;
+  flags[IMPORTING] = true;
+  try {
+    return await import(url);
+  } finally {
+    delete flags[IMPORTING];
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * What a worker does before its first task: imports the module, makes the names of `scope`, runs the initializer.
+ *
+ * @module
+ */
+
+import { TimeoutError } from "../errors.ts";
+import { atomics } from "../sync/internal/atomics.ts";
+import { afterInterruption } from "../sync/internal/current_thread.ts";
+import { buildEnvironment, compileFunction, type Environment, TASK_URL } from "../codec/functions.ts";
+import { explainReferenceError } from "./reference_errors.ts";
+import { type Desk, IMPORTING, NONE, PREPARING } from "../workers/shared/submission_ring.ts";
+import { importModule } from "./import_module.ts";
+import { trimStack } from "./stack.ts";
+import type { Setup } from "../scheduler/task.ts";
+import { prepareLimit, runLimited } from "./time_limit.ts";
+
+const { clock } = atomics;
+// Taken before any code of the user runs, which may replace them.
+const { ceil, max } = Math;
+// Taken before any code of the user runs. Deno 2.9 takes 3 ms to load the timers, which are needed only where there is a limit.
+const timers = (): { set: typeof setTimeout; clear: typeof clearTimeout } => ({ set: setTimeout, clear: clearTimeout });
+
+/** Prepares a worker, each part of it within a time limit. */
+export class Preparation {
+  readonly #desk: Desk;
+  readonly #epoch: number;
+  readonly #limit: number;
+  readonly #name: string;
+
+  /** `epoch`: the zero of the times on the desk; `limit`: for each part, in milliseconds; 0 for none. */
+  constructor(desk: Desk, epoch: number, limit: number, name: string) {
+    this.#desk = desk;
+    this.#epoch = epoch;
+    this.#limit = limit;
+    this.#name = name;
+  }
+
+  /**
+   * Does it all. `unpack` makes the setup, which may hold classes with static blocks.
+   *
+   * @throws {TimeoutError} If a part of it takes longer than the limit.
+   */
+  async run(unpack: () => Setup): Promise<{ setup: Setup; environment: Environment }> {
+    const setup = this.#limited("the scope", unpack);
+    const { module, functions, values, initializer, initargs } = setup;
+    const namespace = module === undefined
+      ? undefined
+      : await this.#awaited("the import of the module", IMPORTING, () => importModule(module));
+    const environment = this.#limited("the scope", () => buildEnvironment(functions, values, namespace));
+    if (initializer !== undefined) {
+      try {
+        await this.#awaited("the initializer", PREPARING, () => {
+          return Reflect.apply(compileFunction(initializer, environment, TASK_URL), undefined, initargs) as unknown;
+        });
+      } catch (error) {
+        explainReferenceError(error, initializer, environment);
+        trimStack(error, environment);
+        throw error;
+      }
+    }
+    this.#desk.clearDeadline();
+    return { setup, environment };
+  }
+
+  /** Runs synchronous code. */
+  #limited<T>(what: string, run: () => T, stage = PREPARING): T {
+    const limit = this.#limit;
+    this.#desk.setStage(stage);
+    try {
+      if (limit === 0) return run();
+      prepareLimit();
+      this.#desk.setDeadline(ceil(clock() - this.#epoch + limit));
+      let outcome: { value: T } | { error: unknown } | undefined;
+      const ended = runLimited(() => {
+        try {
+          outcome = { value: run() };
+        } catch (error) {
+          outcome = { error };
+        }
+      }, limit);
+      if (!ended) afterInterruption();
+      if (!ended || outcome === undefined) throw this.#overdue(what);
+      if ("error" in outcome) throw outcome.error;
+      return outcome.value;
+    } finally {
+      this.#desk.setStage(NONE);
+    }
+  }
+
+  /** Runs code that may go on asynchronously. */
+  async #awaited<T>(what: string, stage: number, run: () => T): Promise<Awaited<T>> {
+    const limit = this.#limit;
+    const start = clock();
+    const result = this.#limited(what, run, stage);
+    if (limit === 0) return await result;
+    if (stage === IMPORTING) this.#desk.setStage(stage); // its top level may run in any turn of the event loop
+    const { set, clear } = timers();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = set(() => reject(this.#overdue(what)), max(0, limit - (clock() - start)));
+    });
+    try {
+      return await Promise.race([result, late]);
+    } finally {
+      clear(timer);
+      this.#desk.setStage(NONE);
+    }
+  }
+
+  #overdue(what: string): TimeoutError {
+    return new TimeoutError(
+      `Worker '${this.#name}' did not start as ${what} took longer than the limit of ${this.#limit} ms`,
+    );
+  }
+}

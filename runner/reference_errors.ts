@@ -1,0 +1,71 @@
+/**
+ * What a `ReferenceError` in a task means: a name that the function did not carry.
+ *
+ * @module
+ */
+
+import { isHelperName } from "../codec/compiler_helpers.ts";
+import { isError, readText } from "../codec/error_fields.ts";
+import { type Environment, type FunctionSpec, isExport } from "../codec/functions.ts";
+
+/**
+ * Completes the message of a `ReferenceError` that comes from sending a function without what it refers to: names the
+ * missing name, whose it is, and how to provide it.
+ *
+ * @param error What a function has thrown.
+ * @param spec That function.
+ * @param environment What surrounded it.
+ */
+export function explainReferenceError(error: unknown, spec: FunctionSpec, environment: Environment): void {
+  if (!isError(error) || !(error instanceof ReferenceError)) return;
+  const message = readText(error, "message");
+  const missing = /^(\S+) is not defined$/.exec(message)?.[1];
+  if (missing === undefined || isExport(spec, environment.module)) return;
+  const { sources = [] } = environment;
+  const task = spec.kind === "source" && refersTo(spec.source, missing) ? spec : undefined;
+  const [key] = task === undefined ? sources.find(([, { source }]) => refersTo(source, missing)) ?? [] : [];
+  if (spec.kind !== "source" && key === undefined) return;
+  const what = key !== undefined ? `'${key}' of 'scope'` : spec.name === "" ? "the function" : `'${spec.name}'`;
+  const why = `${message}: ${what} went to the worker by source, without the names around it.`;
+  const explained = `${why} ${cure(missing, what, key, spec, environment)}`;
+  Reflect.defineProperty(error, "message", { value: explained, writable: true, configurable: true });
+}
+
+function cure(
+  missing: string,
+  what: string,
+  key: string | undefined,
+  spec: FunctionSpec,
+  { names }: Environment,
+): string {
+  const exported = `have ${what} exported by the module given as 'module'`;
+  if (isHelperName(missing)) {
+    return `'${missing}' is a helper that the compiler keeps in the module: ${exported}, or compile for a target that needs none`;
+  }
+  // Bundlers number the second one of a name.
+  const renamed = names.find((name) => name.length < missing.length && missing.replace(/\d+$/, "") === name);
+  if (renamed !== undefined) {
+    return `A bundler seems to have renamed '${renamed}' of 'scope' in it: ${exported}, or hand '${renamed}' over as an argument`;
+  }
+  if (key !== undefined) {
+    return `It comes from a module that has '${missing}': have the task import it, with 'const { ${key} } = await import(…)', ` +
+      "or export the task from a module that imports it, and give that as 'module'";
+  }
+  if (missing.length < 3) {
+    return `Provide it with 'scope: { ${missing} }'; or, if a minifier has put '${missing}' in the place of a name, ${exported}, ` +
+      "or hand over as an argument what it stands for";
+  }
+  if (spec.kind === "source" && spec.paths !== undefined) {
+    return `Provide it with 'scope: { ${missing} }', or, if '${
+      spec.paths[0]!.join(".")
+    }' belongs to the runtime, wrap it in a ` +
+      "function of its own: workers have it in another way";
+  }
+  return `Provide it with 'scope: { ${missing} }', or ${exported}; what comes from a module it can also get with 'await import(…)'`;
+}
+
+/** Whether a source has a name in it that is not that of a property. */
+function refersTo(source: string, name: string): boolean {
+  const word = name.replace(/[$\\^.*+?()[\]{}|]/g, "\\$&");
+  return new RegExp(`(?<![\\w$.])${word}(?![\\w$])|\\.\\.\\.${word}(?![\\w$])`, "u").test(source);
+}

@@ -1,0 +1,279 @@
+/**
+ * Tasks on the caller's own event loop: behind `ThreadPool`.
+ *
+ * @module
+ */
+
+import { InvalidStateError, TimeoutError } from "../errors.ts";
+import type { AnyFunction } from "../codec/functions.ts";
+import { Lifecycle, type LongCall, type Owner } from "./lifecycle.ts";
+import { Queue } from "../base/deque.ts";
+import { Sweep } from "./settlements.ts";
+import type { ChunkValue, Outcome, Scheduler, SchedulerStats, Task, TraceEvent } from "./task.ts";
+
+/** The wishes for a local scheduler. */
+export interface LocalOptions {
+  /** What messages call the one who has the scheduler. */
+  readonly owner: Owner;
+  /** How many tasks at once. */
+  readonly size: number;
+  /** Run by each lane before its first task. */
+  readonly initializer: AnyFunction | undefined;
+  /** Its arguments. */
+  readonly initargs: readonly unknown[];
+  /** Whether the times of tasks are recorded. */
+  readonly trace: boolean;
+}
+
+/** What stands for a worker: runs one task at a time. */
+interface Lane {
+  readonly number: number;
+  readonly posted: Task[];
+  initialized: boolean;
+  busy: boolean;
+}
+
+/** A {@linkcode Scheduler} on the caller's event loop: up to `size` tasks take turns there. */
+export class LocalScheduler implements Scheduler {
+  readonly size: number;
+  readonly copies = false;
+  readonly blocking: undefined = undefined;
+  readonly #options: LocalOptions;
+  readonly #life: Lifecycle;
+  readonly #queue = new Queue<Task>();
+  readonly #running = new Set<Task>();
+  readonly #lanes: Lane[] = [];
+  readonly #events: TraceEvent[] = [];
+  readonly #started = performance.now();
+  readonly #sweep = new Sweep();
+  #finished = 0;
+  /** Tasks that were cancelled and have not been passed over yet. */
+  #cancelled = 0;
+
+  constructor(options: LocalOptions) {
+    this.size = options.size;
+    this.#options = options;
+    this.#life = new Lifecycle(options.owner);
+  }
+
+  get state(): Lifecycle["state"] {
+    return this.#life.state;
+  }
+
+  submit(task: Task): void {
+    this.#life.refuseUnlessOpen();
+    this.submitMore(task);
+  }
+
+  begin(call: LongCall): void {
+    this.#life.add(call);
+  }
+
+  submitMore(task: Task): void {
+    this.#life.refuseUnlessRunning();
+    this.#queue.push(task);
+    this.#wake(this.#lanes.find((lane) => !lane.busy) ?? this.#newLane());
+  }
+
+  end(call: LongCall): void {
+    this.#life.remove(call);
+    this.#endIfComplete();
+  }
+
+  submitToAll(make: (index: number) => Task): number {
+    this.#life.refuseUnlessOpen();
+    while (this.#newLane() !== undefined);
+    this.#lanes.forEach((lane, index) => {
+      lane.posted.push(make(index));
+      this.#wake(lane);
+    });
+    return this.size;
+  }
+
+  #newLane(): Lane | undefined {
+    if (this.#lanes.length === this.size) return undefined;
+    const lane = { number: this.#lanes.length + 1, posted: [], initialized: false, busy: false };
+    this.#lanes.push(lane);
+    return lane;
+  }
+
+  cancel(task: Task): boolean {
+    if (task.settled) this.#sweep.run();
+    if (task.settled || this.#running.has(task)) return false;
+    this.#cancelled++;
+    task.settled = true; // passed over when its turn comes
+    return true;
+  }
+
+  isRunning(task: Task): boolean {
+    return this.#running.has(task) && !task.settled;
+  }
+
+  cancelAll(outcome: () => Outcome): void {
+    const drop = (task: Task): void => {
+      if (task.settled) this.#cancelled--;
+      else this.#sweep.add(task, outcome());
+    };
+    for (const lane of this.#lanes) lane.posted.splice(0).forEach(drop);
+    for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) drop(task);
+    this.#sweep.run();
+    this.#endIfComplete();
+  }
+
+  #wake(lane: Lane | undefined): void {
+    if (lane === undefined || lane.busy) return;
+    lane.busy = true;
+    // Never within the caller's own call.
+    queueMicrotask(() => void this.#work(lane));
+  }
+
+  async #work(lane: Lane): Promise<void> {
+    await this.#initialize(lane); // its tasks can be cancelled until they begin
+    for (let task = this.#next(lane); task !== undefined; task = this.#next(lane)) {
+      this.#running.add(task);
+      this.#settle(task, await this.#run(lane, task));
+      this.#running.delete(task);
+    }
+    lane.busy = false;
+    this.#endIfComplete();
+  }
+
+  #next(lane: Lane): Task | undefined {
+    for (;;) {
+      const task = lane.posted.shift() ?? this.#queue.shift();
+      if (task === undefined || !task.settled) return task;
+      this.#cancelled--;
+    }
+  }
+
+  async #initialize(lane: Lane): Promise<void> {
+    const { initializer, initargs } = this.#options;
+    if (initializer !== undefined && !lane.initialized && this.state !== "broken") {
+      try {
+        await Reflect.apply(initializer, undefined, initargs);
+        lane.initialized = true;
+      } catch (error) {
+        this.#break(error);
+      }
+    }
+  }
+
+  async #run(lane: Lane, task: Task): Promise<Outcome> {
+    const start = performance.now();
+    const outcome = task.mode === "apply" ? await this.#call(task, task.args) : await this.#chunk(task);
+    if (this.#options.trace) {
+      this.#events.push({
+        worker: lane.number,
+        name: task.name,
+        calls: task.calls,
+        start: start - this.#started,
+        duration: performance.now() - start,
+      });
+    }
+    return outcome;
+  }
+
+  async #chunk(task: Task): Promise<Outcome> {
+    const results: unknown[] = [];
+    const failures: [number, unknown][] = [];
+    for (let index = 0; index < task.args.length; index++) {
+      if (task.settled) break; // terminated meanwhile
+      const item = task.args[index];
+      const outcome = await this.#call(task, task.mode === "map" ? [item] : item);
+      results.push(outcome.ok ? outcome.value : undefined);
+      if (!outcome.ok) failures.push([index, outcome.error]);
+    }
+    return { ok: true, value: [failures, results] satisfies ChunkValue };
+  }
+
+  /** One call. With a limit, one that takes longer is given up: nothing can stop it, but nobody waits for it. */
+  async #call(task: Task, args: unknown): Promise<Outcome> {
+    const call = async (): Promise<Outcome> => {
+      try {
+        if (typeof (args as Iterable<unknown> | null | undefined)?.[Symbol.iterator] !== "function") {
+          throw new TypeError("Cannot spread the arguments of a call: the item is not iterable");
+        }
+        return { ok: true, value: await Reflect.apply(task.fn, undefined, [...args as Iterable<unknown>]) };
+      } catch (error) {
+        return { ok: false, error };
+      }
+    };
+    if (task.limit === 0) return await call();
+    const late = Promise.withResolvers<Outcome>();
+    const timer = setTimeout(() => {
+      const what = task.name === "" ? "The task" : `The task '${task.name}'`;
+      const error = new TimeoutError(`${what} was given up as it ran longer than its limit of ${task.limit} ms`);
+      late.resolve({ ok: false, error });
+    }, task.limit);
+    try {
+      return await Promise.race([call(), late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #settle(task: Task, outcome: Outcome): void {
+    if (task.settled) return;
+    task.settled = true;
+    this.#finished++;
+    task.settle(outcome);
+  }
+
+  #endIfComplete(): void {
+    if (this.#life.complete && this.#queue.empty && this.#lanes.every((lane) => !lane.busy)) this.#life.ended();
+  }
+
+  close(cut?: Error): void {
+    if (this.state !== "open") return;
+    this.#life.close(cut);
+    this.#endIfComplete();
+  }
+
+  terminate(): void {
+    if (this.state === "terminated" || this.state === "broken") return;
+    this.#life.abandon("terminated");
+    this.#abandon();
+  }
+
+  #break(cause: unknown): void {
+    if (this.state === "terminated" || this.state === "broken") return;
+    this.#life.abandon("broken", cause);
+    this.#abandon();
+  }
+
+  #abandon(): void {
+    const pending = [...this.#running, ...this.#lanes.flatMap((lane) => lane.posted.splice(0))];
+    for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) pending.push(task);
+    for (const task of pending) {
+      if (task.settled) continue;
+      this.#finished++;
+      this.#sweep.add(task, this.#life.refusal());
+    }
+    this.#sweep.run();
+    this.#life.ended();
+  }
+
+  join(): Promise<void> {
+    return this.#life.join();
+  }
+
+  block(done: () => boolean): boolean {
+    if (done()) return true;
+    throw new InvalidStateError("Cannot block for a result that is made on this very thread: await it");
+  }
+
+  stats(): SchedulerStats {
+    return {
+      workers: this.#lanes.length,
+      queued: this.#queue.size - this.#cancelled + this.#lanes.reduce((sum, lane) => sum + lane.posted.length, 0),
+      running: this.#running.size,
+      finished: this.#finished,
+      zombies: 0,
+      startFailures: 0,
+    };
+  }
+
+  trace(): readonly TraceEvent[] {
+    return this.#events;
+  }
+}

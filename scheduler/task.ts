@@ -1,0 +1,414 @@
+/**
+ * What the calling side and the workers say to each other, and what a scheduler promises to those who use it.
+ *
+ * @module
+ */
+
+import type { AnyFunction, FunctionSpec } from "../codec/functions.ts";
+import type { Lifecycle, LongCall } from "./lifecycle.ts";
+import { type CallSite, stackHere } from "../base/call_site.ts";
+import type { Handle } from "../codec/handles.ts";
+import type { NumberTarget } from "../codec/decoder.ts";
+import { thenRefused } from "../codec/foreign.ts";
+import type { KeptParcel } from "../codec/payload.ts";
+import { type Resolvable, resolvable } from "../base/deferred.ts";
+
+/** What is done with the arguments: one call, a call for each item or each tuple, or one call whose result is dropped. */
+export type TaskMode = "apply" | "map" | "starmap" | "run";
+
+/** The numbers of the modes, in a slot. */
+export const MODES = ["apply", "map", "starmap", "run"] as const;
+/** The same by name. */
+export const MODE_NUMBERS: Readonly<Record<TaskMode, number>> = { apply: 0, map: 1, starmap: 2, run: 3 };
+/** Added to the mode when the payload did not fit into the slot and is to be fetched. */
+export const REMOTE = 4;
+
+/** Kinds of records that a worker writes. */
+export const VALUE = 1;
+/** The task failed; the payload is what it threw. */
+export const FAILURE = 2;
+/** The worker holds the task and asks for what it lacks; `detail`: {@linkcode LACKS_ARGUMENTS} and others. */
+export const FETCH = 3;
+/** The worker ends; `detail`: its exit code. */
+export const BYE = 4;
+/** The worker ends by the error in the payload, which nothing caught; `detail`: whether it has run other tasks before this one. */
+export const UNCAUGHT = 5;
+/** `detail`: whether (1) or not (0) processes live that the worker has to wait for, as they were started on it, + 2 × a number that rises. */
+export const CHILDREN = 6;
+
+/** Detail of a reply: the worker takes no more tasks. */
+export const LAST = 1;
+/** Detail of a reply: the same, and what the worker has started is to end with it. */
+export const GIVEN_UP = 2;
+/** Detail of a fetch. */
+export const LACKS_FUNCTION = 1;
+/** Detail of a fetch. */
+export const LACKS_ARGUMENTS = 2;
+/** Detail of a fetch: which export of the module the function is. */
+export const LACKS_EXPORT = 4;
+
+/** An encoded value in a message. */
+export interface Parcel {
+  /**
+   * The bytes. Not an array of them: the runtime looks through every property of a message that is received synchronously,
+   * which are as many as an array has items.
+   */
+  readonly bytes: ArrayBuffer;
+  /** What goes beside them. */
+  readonly refs: readonly unknown[];
+}
+
+/** A message from the calling side. `null` only wakes. */
+export type ToWorker =
+  | null
+  | { readonly type: "task"; readonly header: TaskHeader; readonly parcel: Parcel }
+  | { readonly type: "payload"; readonly seq: number; readonly parcel: Parcel }
+  | { readonly type: "drop"; readonly seq: number };
+
+/** What a task posted by message has in place of a slot header. */
+export interface TaskHeader {
+  /** The number of the task. */
+  readonly seq: number;
+  /** The number of its function. */
+  readonly fn: number;
+  /** How the arguments are meant. */
+  readonly mode: number;
+  /** The limit of one call in milliseconds; 0 for none. */
+  readonly limit: number;
+}
+
+/** A message from a worker. */
+export type FromWorker = WorkerRecord | WorkerNote;
+
+/** What a worker has to say about a task or its start. */
+export type WorkerRecord =
+  | {
+    readonly type: "record";
+    readonly kind: number;
+    readonly seq: number;
+    readonly detail: number;
+    readonly parcel: Parcel;
+  }
+  | { readonly type: "broken"; readonly parcel: Parcel };
+
+/** What a worker says of the waits that have to be ended with it. */
+export type WorkerNote =
+  | { readonly type: "joined"; readonly registry: SharedArrayBuffer; readonly id: number }
+  | { readonly type: "blocks"; readonly board: SharedArrayBuffer };
+
+/** The first message to a worker. */
+export interface Init {
+  /** The pool's board. */
+  readonly board: SharedArrayBuffer;
+  /** The worker's desk. */
+  readonly desk: SharedArrayBuffer;
+  /** The worker's end of the channel. */
+  readonly port: MessagePort;
+  /** The worker's number, unique in its pool. */
+  readonly number: number;
+  /** The worker's name. */
+  readonly name: string;
+  /** When the pool was made, in milliseconds since 1970. */
+  readonly epoch: number;
+  /** An encoded {@linkcode Setup}. */
+  readonly setup: Parcel;
+  /** How long each part of the preparation may take, in milliseconds; 0 for no limit. */
+  readonly limit: number;
+  /** The threads that share memory: see `sync/internal/thread_table.ts`. */
+  readonly registry: SharedArrayBuffer;
+  /** The ID of the calling thread among them. */
+  readonly parent: number;
+  /** The number of the worker among all processes and workers. */
+  readonly pid: number;
+  /** The shared objects that have a name so far. */
+  readonly named: ReadonlyMap<string, Handle>;
+  /** The worker's end of its line to the post office. */
+  readonly office: MessagePort;
+}
+
+/** What a worker does before its first task. */
+export interface Setup {
+  /** The user's module, to import. */
+  readonly module: string | undefined;
+  /** The functions of `scope`. */
+  readonly functions: readonly (readonly [name: string, spec: FunctionSpec])[];
+  /** The other values of `scope`. */
+  readonly values: Readonly<Record<string, unknown>>;
+  /** The initializer. */
+  readonly initializer: FunctionSpec | undefined;
+  /** Its arguments. */
+  readonly initargs: readonly unknown[];
+  /** After how many tasks it takes no more; 0 for never. */
+  readonly maxTasks: number;
+  /** Whether replies carry the times of their tasks. */
+  readonly trace: boolean;
+}
+
+/**
+ * The value of a `map` or `starmap` task: what the failed items threw, by index, and a result for each other item; undefined when
+ * these are where the task has its {@linkcode NumberTarget}.
+ */
+export type ChunkValue = readonly [
+  failures: readonly (readonly [index: number, error: unknown])[] | undefined,
+  results: unknown[] | undefined,
+];
+
+/** The value of a task whose results are where it wants them. */
+export const AT_TARGET: ChunkValue = [undefined, undefined];
+
+/** How a task ended. `thenable`: the value came from another thread, and a promise would call its `then`. */
+export type Outcome =
+  | { readonly ok: true; readonly value: unknown; readonly thenable?: true }
+  | {
+    readonly ok: false;
+    readonly error: unknown;
+    readonly cancelled?: true;
+    /** Of a task that a worker has not answered, since it has ended. */
+    readonly end?: WorkerEnd;
+    /** To be told the stack of whoever gets the error, with which its own ends then. */
+    readonly complete?: ((stack: string) => void) | undefined;
+  };
+
+/** How a worker ended that has not replied. */
+export interface WorkerEnd {
+  /** The exit code that its code gave. */
+  readonly exitCode: number | undefined;
+  /** The error that nothing caught, if it was that: in an array, as it may be anything. */
+  readonly uncaught: readonly [error: unknown] | undefined;
+}
+
+/** A part of an array of numbers. */
+export interface NumberRange {
+  /** The array. */
+  readonly numbers: readonly number[];
+  /** Where the part begins. */
+  readonly start: number;
+  /** Where it has ended. */
+  readonly end: number;
+}
+
+/** A unit of scheduling: one call, or a chunk of calls. */
+export abstract class Task {
+  /** What is called. */
+  readonly fn: AnyFunction;
+  /** How `args` are meant. */
+  readonly mode: TaskMode;
+  /** What that is called in messages; empty for nothing. */
+  get name(): string {
+    try {
+      const { name } = this.fn;
+      return typeof name === "string" ? name : "";
+    } catch {
+      return ""; // a getter of its own, or a proxy
+    }
+  }
+
+  /** The arguments, the items or the tuples. */
+  args: readonly unknown[];
+  /** What stands for them while the task is handed over, if anything. */
+  range: NumberRange | undefined = undefined;
+  /** The limit of one call in milliseconds; 0 for none. */
+  readonly limit: number;
+  /** Where its results may be put if all are numbers, if anywhere. */
+  target: NumberTarget | undefined = undefined;
+  /** Its number at the scheduler; -1 while it only waits. */
+  seq = -1;
+  /** The slot it was put in; -1 for none. */
+  slot = -1;
+  /** The number of its function at the scheduler. */
+  fnNumber = -1;
+  /** Its piece of the arena; -1 for none. */
+  piece = -1;
+  /** Its payload, until it is fetched. */
+  parcel: KeptParcel | undefined = undefined;
+  /** Whether its arguments have left this thread for good. */
+  moved = false;
+  /** How many workers have ended while they read it. */
+  tries = 0;
+  /** Whether it has an outcome. */
+  settled = false;
+  /** Where the call was made that it is a part of, if there are several parts. */
+  site: CallSite | undefined = undefined;
+  /** The index of its first item in that call. */
+  first = 0;
+
+  constructor(fn: AnyFunction, mode: TaskMode, args: readonly unknown[], limit: number) {
+    this.fn = fn;
+    this.mode = mode;
+    this.args = args;
+    this.limit = limit;
+  }
+
+  /** How many calls it makes. */
+  get calls(): number {
+    return this.mode === "apply" ? 1 : this.args.length;
+  }
+
+  /** Told the outcome, exactly once. */
+  abstract settle(outcome: Outcome): void;
+}
+
+/** A task whose outcome a function is told. */
+export class ToldTask extends Task {
+  readonly #tell: (outcome: Outcome) => void;
+
+  constructor(
+    fn: AnyFunction,
+    mode: TaskMode,
+    args: readonly unknown[],
+    limit: number,
+    tell: (outcome: Outcome) => void,
+  ) {
+    super(fn, mode, args, limit);
+    this.#tell = tell;
+  }
+
+  settle(outcome: Outcome): void {
+    this.#tell(outcome);
+  }
+}
+
+/** What a promise of an outcome is resolved with. One function for both ends: there may be a million of them. */
+export function resolution(outcome: Outcome): unknown {
+  if (outcome.ok) {
+    const { value } = outcome;
+    if (typeof value !== "object" || outcome.thenable === undefined) return value;
+    return Promise.reject(thenRefused("the result", "return it in an array, or get it by a call that blocks"));
+  }
+  const { error, complete } = outcome;
+  if (complete === undefined) return Promise.reject(error);
+  // Two turns later the promise has taken over from the one here: then a stack tells who waits for it.
+  return Promise.resolve().then(nothing).then(() => {
+    complete(stackHere());
+    throw error;
+  });
+}
+
+function nothing(): void {
+  // Only takes a turn.
+}
+
+/** Calls for a part of an array of numbers, which are copied into shared memory if there is room, else into an array. */
+export class RangeTask extends ToldTask {
+  readonly #calls: number;
+
+  constructor(
+    fn: AnyFunction,
+    mode: TaskMode,
+    range: NumberRange,
+    limit: number,
+    tell: (outcome: Outcome) => void,
+  ) {
+    super(fn, mode, [], limit, tell);
+    this.range = range;
+    this.#calls = range.end - range.start;
+  }
+
+  override get calls(): number {
+    return this.#calls;
+  }
+
+  /** It has been submitted: what will happen to the array does not matter from now on. */
+  detach(): void {
+    const range = this.range!;
+    this.range = undefined;
+    if (this.piece >= 0 || this.parcel !== undefined || this.settled) return;
+    this.args = Array.from({ length: this.#calls }, (_, i) => range.numbers[range.start + i]);
+  }
+}
+
+/** A single call whose outcome is a promise. */
+export class PromisedTask extends Task {
+  /** The promise. */
+  readonly promise: Promise<unknown>;
+  readonly #resolve: Resolvable["resolve"];
+
+  constructor(fn: AnyFunction, args: readonly unknown[], limit: number) {
+    super(fn, "apply", args, limit);
+    const { promise, resolve } = resolvable();
+    this.promise = promise;
+    this.#resolve = resolve;
+  }
+
+  settle(outcome: Outcome): void {
+    this.#resolve(resolution(outcome));
+  }
+}
+
+/** One task of a worker, for a trace. */
+export interface TraceEvent {
+  /** The worker's number. */
+  readonly worker: number;
+  /** The name of the function. */
+  readonly name: string;
+  /** How many calls. */
+  readonly calls: number;
+  /** The start, in milliseconds since the scheduler was made. */
+  readonly start: number;
+  /** The length in milliseconds. */
+  readonly duration: number;
+}
+
+/** The counts of a scheduler. */
+export interface SchedulerStats {
+  /** Workers alive. */
+  readonly workers: number;
+  /** Tasks that no worker has begun. */
+  readonly queued: number;
+  /** Tasks under way. */
+  readonly running: number;
+  /** Tasks that have ended, well or not. */
+  readonly finished: number;
+  /** Workers that were ended but may still run, as the runtime cannot stop their code. */
+  readonly zombies: number;
+  /** How many workers could not be started. */
+  readonly startFailures: number;
+}
+
+/** What a thread can block on for tasks of its workers. */
+export interface BlockingScheduler {
+  /** Blocks the thread until `done`, at most until the time `deadline` of `performance.now()`: whether it is done. */
+  block(done: () => boolean, deadline: number): boolean;
+}
+
+/**
+ * Takes tasks and settles each exactly once, in any event. The two kinds: on workers, and on the caller's event loop.
+ */
+export interface Scheduler {
+  /** The number of tasks that can run at once. */
+  readonly size: number;
+  /** Whether a task takes a copy of its arguments when it is handed over. */
+  readonly copies: boolean;
+  /** Whether it takes and runs work. */
+  readonly state: Lifecycle["state"];
+  /** Takes a task. Throws `ClosedError` or `BrokenProcessPoolError` when it takes none. */
+  submit(task: Task): void;
+  /** A call begins that hands over its tasks with `submitMore` until `end`, also after `close()`. Throws as `submit`. */
+  begin(call: LongCall): void;
+  /** Takes a task of such a call. */
+  submitMore(task: Task): void;
+  /** The call has no more tasks. */
+  end(call: LongCall): void;
+  /** Gives one task to every worker, and tells how many those are: fewer than `size` where some cannot be started. */
+  submitToAll(make: (index: number) => Task): number;
+  /** Drops a task that has not begun: false when it has. A dropped task is never settled by the scheduler. */
+  cancel(task: Task): boolean;
+  /** Whether a task has begun and not ended. */
+  isRunning(task: Task): boolean;
+  /** Settles every task that has not begun with `outcome`. */
+  cancelAll(outcome: () => Outcome): void;
+  /** Takes no more tasks; calls that still hand over tasks get `cut`, if given, and hand over no more. */
+  close(cut?: Error): void;
+  /** Ends everything: what is pending settles with `CancelledError`. */
+  terminate(): void;
+  /** Resolves once it is closed, every task has settled and the workers are gone. */
+  join(): Promise<void>;
+  /** As for a {@linkcode BlockingScheduler}. Throws `InvalidStateError` if the tasks need this thread. */
+  block(done: () => boolean, deadline: number): boolean;
+  /** What a thread can block on; `undefined` if the tasks need this thread. */
+  readonly blocking: BlockingScheduler | undefined;
+  /** The counts. */
+  stats(): SchedulerStats;
+  /** The tasks so far, when tracing. */
+  trace(): readonly TraceEvent[];
+}

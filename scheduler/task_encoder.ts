@@ -1,0 +1,78 @@
+/**
+ * What of a task goes to a worker, in bytes.
+ *
+ * @module
+ */
+
+import type { Encoded } from "../codec/encoder.ts";
+import type { AnyFunction, FunctionSpec } from "../codec/functions.ts";
+import type { CallSite } from "../base/call_site.ts";
+import { FunctionTable } from "./function_table.ts";
+import { type KeptParcel, Payloads } from "../codec/payload.ts";
+import type { Task } from "./task.ts";
+
+/** Packs the tasks of one scheduler. */
+export class Packer {
+  readonly #functions: FunctionTable;
+  readonly #payloads: Payloads;
+
+  /** `module`: the address of the module of the user, if there is one. */
+  constructor(module: string | undefined) {
+    this.#functions = new FunctionTable(module);
+    this.#payloads = new Payloads(this.#functions.describe);
+  }
+
+  /**
+   * Numbers the function of a task.
+   *
+   * @throws {SerializationError} If it cannot be sent.
+   */
+  number(task: Task): void {
+    task.fnNumber = this.#functions.get(task.fn).number;
+  }
+
+  /**
+   * The arguments, and the function unless each of the workers knows it.
+   *
+   * @throws {SerializationError} If an argument cannot be sent.
+   */
+  pack(task: Task, workers: ReadonlySet<{ readonly known: ReadonlySet<number> }>): Encoded {
+    let known = workers.size > 0;
+    for (const worker of workers) known &&= worker.known.has(task.fnNumber);
+    return this.#payloads.encode(known ? undefined : this.#functions.get(task.fn).spec, task.range ?? task.args);
+  }
+
+  /**
+   * Keeps what was packed with the task. What is to be moved leaves this thread's hands at once.
+   *
+   * @throws {SerializationError} If something cannot be moved.
+   */
+  keep(task: Task, encoded: Encoded): void {
+    task.parcel = this.#payloads.keep(encoded);
+    task.moved = encoded.transfers.length > 0;
+  }
+
+  /** The function alone. */
+  packFunction(task: Task): KeptParcel {
+    return this.#payloads.keep(this.#payloads.encode(this.#functions.get(task.fn).spec, undefined));
+  }
+
+  /**
+   * The same for a worker that asks which export of the module it is: `give` gets it, at once if this thread is `blocked` and cannot
+   * find out.
+   */
+  packExport(task: Task, blocked: boolean, give: (parcel: KeptParcel) => void): void {
+    this.#functions.module.ask(blocked, () => {
+      const spec = { ...this.#functions.describe(task.fn), asked: true };
+      give(this.#payloads.keep(this.#payloads.encode(spec as FunctionSpec, undefined)));
+    });
+  }
+
+  /** Where a function was sent first, if none with its text was before. */
+  readonly firstCall = (fn: AnyFunction): CallSite | undefined => this.#functions.firstCall(fn);
+
+  /** This thread blocks, and can find out nothing meanwhile. */
+  answerAll(): void {
+    this.#functions.module.giveUp();
+  }
+}

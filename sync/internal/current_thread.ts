@@ -1,0 +1,344 @@
+/**
+ * This thread among those that share memory: its memberships, and what waits in its event loop.
+ *
+ * @module
+ */
+
+import { CancelledError } from "../../errors.ts";
+import { waitAsyncWakes } from "../../base/platform.ts";
+import { EMPTY_ENVIRONMENT, type Environment } from "../../codec/functions.ts";
+import { PostOffice } from "./resource_sharer.ts";
+import { Registry, SLOTS } from "./thread_table.ts";
+
+/** A place in a shared object where threads wait to be woken. */
+export interface WaitPlace {
+  /** Its number: the same for every instance of the object. */
+  readonly key: number;
+  /** Whether a wake-up is for all who wait here, each with something of its own to look at; else for the first. */
+  readonly forAll: boolean;
+  /** Announces that the thread is about to sleep. What it waits for is looked at after that. */
+  enter(member: Member): void;
+  /** The thread waits here no more. A wake-up that it has got meanwhile goes to another. */
+  leave(member: Member): void;
+  /** Whether the thread was woken since it entered. */
+  rung(member: Member): boolean;
+}
+
+/** One that waits in the event loop. */
+export interface Waiter {
+  /** Takes what it waits for: whether it was there. */
+  attempt(): boolean;
+  /** Told that it has got it. */
+  done(): void;
+  /** Told that it never will. */
+  fail(error: unknown): void;
+}
+
+/** Who on a thread has a reentrant lock, and how often. */
+export interface Ownership {
+  /** Any code of the thread, by blocking; one of its flows, by awaiting; or whoever has the guard of such a flow. */
+  readonly by: "thread" | "flow" | "guard";
+  /** How often. */
+  depth: number;
+}
+
+interface Group {
+  readonly place: WaitPlace;
+  readonly waiters: Set<Waiter>;
+}
+
+/** What a thread is told by the program that runs it. */
+export interface ThreadState {
+  /** Its memberships, by the key of the registry. */
+  readonly members: Map<number, Member>;
+  /** The registry of the objects made here. */
+  home: Registry | undefined;
+  /** The ID, in that, of the thread that has started this one; 0 for none. */
+  parent: number;
+  /** Told of each membership of this thread, and of each new ID. */
+  joined: (member: Member) => void;
+  /** Told of memory, other than a registry, on which this thread is going to block. */
+  blocksOn: (board: SharedArrayBuffer) => void;
+  /** Whether this thread is to end. */
+  stopped: () => boolean;
+  /** What has to go on while this thread is blocked: its pools hand out arguments and take results. */
+  readonly services: Set<() => void>;
+  /** The guards that it is inside of. */
+  readonly guards: { abandon(): void }[];
+  /** What surrounds functions that come by source. */
+  environment: () => Environment;
+  /** Where what bytes cannot hold is left for other threads. */
+  readonly office: PostOffice;
+  /** How many processes that were started on this thread have to end before it does. */
+  children: number;
+  /** Told of each change of that number. */
+  childrenChanged: () => void;
+  /** The name and number of the process that this thread is; its main thread has none. */
+  process: { readonly name: string; readonly pid: number } | undefined;
+  /** How many calls of `shared()` are making an object. */
+  naming: number;
+}
+
+const STATE = Symbol.for("@manycore/parallel/thread");
+
+/**
+ * The state of this thread. It belongs to the thread, not to this module: in a worker, the worker program and a module
+ * of the user may each have a copy of this library, and both are the same thread.
+ */
+export function thisThread(): ThreadState {
+  const scope = globalThis as { [STATE]?: ThreadState };
+  let state = scope[STATE];
+  if (state === undefined) {
+    state = {
+      members: new Map(),
+      home: undefined,
+      parent: 0,
+      joined: () => {},
+      blocksOn: () => {},
+      stopped: () => false,
+      services: new Set(),
+      guards: [],
+      environment: () => EMPTY_ENVIRONMENT,
+      office: new PostOffice(),
+      children: 0,
+      childrenChanged: () => {},
+      process: undefined,
+      naming: 0,
+    };
+    Object.defineProperty(scope, STATE, { value: state });
+  }
+  return state;
+}
+
+/** The registry of the objects made on this thread. */
+export function homeRegistry(): Registry {
+  const thread = thisThread();
+  if (thread.home === undefined) {
+    thread.home = new Registry();
+    thread.office.isRoot = true;
+  }
+  return thread.home;
+}
+
+/** This thread among those of the registry in `memory`; of its own one if none is given. */
+export function memberOf(memory?: SharedArrayBuffer): Member {
+  const thread = thisThread();
+  const registry = memory === undefined ? homeRegistry() : new Registry(memory);
+  thread.home ??= registry;
+  let member = thread.members.get(registry.key);
+  if (member === undefined) {
+    member = new Member(registry, thread, registry.key === thread.home.key ? thread.parent : 0);
+    thread.members.set(registry.key, member);
+    thread.joined(member);
+  }
+  return member;
+}
+
+/**
+ * Code on this thread was cut short, perhaps in the middle of a step, perhaps with locks: for the others that is as if
+ * the thread had ended and another had begun.
+ */
+export function afterInterruption(): void {
+  const thread = thisThread();
+  for (const guard of thread.guards.splice(0)) guard.abandon();
+  thread.naming = 0;
+  for (const member of thread.members.values()) {
+    member.rename();
+    thread.joined(member);
+  }
+}
+
+/**
+ * Ends the wait of a thread that is to end.
+ *
+ * @throws {CancelledError} If it is.
+ */
+export function refuseIfStopped(thread: Pick<ThreadState, "stopped">): void {
+  if (thread.stopped()) throw waitEnded();
+}
+
+function waitEnded(): CancelledError {
+  return new CancelledError("The wait was ended as its worker was terminated");
+}
+
+/** Longer than any wait; a timer cannot take more. */
+const LONG = 0x7fffffff;
+/** How often waits look again where `Atomics.waitAsync` loses wake-ups, in milliseconds. */
+const LOOK_AGAIN = 5;
+
+/** A thread in a registry. */
+export class Member {
+  /** The registry. */
+  readonly registry: Registry;
+  /** What is waited for in the event loop of this thread, by the place. */
+  readonly groups: Map<number, Group> = new Map();
+  /** The reentrant locks that this thread holds, by their numbers. */
+  readonly owned: Map<number, Ownership> = new Map();
+  /** The slot of this thread. */
+  readonly slot: number;
+  /** The ID of this thread: what a lock that it holds says. */
+  id: number;
+  /** What the program that runs this thread knows about it. */
+  readonly thread: Pick<ThreadState, "stopped" | "services" | "guards" | "office">;
+  #listening = false;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #unrest: ReturnType<typeof setTimeout> | undefined;
+  #deaths = -1;
+
+  constructor(registry: Registry, thread: Member["thread"], parent: number) {
+    this.registry = registry;
+    this.thread = thread;
+    this.id = registry.join(parent);
+    this.slot = this.id & (SLOTS - 1);
+  }
+
+  /**
+   * Ends the wait of a thread that is to end.
+   *
+   * @throws {CancelledError} If it is.
+   */
+  check(): void {
+    if (this.ended) throw waitEnded();
+  }
+
+  /** Whether this thread is to end. */
+  get ended(): boolean {
+    return !this.registry.alive(this.id) || this.thread.stopped();
+  }
+
+  /** See {@linkcode afterInterruption}. */
+  rename(): void {
+    this.id = this.registry.rename(this.id);
+    this.owned.clear();
+    this.listen(true);
+  }
+
+  /** What to pass to {@linkcode sleep}; read before the last look at what is waited for. */
+  hear(): number {
+    return this.registry.hear(this.slot);
+  }
+
+  /** Blocks until something has changed since {@linkcode hear}, at most `timeout` milliseconds. */
+  sleep(heard: number, timeout: number): void {
+    // Before the sleep: what has come earlier does not ring any more; what comes from now on does.
+    for (const serve of this.thread.services) serve();
+    // A thread that runs on after its end may take a wake-up with it when it stops: so look again after that.
+    const { unrest } = this.registry;
+    this.registry.sleep(this.slot, heard, unrest > 0 ? Math.min(unrest, timeout) : timeout);
+    this.thread.office.serve();
+  }
+
+  /** Lets a waiter wait in the event loop. */
+  add(place: WaitPlace, waiter: Waiter): void {
+    let group = this.groups.get(place.key);
+    if (group === undefined) this.groups.set(place.key, group = { place, waiters: new Set() });
+    group.waiters.add(waiter);
+    this.#serve(group);
+    this.listen();
+  }
+
+  /** Takes a waiter back. */
+  remove(place: WaitPlace, waiter: Waiter): void {
+    const group = this.groups.get(place.key);
+    if (group === undefined || !group.waiters.delete(waiter)) return;
+    this.#dismiss(group);
+    this.#hold();
+  }
+
+  /** Serves those of this thread that wait there in the event loop: whether none is left, whom another would overtake. */
+  serveFirst(place: WaitPlace): boolean {
+    const group = this.groups.get(place.key);
+    if (group === undefined) return true;
+    this.#serve(group);
+    return group.waiters.size === 0;
+  }
+
+  /** Sees to it that the event loop hears the bell, for as long as something waits there. */
+  listen(everyone = false): void {
+    if (everyone) this.#deaths = -1;
+    this.#hold();
+    if (this.#listening) return;
+    while (this.groups.size > 0) {
+      const heard = this.hear();
+      this.#serveRung();
+      if (this.groups.size === 0) break;
+      const woken = this.registry.sleepAsync(this.slot, heard);
+      if (woken === undefined) continue; // rung meanwhile: each time because another thread did something
+      this.#listening = true;
+      woken.then(() => {
+        this.#listening = false;
+        this.thread.office.serve();
+        this.listen();
+      });
+      break;
+    }
+    this.#hold();
+  }
+
+  #serveRung(): void {
+    const { deaths } = this.registry;
+    const everyone = deaths !== this.#deaths;
+    this.#deaths = deaths;
+    for (const group of [...this.groups.values()]) {
+      if (everyone || group.place.rung(this)) this.#serve(group);
+    }
+  }
+
+  /** As {@linkcode sleep} does. */
+  #lookAfterUnrest(): void {
+    const { unrest } = this.registry;
+    if (unrest === 0) return;
+    this.#unrest ??= setTimeout(() => {
+      this.#unrest = undefined;
+      for (const group of [...this.groups.values()]) this.#serve(group);
+      this.listen();
+    }, unrest + 1);
+  }
+
+  #serve(group: Group): void {
+    group.place.enter(this);
+    for (const waiter of group.waiters) {
+      try {
+        this.check();
+        if (!waiter.attempt()) {
+          if (group.place.forAll) continue;
+          break;
+        }
+      } catch (error) {
+        group.waiters.delete(waiter);
+        waiter.fail(error);
+        continue;
+      }
+      group.waiters.delete(waiter);
+      waiter.done();
+    }
+    this.#dismiss(group);
+  }
+
+  #dismiss(group: Group): void {
+    if (group.waiters.size > 0) return;
+    if (this.groups.get(group.place.key) === group) this.groups.delete(group.place.key);
+    group.place.leave(this);
+  }
+
+  /** An event loop does not count what waits in `Atomics.waitAsync`: a timer keeps it going meanwhile. */
+  #hold(): void {
+    if (this.groups.size === 0) {
+      clearInterval(this.#timer);
+      clearTimeout(this.#unrest);
+      this.#timer = this.#unrest = undefined;
+      return;
+    }
+    this.#lookAfterUnrest();
+    if (this.#timer === undefined) {
+      const reliable = waitAsyncWakes();
+      const look = (): void => {
+        this.#deaths = -1;
+        this.thread.office.serve();
+        this.#serveRung();
+        this.#hold();
+      };
+      this.#timer = setInterval(reliable ? () => {} : look, reliable ? LONG : LOOK_AGAIN);
+    }
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * What every shared object has: memory, a number, and the thread it is used on.
+ *
+ * @module
+ */
+
+import { shareClass } from "../../base/copies.ts";
+import { HANDLE, type Handle, registerShared } from "../../codec/handles.ts";
+import { registerLibraryFunction } from "../../codec/functions.ts";
+import type { AnyFunction } from "../../codec/functions.ts";
+import { show } from "../../base/checks.ts";
+import { warnIfImporting } from "./importing.ts";
+import { REGISTRY } from "./thread_table.ts";
+import { type Member, memberOf } from "./current_thread.ts";
+
+/** The first word of every object's memory: its number. Its own words come after that. */
+const PLACE = 0;
+/** Where the words of an object begin. */
+export const FIRST = 1;
+/** How many wait sets an object can have. */
+const PLACES = 8;
+
+/** The memory of a shared object, and the thread that uses it. */
+export class Cell {
+  /** What travels. */
+  readonly handle: Handle;
+  /** This thread. */
+  readonly member: Member;
+  /** The words of the object. */
+  readonly words: Int32Array;
+  readonly #place: number;
+
+  /**
+   * The cell that `handle` gives, or a new one: of `size` words, and further memory beside it, if any: `memories` in all.
+   *
+   * @throws {TypeError} If `handle` is not one of this kind.
+   */
+  constructor(
+    kind: string,
+    handle: Handle | undefined,
+    size: number,
+    make?: () => { readonly memory?: readonly SharedArrayBuffer[]; readonly data?: unknown },
+    memories = 1,
+  ) {
+    if (handle !== undefined) {
+      this.handle = checkHandle(kind, handle);
+      if (handle.memory[0]!.byteLength < (FIRST + size) * 4 || handle.memory.length < memories) {
+        throw wrongHandle(kind, "a part");
+      }
+      this.member = memberOf(handle.registry);
+      this.words = new Int32Array(handle.memory[0]!);
+    } else {
+      this.member = memberOf();
+      warnIfImporting(kind, this.member.registry);
+      const memory = new SharedArrayBuffer((FIRST + size) * 4);
+      this.words = new Int32Array(memory);
+      this.words[PLACE] = this.member.registry.nextPlace();
+      const { memory: more = [], data } = make?.() ?? {};
+      this.handle = { kind, registry: this.member.registry.memory, memory: [memory, ...more], data };
+    }
+    this.#place = this.words[PLACE]! >>> 0;
+  }
+
+  /** The number of one of its wait sets. */
+  place(index: number): number {
+    return this.#place * PLACES + index;
+  }
+}
+
+/** Whether `value` is a handle of any kind. */
+export function isHandle(value: unknown): value is Handle {
+  return typeof value === "object" && value !== null && "kind" in value && "memory" in value && "registry" in value;
+}
+
+/**
+ * Checks that `handle` is one of a `kind`.
+ *
+ * @throws {TypeError} If it is not.
+ */
+export function checkHandle(kind: string, handle: unknown): Handle {
+  const right = isHandle(handle) && handle.kind === kind && handle.registry instanceof SharedArrayBuffer &&
+    handle.registry.byteLength >= REGISTRY && Array.isArray(handle.memory) && handle.memory.length > 0 &&
+    handle.memory.every((memory) => memory instanceof SharedArrayBuffer);
+  if (right) return handle;
+  throw wrongHandle(kind, isHandle(handle) && handle.kind !== kind ? `one of ${show(handle.kind)}` : show(handle));
+}
+
+function wrongHandle(kind: string, what: string): TypeError {
+  return new TypeError(
+    `Cannot make a ${kind} from the handle as it must be that of a ${kind}: current value is ${what}`,
+  );
+}
+
+/**
+ * What a handle says beside its memory.
+ *
+ * @throws {TypeError} If it says nothing.
+ */
+export function dataOf<D>(kind: string, { data }: Handle): D {
+  if (typeof data === "object" && data !== null) return data as D;
+  throw wrongHandle(kind, "a part");
+}
+
+/** `value` if it is a handle, checked. */
+export function handleIn(kind: string, value: unknown): Handle | undefined {
+  return isHandle(value) ? checkHandle(kind, value) : undefined;
+}
+
+/** Lets objects of a class travel, and the class itself, by its name. */
+export function travels<T extends { readonly handle: Handle }>(
+  kind: string,
+  type: (new (...args: never[]) => T) & { fromHandle(handle: Handle): T },
+): void {
+  Object.defineProperty(type.prototype, HANDLE, {
+    value(this: T): Handle {
+      return this.handle;
+    },
+  });
+  shareClass(type, kind);
+  registerShared(kind, (handle) => type.fromHandle(handle));
+  registerLibraryFunction(kind, type as unknown as AnyFunction);
+}
+
+export type { Handle };

@@ -1,0 +1,316 @@
+/**
+ * Producers that are faster than those who take what they make: how far they get ahead is bounded, and so is the memory.
+ *
+ *   deno run --allow-all --v8-flags=--expose-gc testing/overload.ts <seconds> [kind …]
+ *
+ * `tests/chaos/overload_test.ts` runs each kind in a process of its own, for `OVERLOAD_SECONDS`. Each thread collects its
+ * garbage ten times a second, so that what is measured is what is held. Without the flag that allows it, it is what a
+ * program takes, garbage and all: that depends on when V8 collects, and the bound is wider.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { delay } from "@std/async";
+import { Pool, ProcessPoolExecutor, Queue, QueueFullError } from "../mod.ts";
+
+declare global {
+  /** Collects the garbage of this thread, unless that was less than so many milliseconds ago: 100, if nothing is given. */
+  var collect: (every?: number) => void;
+}
+
+const MIB = 2 ** 20;
+const [seconds = "60", ...chosen] = Deno.args;
+const SECONDS = Number(seconds);
+const COLLECTS = "gc" in globalThis;
+/** How much of the time warms up before the memory is measured, and for how many seconds at most. */
+const WARM = 0.4;
+const WARM_MOST = 8;
+/** From how many seconds on a run is long enough to be warm for certain, also beside much other work. */
+const LONG = 20;
+/** By how many bytes the memory may grow after that. What runs away takes as much in a second. */
+const GROWTH = (COLLECTS && SECONDS >= LONG ? 32 : 160) * MIB;
+/** When a queue without `maxsize` is full, in bytes. */
+const FULL = 64 * MIB;
+/** How many items are read ahead by default, for each worker: a chunk of each. */
+const AHEAD = 32;
+const SIZE = 2;
+
+/** Gives a thread its `collect()`. */
+function initializer(): void {
+  const { gc } = globalThis as { gc?: () => void };
+  let last = 0;
+  globalThis.collect = (every = 100) => {
+    const now = performance.now();
+    if (now < last + every) return;
+    last = now;
+    gc?.();
+  };
+}
+
+/** Watches the memory while something is overloaded. */
+class Watch {
+  #start = 0;
+  #next = 0;
+  /** The most while it warmed up, and after that. */
+  base = 0;
+  most = 0;
+
+  /** Whether it goes on, from the first time on. Looks at the memory now and then. */
+  goesOn(): boolean {
+    collect();
+    const now = performance.now();
+    if (this.#start === 0) this.#start = now;
+    if (now >= this.#next) {
+      this.#next = now + 20;
+      this.#look(now);
+    }
+    return now - this.#start < SECONDS * 1000;
+  }
+
+  /** Looks once more, when it is over. */
+  end(): void {
+    collect(0);
+    this.#look(performance.now());
+  }
+
+  #look(now: number): void {
+    const { rss } = Deno.memoryUsage();
+    if (now - this.#start < Math.min(SECONDS * WARM, WARM_MOST) * 1000) {
+      this.base = Math.max(this.base, rss);
+      return;
+    }
+    this.most = Math.max(this.most, rss);
+    const after = Math.round(now - this.#start);
+    assert(rss - this.base < GROWTH, `${show(rss)} after ${after} ms, ${show(this.base)} when it was warm`);
+  }
+}
+
+const show = (bytes: number): string => `${Math.round(bytes / MIB)} MiB`;
+
+/** What can be overloaded, by name. */
+export const kinds: Map<string, (watch: Watch) => Promise<void>> = new Map();
+function overload(kind: string, run: (watch: Watch) => Promise<void>): void {
+  kinds.set(kind, run);
+}
+
+/** Items without end, and how many were read. */
+class Source {
+  read = 0;
+  closed = false;
+  readonly #bytes: number;
+
+  constructor(bytes: number) {
+    this.#bytes = bytes;
+  }
+
+  *items(): Generator<Uint8Array> {
+    try {
+      for (;;) yield this.#next();
+    } finally {
+      this.closed = true;
+    }
+  }
+
+  async *later(): AsyncGenerator<Uint8Array> {
+    try {
+      for (;;) {
+        await Promise.resolve();
+        yield this.#next();
+      }
+    } finally {
+      this.closed = true;
+    }
+  }
+
+  *tuples(): Generator<[Uint8Array, number]> {
+    for (const item of this.items()) yield [item, this.read];
+  }
+
+  #next(): Uint8Array {
+    return new Uint8Array(this.#bytes).fill(++this.read & 255);
+  }
+}
+
+const first = (bytes: Uint8Array): number => {
+  collect();
+  return bytes[0]!;
+};
+/** Takes longer than to make its argument, and gives as much back. */
+const slow = (bytes: Uint8Array): Uint8Array => {
+  collect();
+  for (const end = performance.now() + 1; performance.now() < end;);
+  return bytes;
+};
+
+/** Reads results for as long as `watch` goes on: in order, and the input is never read more than `most` ahead. */
+async function drain(
+  watch: Watch,
+  source: Source,
+  results: AsyncIterator<number | Uint8Array>,
+  { most, pause, ordered = true }: { most: number; pause: number; ordered?: boolean },
+): Promise<void> {
+  let given = 0;
+  try {
+    while (watch.goesOn()) {
+      const { value, done } = await results.next();
+      assert(!done, `the stream ended after ${given} items`);
+      given++;
+      const byte = typeof value === "number" ? value : value[0];
+      if (ordered) assertEquals(byte, given & 255, `item ${given}`);
+      assert(source.read - given <= most, `${source.read} items were read when ${given} were given`);
+      if (pause > 0) await delay(pause);
+    }
+    assert(given > 0);
+  } finally {
+    await results.return!(); // also when it fails, or nothing would ever end the input
+  }
+  assert(source.closed);
+  const { read } = source;
+  await delay(5);
+  assertEquals(source.read, read);
+}
+
+overload("imap() over an endless input, with a slow reader", async (watch) => {
+  await using pool = new Pool(SIZE, { initializer });
+  const source = new Source(100_000);
+  await drain(watch, source, pool.imap(first, source.items()), { most: SIZE * AHEAD, pause: 1 });
+});
+
+overload("imap() over an endless input, with slow workers", async (watch) => {
+  await using pool = new Pool(SIZE, { initializer });
+  const source = new Source(100_000);
+  await drain(watch, source, pool.imap(slow, source.items()), { most: SIZE * AHEAD, pause: 0 });
+});
+
+overload("imap() in chunks over an endless async input", async (watch) => {
+  await using pool = new Pool(SIZE, { initializer });
+  const source = new Source(20_000);
+  const results = pool.imap(slow, source.later(), { chunksize: 4 });
+  await drain(watch, source, results, { most: 4 * SIZE * AHEAD, pause: 0 });
+});
+
+overload("imapUnordered() with a buffersize, on workers that are replaced", async (watch) => {
+  await using pool = new Pool(SIZE, { maxTasksPerChild: 100, initializer });
+  const source = new Source(100_000);
+  const results = pool.imapUnordered(first, source.items(), { buffersize: 5 });
+  await drain(watch, source, results, { most: 5, pause: 1, ordered: false });
+});
+
+overload("istarmap() with a reader who looks away for long", async (watch) => {
+  await using pool = new Pool(SIZE, { initializer });
+  const source = new Source(100_000);
+  const run = (bytes: Uint8Array, _n: number): number => {
+    collect();
+    return bytes[0]!;
+  };
+  await drain(watch, source, pool.istarmap(run, source.tuples()), { most: SIZE * AHEAD, pause: 20 });
+});
+
+overload("an executor's map() with a buffersize, with slow workers", async (watch) => {
+  await using executor = new ProcessPoolExecutor(SIZE, { initializer });
+  const source = new Source(100_000);
+  const results = executor.map(slow, source.items(), { buffersize: 3, chunksize: 2 });
+  await drain(watch, source, results, { most: 6, pause: 0 });
+});
+
+/** Takes items until there is a null: how many they were, and whether each was the next one. */
+const consume = (queue: Queue<Uint8Array | null>, pause: number): [count: number, wrong: number] => {
+  let count = 0;
+  let wrong = 0;
+  for (let item = queue.get(); item !== null; item = queue.get()) {
+    collect();
+    if (item[0] !== (++count & 255)) wrong++;
+    for (const end = performance.now() + pause; performance.now() < end;);
+  }
+  return [count, wrong];
+};
+
+overload("putAsync() into a queue with a maxsize, and a slow consumer", async (watch) => {
+  const queue = new Queue<Uint8Array | null>(10);
+  using pool = new Pool(1, { initializer });
+  const consumed = pool.apply(consume, [queue, 1]);
+  let put = 0;
+  while (watch.goesOn()) {
+    await queue.putAsync(new Uint8Array(100_000).fill(++put & 255));
+    assert(queue.qsize() <= 10, `${queue.qsize()} items`);
+  }
+  await queue.putAsync(null);
+  assertEquals(await consumed, [put, 0]);
+});
+
+overload("put() of a worker into a queue with a maxsize, and a slow consumer here", async (watch) => {
+  const queue = new Queue<Uint8Array>(10);
+  const scope = { queue };
+  await using pool = new Pool(1, { scope, initializer });
+  const put = pool.apply(() => {
+    for (let put = 1;; put++) {
+      try {
+        collect();
+        queue.put(new Uint8Array(100_000).fill(put & 255));
+      } catch {
+        return put - 1; // it is closed
+      }
+    }
+  });
+  let got = 0;
+  while (watch.goesOn()) {
+    assertEquals((await queue.getAsync())[0], ++got & 255);
+    assert(queue.qsize() <= 10, `${queue.qsize()} items`);
+    await delay(1);
+  }
+  queue.close();
+  while (!queue.empty()) assertEquals(queue.get()[0], ++got & 255);
+  assertEquals(await put, got);
+});
+
+overload("putAsync() into a queue without a maxsize, and a slow consumer", async (watch) => {
+  const queue = new Queue<Uint8Array | null>();
+  using pool = new Pool(1, { initializer });
+  const consumed = pool.apply(consume, [queue, 1]);
+  const bytes = 250_000;
+  let put = 0;
+  const produce = async (): Promise<void> => {
+    await queue.putAsync(new Uint8Array(bytes).fill(++put & 255));
+    // One that begins below the limit goes in.
+    assert(queue.qsize() * bytes < FULL + bytes, `${queue.qsize()} items`);
+  };
+  while (!queue.full()) await produce();
+  while (watch.goesOn()) await produce();
+  await queue.putAsync(null);
+  assertEquals(await consumed, [put, 0]);
+});
+
+overload("a queue without a maxsize that nobody empties: full at 64 MiB, again and again", async (watch) => {
+  const queue = new Queue<Uint8Array>();
+  const round = async (): Promise<void> => {
+    // A record is its bytes and some more, so that 64 of them are beyond the limit.
+    for (let i = 0; i < 64; i++) queue.put(new Uint8Array(MIB).fill(i), { block: false });
+    assert(queue.full());
+    assertThrows(() => queue.put(new Uint8Array(1), { block: false }), QueueFullError);
+    assertThrows(() => queue.put(new Uint8Array(1), { timeout: 2 }), QueueFullError);
+    await assertRejects(() => queue.putAsync(new Uint8Array(1), { timeout: 2 }), QueueFullError);
+    const signal = AbortSignal.timeout(2);
+    await assertRejects(() => queue.putAsync(new Uint8Array(1), { signal }), DOMException);
+    const waiting = queue.putAsync(new Uint8Array(MIB).fill(64));
+    for (let i = 0; i < 65; i++) {
+      const item = await queue.getAsync();
+      assertEquals([item.length, item[0], item[MIB - 1]], [MIB, i, i]);
+    }
+    await waiting;
+    assert(queue.empty());
+    collect(0); // a round leaves more than any other kind does between two looks
+  };
+  for (let i = 0; i < 3; i++) await round(); // from then on it takes no more
+  while (watch.goesOn()) await round();
+});
+
+if (import.meta.main) {
+  initializer();
+  for (const kind of chosen.length > 0 ? chosen : kinds.keys()) {
+    const watch = new Watch();
+    await kinds.get(kind)!(watch);
+    watch.end();
+    console.log(`${kind}: ${show(watch.base)} when it was warm, ${show(watch.most)} at most after that`);
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Runs programs of their own, for tests of what a program may do and how it ends.
+ *
+ * @module
+ */
+
+/** How a program ended. */
+export interface Ended {
+  /** Its exit code. */
+  readonly code: number;
+  /** What it printed, and then its errors. */
+  readonly output: string;
+}
+
+/** How long one may take, in milliseconds: a bound on hanging, far above what any needs. */
+const LIMIT = 20_000;
+
+/** Runs the text of a program, in which `MODULE` stands for this library. One that does not end is killed, with code 143. */
+export function run(program: string, ...flags: string[]): Promise<Ended> {
+  return start("-", program.replaceAll("MODULE", new URL("../mod.ts", import.meta.url).href), flags);
+}
+
+/** Runs the program in a file, in the same way. */
+export function runFile(path: string, ...flags: string[]): Promise<Ended> {
+  return start(path, "", flags);
+}
+
+async function start(path: string, input: string, flags: readonly string[]): Promise<Ended> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-check", "--quiet", "--no-prompt", ...flags, path],
+    cwd: new URL("../", import.meta.url),
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+    env: { NO_COLOR: "1" },
+    signal: AbortSignal.timeout(LIMIT),
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(input));
+  await writer.close();
+  const { code, stdout, stderr } = await child.output();
+  const decoder = new TextDecoder();
+  return { code, output: decoder.decode(stdout) + decoder.decode(stderr) };
+}

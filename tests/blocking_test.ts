@@ -1,0 +1,593 @@
+/**
+ * The blocking forms: on pools and executors in every state, with and without time, and where nobody could end the wait.
+ */
+
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import {
+  asCompletedSync,
+  BrokenProcessPoolError,
+  CancelledError,
+  ClosedError,
+  Event,
+  Future,
+  InvalidStateError,
+  Pool,
+  ProcessPoolExecutor,
+  ThreadPoolExecutor,
+  TimeoutError,
+  Value,
+  waitSync,
+} from "../mod.ts";
+import { arriveAndBlock, liveWorkers, reaches, release, test, words } from "../testing/counted_workers.ts";
+
+const square = (n: number): number => n * n;
+const add = (a: number, b: number): number => a + b;
+const failAt2 = (n: number): number => {
+  if (n === 2) throw new RangeError("two");
+  return n;
+};
+const waits = (go: Event): boolean => go.wait();
+
+/** A broken executor or pool: its initializer throws. */
+const BROKEN = {
+  initializer: () => {
+    throw new RangeError("cannot begin");
+  },
+};
+
+// imapSync and its relatives.
+
+test("the blocking streams give what the others give", () => {
+  using pool = new Pool(2);
+  const items = Array.from({ length: 100 }, (_, i) => i);
+  const tuples = items.map((i): [number, number] => [i, i + 1]);
+  for (const chunksize of [1, 7, 200]) {
+    assertEquals([...pool.imapSync(square, items, { chunksize })], items.map(square));
+    assertEquals([...pool.istarmapSync(add, tuples, { chunksize })], tuples.map(([a, b]) => a + b));
+    const some = [...pool.imapUnorderedSync(square, items, { chunksize })];
+    assertEquals(some.sort((a, b) => a - b), items.map(square));
+    const sums = [...pool.istarmapUnorderedSync(add, tuples, { chunksize })];
+    assertEquals(sums.sort((a, b) => a - b), tuples.map(([a, b]) => a + b));
+  }
+  assertEquals([...pool.imapSync(square, [])], []);
+});
+
+test("imapSync() reads endless input only as far ahead as it may, and closes it when the loop is left", () => {
+  using pool = new Pool(2);
+  let read = 0;
+  let closed = false;
+  function* numbers(): Generator<number> {
+    try {
+      for (;;) yield read++;
+    } finally {
+      closed = true;
+    }
+  }
+  const seen: number[] = [];
+  for (const value of pool.imapSync(square, numbers(), { buffersize: 4 })) {
+    assert(read <= seen.length + 5);
+    seen.push(value);
+    if (seen.length === 10) break;
+  }
+  assertEquals(seen, Array.from({ length: 10 }, (_, i) => i * i));
+  assert(closed);
+  assertEquals(pool.applySync(square, [5]), 25);
+});
+
+test("leaving a loop over imapSync() throws what closing the input throws", () => {
+  using pool = new Pool(1);
+  function* numbers(): Generator<number> {
+    try {
+      for (let i = 0;; i++) yield i;
+    } finally {
+      // deno-lint-ignore no-unsafe-finally -- that is what the test is about
+      throw new RangeError("not closed");
+    }
+  }
+  assertThrows(
+    () => {
+      for (const _ of pool.imapSync(square, numbers())) break;
+    },
+    RangeError,
+    "not closed",
+  );
+  const results = pool.imapSync(square, [1, 2]);
+  assertEquals(results.return(), { done: true, value: undefined });
+  assertEquals(results.return(), { done: true, value: undefined });
+  assertEquals(results.next(), { done: true, value: undefined });
+});
+
+test("a failed item throws in its place, and the iteration goes on", () => {
+  using pool = new Pool(1);
+  const results = pool.imapSync(failAt2, [1, 2, 3]);
+  assertEquals(results.next().value, 1);
+  assertThrows(() => results.next(), RangeError, "two");
+  assertEquals([...results], [3]);
+  const mixed = [...pool.imapSync(failAt2, [1, 2], { returnExceptions: true })];
+  assertInstanceOf(mixed[1], RangeError);
+});
+
+test("next() of imapSync() times out, and loses nothing", () => {
+  using pool = new Pool(1);
+  const go = new Event();
+  const results = pool.imapSync(waits, [go]);
+  assertThrows(() => results.next(20), TimeoutError, "20 ms");
+  assertThrows(() => results.next(0), TimeoutError);
+  assertThrows(() => results.next("1" as unknown as number), TypeError, "'timeout'");
+  go.set();
+  assertEquals(results.next(), { done: false, value: true });
+  assertEquals(results.next(10), { done: true, value: undefined });
+});
+
+test("imapSync() on a pool that is closed, terminated or broken", async () => {
+  const closed = new Pool(1);
+  const given = closed.imapSync(square, [1, 2, 3], { buffersize: 1 });
+  closed.close();
+  assertThrows(() => closed.imapSync(square, [1]), ClosedError);
+  assertEquals([...given], [1, 4, 9]);
+  await closed.join();
+  const terminated = new Pool(1);
+  const pending = terminated.imapSync((): Promise<void> => new Promise(() => {}), [1]);
+  terminated.terminate();
+  assertThrows(() => pending.next(), CancelledError, "its pool was terminated");
+  assertEquals(pending.next().done, true);
+  assertThrows(() => terminated.imapSync(square, [1]), ClosedError);
+  const broken = new Pool(1, BROKEN);
+  const lost = broken.imapSync(square, [1]);
+  assertThrows(() => lost.next(), BrokenProcessPoolError, "The pool is broken");
+  assertEquals(lost.next().done, true);
+  assertThrows(() => broken.imapSync(square, [1]), BrokenProcessPoolError);
+});
+
+test("imapSync() refuses asynchronous input, and input that asks for its own results", () => {
+  using pool = new Pool(1);
+  async function* later(): AsyncGenerator<number> {
+    yield await Promise.resolve(1);
+  }
+  const input = later() as unknown as Iterable<number>;
+  assertThrows(() => pool.imapSync(square, input), TypeError, "use 'imap()'");
+  assertThrows(() => pool.istarmapUnorderedSync(square, input as never), TypeError, "use 'istarmapUnordered()'");
+  function* circular(): Generator<number> {
+    yield 1;
+    yield 2;
+    yield results.next().value;
+  }
+  const results: Iterator<number> = pool.imapSync(square, circular(), { buffersize: 1 });
+  assertEquals(results.next().value, 1);
+  assertEquals(results.next().value, 4);
+  assertThrows(() => results.next(), InvalidStateError, "while the input of the call is read");
+});
+
+test("what a stream shows is its public methods", () => {
+  using pool = new Pool(1);
+  const names = (value: object): PropertyKey[] =>
+    Reflect.ownKeys(Object.getPrototypeOf(value)).filter((key) => key !== Symbol.for("@manycore/parallel/refused"));
+  const rest = ["constructor", "next", "return", Symbol.toStringTag];
+  const awaiting = pool.imap(square, [1]);
+  assertEquals(new Set(names(awaiting)), new Set([...rest, Symbol.asyncIterator]));
+  assertEquals([Reflect.ownKeys(awaiting), Deno.inspect(awaiting)], [[], "ResultIterator {}"]);
+  const blocking = pool.imapSync(square, [1]);
+  assertEquals(new Set(names(blocking)), new Set([...rest, Symbol.iterator]));
+  assertEquals([Reflect.ownKeys(blocking), Deno.inspect(blocking)], [[], "ResultIteratorSync {}"]);
+});
+
+// joinSync and shutdownSync.
+
+test("joinSync() blocks until all work is done and the workers are gone", () => {
+  const pool = new Pool(2);
+  const results = [pool.applyAsync(square, [3]), pool.mapAsync(square, [1, 2, 3])];
+  const unread = pool.imap(square, Array(100).fill(2), { buffersize: 1 });
+  assertThrows(() => pool.joinSync(), InvalidStateError, "still open");
+  pool.close();
+  assertEquals(pool.joinSync(), true);
+  assertEquals(results.map((result) => result.ready()), [true, true]);
+  assertEquals(liveWorkers(), 0);
+  assertEquals(pool.joinSync(), true);
+  assertEquals(pool.joinSync(0), true);
+  return Array.fromAsync(unread).then((all) => assertEquals(all.length, 100));
+});
+
+test("joinSync() times out, and goes on the next time", () => {
+  const pool = new Pool(1);
+  const go = new Event();
+  const result = pool.applyAsync(waits, [go]);
+  pool.close();
+  assertEquals(pool.joinSync(20), false);
+  assertEquals(pool.joinSync(0), false);
+  assertThrows(() => pool.joinSync("1" as unknown as number), TypeError, "'timeout'");
+  go.set();
+  assertEquals(pool.joinSync(), true);
+  assertEquals(result.getSync(0), true);
+});
+
+test("joinSync() of a pool that was terminated or is broken returns at once", () => {
+  const terminated = new Pool(1);
+  const result = terminated.applyAsync(() => new Promise(() => {}));
+  terminated.terminate();
+  assertEquals(terminated.joinSync(), true);
+  assertThrows(() => result.getSync(), CancelledError);
+  const broken = new Pool(1, BROKEN);
+  const lost = broken.applyAsync(square, [1]);
+  broken.close();
+  assertEquals(broken.joinSync(), true);
+  assertThrows(() => lost.getSync(), BrokenProcessPoolError);
+});
+
+test("joinSync() is refused while the input of a call needs this thread", async () => {
+  const pool = new Pool(1);
+  async function* numbers(): AsyncGenerator<number> {
+    for (let i = 1; i < 4; i++) yield await Promise.resolve(i);
+  }
+  const results = [pool.map(square, numbers()), Array.fromAsync(pool.imap(square, numbers()))];
+  let refused: unknown;
+  function* own(): Generator<number> {
+    yield 1;
+    pool.close();
+    try {
+      pool.joinSync();
+    } catch (error) {
+      refused = error;
+    }
+  }
+  results.push(pool.map(square, own()));
+  assertInstanceOf(refused, InvalidStateError);
+  assertThrows(() => pool.joinSync(), InvalidStateError, "while the input of a call is read");
+  assertEquals(await Promise.all(results), [[1, 4, 9], [1, 4, 9], [1]]);
+  assertEquals(pool.joinSync(), true);
+});
+
+test("joinSync() is refused while an argument is read", async () => {
+  const pool = new Pool(1);
+  let refused: unknown;
+  const argument = {
+    get value(): number {
+      pool.close();
+      try {
+        pool.joinSync();
+      } catch (error) {
+        refused = error;
+      }
+      return 3;
+    },
+  };
+  assertEquals(await pool.apply((given: { value: number }) => given.value, [argument]), 3);
+  assertInstanceOf(refused, InvalidStateError);
+  assertEquals(pool.joinSync(), true);
+});
+
+test("a callback may block for the end of its pool", () => {
+  for (const items of [[], [1], [1, 2, 3]]) {
+    const pool = new Pool(1);
+    let joined = false;
+    const result = pool.mapAsync(square, items, {
+      chunksize: 1,
+      callback: () => {
+        pool.close();
+        joined = pool.joinSync();
+      },
+    });
+    assertEquals(result.getSync(), items.map(square));
+    assert(joined);
+  }
+  const pool = new Pool(1);
+  const done: number[] = [];
+  const result = pool.mapAsync(square, [1, 2, 3], {
+    chunksize: 1,
+    onProgress: (n) => {
+      done.push(n);
+      pool.close();
+      assertEquals(pool.joinSync(), true);
+    },
+  });
+  assertEquals(result.getSync(), [1, 4, 9]);
+  assertEquals(done, [1, 2, 3]);
+});
+
+test("shutdownSync() waits, cancels, times out, or does not wait", () => {
+  const executor = new ProcessPoolExecutor(1);
+  const go = new Event();
+  const begun = new Event();
+  const running = executor.submit((go: Event, begun: Event) => (begun.set(), go.wait()), go, begun);
+  begun.wait();
+  const queued = executor.submit(square, 3);
+  assertEquals(executor.shutdownSync({ cancelFutures: true, timeout: 20 }), false);
+  assertEquals([queued.cancelled(), running.done()], [true, false]);
+  assertThrows(() => executor.submit(square, 1), ClosedError, "the executor was shut down");
+  assertEquals(executor.shutdownSync({ wait: false }), false);
+  go.set();
+  assertEquals(executor.shutdownSync(), true);
+  assertEquals(running.resultSync(0), true);
+  assertEquals(executor.shutdownSync({ timeout: 0 }), true);
+  const idle = new ProcessPoolExecutor(1);
+  assertEquals(idle.shutdownSync({ wait: false }), true);
+});
+
+test("shutdownSync() of an executor that is broken or was terminated returns at once", () => {
+  const broken = new ProcessPoolExecutor(1, BROKEN);
+  const lost = broken.submit(square, 1);
+  assertInstanceOf(lost.exceptionSync(), BrokenProcessPoolError);
+  assertEquals(broken.shutdownSync(), true);
+  const terminated = new ProcessPoolExecutor(1);
+  const given = terminated.submit(() => new Promise(() => {}));
+  terminated.terminateWorkers();
+  assertEquals(terminated.shutdownSync(), true);
+  assert(given.done());
+});
+
+// exceptionSync, waitSync, asCompletedSync.
+
+test("exceptionSync() gives what was thrown, and throws for a cancelled future and for time", async () => {
+  await using executor = new ProcessPoolExecutor(1);
+  assertEquals(executor.submit(square, 2).exceptionSync(), null);
+  const failed = executor.submit(failAt2, 2);
+  assertInstanceOf(failed.exceptionSync(), RangeError);
+  assertEquals(failed.exceptionSync(), await failed.exception());
+  const thrown = executor.submit(() => {
+    throw "no error";
+  });
+  assertEquals(thrown.exceptionSync(), "no error");
+  const go = new Event();
+  const late = executor.submit(waits, go);
+  assertThrows(() => late.exceptionSync(10), TimeoutError, "10 ms");
+  assertThrows(() => late.exceptionSync(odd("1")), TypeError, "'timeout'");
+  const queued = executor.submit(square, 1);
+  queued.cancel();
+  assertThrows(() => queued.exceptionSync(), CancelledError);
+  go.set();
+  assertEquals(late.exceptionSync(), null);
+  assertThrows(() => new Future().exceptionSync(), InvalidStateError, "this very thread");
+});
+
+function odd<T>(value: unknown): T {
+  return value as T;
+}
+
+test("waitSync() returns when all are done, at the first, at the first failure, and when the time is up", async () => {
+  await using executor = new ProcessPoolExecutor(2);
+  const futures = [1, 2, 3].map((n) => executor.submit(square, n));
+  assertEquals(waitSync([...futures, ...futures]), { done: new Set(futures), notDone: new Set() });
+  assertEquals(waitSync([]), { done: new Set(), notDone: new Set() });
+  const go = new Event();
+  const slow = executor.submit(waits, go);
+  const quick = executor.submit(square, 2);
+  const first = waitSync(new Set([slow, quick]), { returnWhen: "FIRST_COMPLETED" });
+  assertEquals([[...first.done], [...first.notDone]], [[quick], [slow]]);
+  const failing = executor.submit(failAt2, 2);
+  const failed = waitSync([slow, failing], { returnWhen: "FIRST_EXCEPTION" });
+  assertEquals([[...failed.done], [...failed.notDone]], [[failing], [slow]]);
+  // Already failed.
+  assertEquals(waitSync([slow, failing], { returnWhen: "FIRST_EXCEPTION" }).notDone.size, 1);
+  assertEquals(waitSync([slow], { timeout: 20 }).notDone.size, 1);
+  assertEquals(waitSync([slow], { timeout: 0 }).notDone.size, 1);
+  go.set();
+  while (waitSync([slow], { timeout: 0 }).notDone.size > 0); // looks each time
+  assertThrows(() => waitSync(odd<Future[]>(5)), TypeError, "'futures'");
+  assertThrows(() => waitSync([odd<Future>(5)]), TypeError, "not a future");
+  assertThrows(() => waitSync([], { returnWhen: odd("SOME") }), RangeError, "returnWhen");
+});
+
+test("waitSync() waits for two executors at once, whichever is the later", async () => {
+  await using one = new ProcessPoolExecutor(1);
+  await using two = new ProcessPoolExecutor(1);
+  await using three = new ProcessPoolExecutor(1);
+  const relay = (mine: Event, next: Event): boolean => {
+    const came = mine.wait();
+    next.set();
+    return came;
+  };
+  for (let round = 0; round < 20; round++) {
+    const [a, b, c, end] = [new Event(), new Event(), new Event(), new Event()];
+    const futures = [one.submit(relay, a, b), two.submit(relay, b, c), one.submit(relay, c, end)];
+    three.submit((a: Event) => a.set(), a);
+    const order = round % 2 === 0 ? futures : futures.toReversed();
+    if (round % 4 < 2) {
+      assertEquals(waitSync(order).notDone.size, 0);
+    } else {
+      assertEquals([...asCompletedSync(order)].length, 3);
+    }
+  }
+});
+
+test("waiting for two executors loses no wake-up", async () => {
+  await using one = new ProcessPoolExecutor(1);
+  await using two = new ProcessPoolExecutor(2);
+  for (let round = 0; round < 300; round++) {
+    const futures = [one.submit(square, round), two.submit(square, round), one.submit(square, 1)];
+    const { done } = waitSync(futures, { returnWhen: "FIRST_COMPLETED" });
+    assert(done.size > 0);
+    assertEquals(waitSync(futures).notDone.size, 0);
+  }
+});
+
+test("a callback may give work to another executor while the thread blocks for others", async () => {
+  await using one = new ProcessPoolExecutor(1);
+  await using two = new ProcessPoolExecutor(1);
+  await using three = new ProcessPoolExecutor(1);
+  one.submit(square, 1).resultSync(); // it has its worker first
+  const times: number[] = [];
+  for (let round = 0; round < 31; round++) {
+    const start = performance.now();
+    const [first, go] = [new Event(), new Event()];
+    const waiting = three.submit(waits, go);
+    const giving = two.submit(waits, first);
+    let told = false;
+    giving.addDoneCallback(() => {
+      one.submit(square, 3).addDoneCallback((future) => {
+        told = future.resultSync() === 9;
+        go.set();
+      });
+    });
+    one.submit((first: Event) => first.set(), first);
+    assertEquals(waitSync([waiting, giving]).notDone.size, 0);
+    assert(told);
+    times.push(performance.now() - start);
+  }
+  // A wake-up that is missed comes when workers are looked after, hundreds of milliseconds later.
+  assert(times.sort((a, b) => a - b)[15]! < 100, `${times}`);
+});
+
+test("a call that ignores its limit is ended though the thread blocks for two executors", async () => {
+  await using one = new ProcessPoolExecutor(1, { taskTimeout: 50 });
+  await using two = new ProcessPoolExecutor(1);
+  const go = new Event();
+  const stubborn = one.submit(async (go: Event) => {
+    await Promise.resolve();
+    while (!go.isSet()); // after an await, only the calling side can end it
+  }, go);
+  const other = two.submit(waits, go);
+  const { done } = waitSync([stubborn, other], { returnWhen: "FIRST_EXCEPTION" });
+  assertEquals([...done] as unknown[], [stubborn]);
+  assertInstanceOf(stubborn.exceptionSync(), TimeoutError);
+  go.set();
+});
+
+test("a future that this thread has to settle is no reason to hang", async () => {
+  await using executor = new ProcessPoolExecutor(1);
+  await using here = new ThreadPoolExecutor(1);
+  const own = new Future<number>();
+  for (const future of [own, here.submit(square, 2)]) {
+    assertThrows(() => waitSync([future]), InvalidStateError, "settled on this very thread");
+    assertThrows(() => waitSync([future], { timeout: 60_000 }), InvalidStateError);
+    assertEquals(waitSync([future], { timeout: 0 }).notDone.size, 1);
+    const results = asCompletedSync([future]);
+    assertThrows(() => results.next(), InvalidStateError, "settled on this very thread");
+    assertEquals(results.next().done, true);
+  }
+  const done = executor.submit(square, 3);
+  assertThrows(() => waitSync([own, done]), InvalidStateError, "a future that is settled on this very thread");
+  assert(done.done(), "the others are waited for");
+  const next = executor.submit(square, 3);
+  assertEquals([...waitSync([own, next], { returnWhen: "FIRST_COMPLETED" }).done], [next]);
+  // Callbacks of the others can settle it.
+  const last = executor.submit(square, 4);
+  last.addDoneCallback(() => own.setResult(1));
+  assertEquals(waitSync([own, last]).notDone.size, 0);
+});
+
+test("asCompletedSync() gives each future once, those that are done first", async () => {
+  await using executor = new ProcessPoolExecutor(1);
+  const done = executor.submit(square, 1);
+  done.resultSync();
+  const go = new Event();
+  const late = executor.submit(waits, go);
+  const results = asCompletedSync<Future<unknown>>([late, done, done]);
+  assertEquals(results.next().value, done);
+  go.set();
+  assertEquals(results.next().value, late);
+  assertEquals(results.next(), { done: true, value: undefined });
+  assertEquals([...asCompletedSync([])], []);
+  const many = Array.from({ length: 2000 }, (_, i) => executor.submit(square, i));
+  assertEquals(new Set(asCompletedSync(many)).size, 2000);
+});
+
+test("asCompletedSync() times out from its call on, and is over then; leaving it early cancels nothing", async () => {
+  await using executor = new ProcessPoolExecutor(1);
+  const go = new Event();
+  const quick = executor.submit(square, 2);
+  const slow = executor.submit(waits, go);
+  assertEquals(quick.resultSync(), 4);
+  const results = asCompletedSync<Future<unknown>>([quick, slow], { timeout: 50 });
+  assertEquals(results.next().value, quick);
+  assertThrows(() => results.next(), TimeoutError, "1 (of 2) futures unfinished");
+  assertEquals(results.next().done, true);
+  for (const future of asCompletedSync<Future<unknown>>([quick, slow])) {
+    assertEquals(future, quick);
+    break;
+  }
+  assertEquals(slow.cancelled(), false);
+  go.set();
+  assertEquals(slow.resultSync(), true);
+});
+
+test("futures of executors that are broken, were terminated or cancelled are done", () => {
+  const broken = new ProcessPoolExecutor(1, BROKEN);
+  const other = new ProcessPoolExecutor(1);
+  const futures = [broken.submit(square, 1), broken.submit(square, 2), other.submit(square, 2)];
+  assertEquals(waitSync(futures).notDone.size, 0);
+  assertInstanceOf(futures[0]!.exceptionSync(), BrokenProcessPoolError);
+  const pending = [other.submit(() => new Promise(() => {})), other.submit(() => new Promise(() => {}))];
+  pending[1]!.cancel();
+  other.terminateWorkers();
+  assertEquals([...asCompletedSync(pending)].length, 2);
+  broken.shutdownSync();
+});
+
+test("all of it works inside a worker, over pools of its own", async () => {
+  await using pool = new Pool({ processes: 1, module: import.meta.url });
+  assertEquals(await pool.apply(nested), {
+    items: [1, 4, 9],
+    joined: true,
+    done: 2,
+    completed: 2,
+    exception: "two",
+    ended: true,
+    refused: "InvalidStateError",
+  });
+});
+
+/** For a worker that imports this module. */
+export function nested(): Record<string, unknown> {
+  const pool = new Pool(1);
+  const [one, two] = [new ProcessPoolExecutor(1), new ProcessPoolExecutor(1)];
+  // All workers are started before this thread blocks.
+  const results = pool.imapSync(square, [1, 2, 3]);
+  const futures = [one.submit(square, 1), two.submit(square, 2)];
+  const items = [...results];
+  pool.close();
+  const joined = pool.joinSync();
+  const { done } = waitSync(futures);
+  const completed = [...asCompletedSync([one.submit(square, 1), two.submit(square, 2)])];
+  const exception = one.submit(failAt2, 2).exceptionSync() as Error;
+  let refused = "";
+  try {
+    waitSync([new Future()]);
+  } catch (error) {
+    refused = (error as Error).name;
+  }
+  return {
+    items,
+    joined,
+    done: done.size,
+    completed: completed.length,
+    exception: exception.message,
+    ended: [one.shutdownSync(), two.shutdownSync()].every(Boolean),
+    refused,
+  };
+}
+
+test("a worker that blocks in them ends when its pool is terminated", async () => {
+  const pool = new Pool({ processes: 1, module: import.meta.url });
+  const flags = words(2);
+  const result = pool.apply(blockForTwo, [flags]);
+  await reaches(flags, 0, 2);
+  pool.terminate();
+  await assertRejects(() => result, CancelledError);
+  release(flags);
+  await pool.join();
+});
+
+/** For a worker that imports this module: blocks for two executors until `flags` says so. */
+export function blockForTwo(flags: Int32Array): number {
+  const [one, two] = [new ProcessPoolExecutor(1), new ProcessPoolExecutor(1)];
+  const { done } = waitSync([one.submit(arriveAndBlock, flags), two.submit(arriveAndBlock, flags)]);
+  return done.size;
+}
+
+test("a pool goes on while the thread blocks for two executors", async () => {
+  await using pool = new Pool(1);
+  await using one = new ProcessPoolExecutor(1);
+  await using two = new ProcessPoolExecutor(1);
+  const counter = new Value("i");
+  const go = new Event();
+  // More than fits on the board, so that the calling thread has to hand over the rest meanwhile.
+  const counted = pool.map(
+    (args: [Value<"i">, Event]) => {
+      if (args[0].add(1) === 999) args[1].set();
+    },
+    Array<[Value<"i">, Event]>(1000).fill([counter, go]),
+    { chunksize: 1 },
+  );
+  assertEquals(waitSync([one.submit(waits, go), two.submit(waits, go)]).notDone.size, 0);
+  await counted;
+  assertEquals(counter.value, 1000);
+});

@@ -1,0 +1,70 @@
+/**
+ * Noticing workers that have no task, were called to one, and do not come: code that an earlier task has left running,
+ * such as a timer that loops, has taken them.
+ *
+ * @module
+ */
+
+import { unrefTimer } from "../../base/platform.ts";
+import { BUSY, SEARCHING, TURNING } from "../shared/submission_ring.ts";
+import type { Host } from "./worker_handle.ts";
+
+/** How long a free worker may take to look for a task, in milliseconds. */
+const PATIENCE = 1000;
+
+/** Watches while there are tasks that nobody has claimed. */
+export class ResponseWatch {
+  readonly #hosts: () => Iterable<Host>;
+  readonly #unclaimed: () => boolean;
+  readonly #lose: (host: Host) => void;
+  readonly #looks = new Map<Host, number>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #due = Infinity;
+
+  /** `unclaimed` tells whether there are such tasks; `lose` is told a worker that does not come. */
+  constructor(hosts: () => Iterable<Host>, unclaimed: () => boolean, lose: (host: Host) => void) {
+    this.#hosts = hosts;
+    this.#unclaimed = unclaimed;
+    this.#lose = lose;
+  }
+
+  /** To be called when tasks were handed over. */
+  watch(): void {
+    if (this.#timer !== undefined) return;
+    let waiting = this.#unclaimed();
+    for (const host of this.#hosts()) {
+      this.#looks.set(host, host.desk.looks);
+      waiting ||= host.posted.size > 0;
+    }
+    if (!waiting) return this.#looks.clear();
+    this.#due = performance.now() + PATIENCE;
+    this.#timer = setTimeout(() => this.check(), PATIENCE);
+    unrefTimer(this.#timer); // the worker keeps the program from ending
+  }
+
+  /** How long until it looks again, in milliseconds. */
+  untilNext(): number {
+    return this.#due - performance.now();
+  }
+
+  /** Gives up the workers that have not looked for a task since the last time. */
+  check(): void {
+    const before = [...this.#looks];
+    this.stop();
+    for (const [host, looks] of before) {
+      const { sleep, current } = host.desk;
+      const called = this.#unclaimed() || host.posted.size > 0;
+      const coming = sleep === BUSY || sleep === TURNING || sleep === SEARCHING;
+      if (called && coming && current < 0 && host.desk.looks === looks) this.#lose(host);
+    }
+    this.watch();
+  }
+
+  /** Forgets everything. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#due = Infinity;
+    this.#looks.clear();
+  }
+}

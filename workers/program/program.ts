@@ -1,0 +1,624 @@
+/**
+ * The program of a worker: claims tasks, runs them, replies.
+ *
+ * It is bundled into one self-contained text (`program_gen.ts`, by `deno task build`), since a worker started from a
+ * `data:` URL needs no permission, and can import nothing beside it.
+ *
+ * A worker has one task at a time. Between tasks it parks on its desk, where a wake-up costs microseconds; but parked,
+ * it runs no timers and no promises of its own, so after {@linkcode LINGER} without a task it goes back to its event
+ * loop, and from a long run of tasks it goes there every {@linkcode TURN}.
+ *
+ * @module
+ */
+
+import { SerializationError } from "../../errors.ts";
+import { waitAsyncWakes } from "../../base/platform.ts";
+import "../../sync/internal/current_process.ts"; // so that it can be called here by its name
+import { atomics } from "../../sync/internal/atomics.ts";
+import "../../sync/mod.ts"; // so that its objects can be made here from their handles
+import { afterInterruption } from "../../sync/internal/current_thread.ts";
+import {
+  AWAKE,
+  Board,
+  Desk,
+  FETCHING,
+  LARGEST_RECORD,
+  LISTENING,
+  NONE,
+  type SlotHeader,
+} from "../shared/submission_ring.ts";
+import { Decoder, sourceOf } from "../../codec/decoder.ts";
+import { type Encoded, NOTHING_ENCODED } from "../../codec/encoder.ts";
+import { messageOf } from "../../codec/error_fields.ts";
+import { type AnyFunction, EMPTY_ENVIRONMENT, type FunctionSpec, TASK_URL } from "../../codec/functions.ts";
+import { rememberRuntime } from "../../codec/runtime_functions.ts";
+import {
+  BYE,
+  CHILDREN,
+  FAILURE,
+  FETCH,
+  type FromWorker,
+  GIVEN_UP,
+  type Init,
+  LACKS_ARGUMENTS,
+  LACKS_EXPORT,
+  LACKS_FUNCTION,
+  LAST,
+  type Parcel,
+  REMOTE,
+  type Setup,
+  type TaskHeader,
+  type ToWorker,
+  UNCAUGHT,
+} from "../../scheduler/task.ts";
+import { forgetTransfers } from "../../codec/transfer.ts";
+import { Children } from "../../runner/children.ts";
+import { enterThread } from "./enter_thread.ts";
+import { LateInterruption } from "../../runner/late_interruption.ts";
+import { lockDown } from "../../runner/lockdown.ts";
+import { Preparation } from "../../runner/preparation.ts";
+import { ReadingLimit } from "../../runner/reading_limit.ts";
+import { Replies } from "../../runner/reply_encoder.ts";
+import { type KnownFunction, KnownFunctions } from "../../runner/known_functions.ts";
+import { afterTask, Run } from "../../runner/task_run.ts";
+import { trimStack } from "../../runner/stack.ts";
+import { ASLEEP, POSTED, STOPPED, TaskSearch } from "./task_search.ts";
+import { prepareLimit, runLimited } from "../../runner/time_limit.ts";
+import { timers } from "../../runner/timers.ts";
+import { isThenable } from "../../base/values.ts";
+import { watchForEnd } from "../../runner/exit_hooks.ts";
+
+/** How long an idle worker stays parked, in milliseconds: while tasks follow closely, each finds it there. */
+const LINGER = 2;
+/** How long a worker runs tasks before its event loop gets a turn, in milliseconds. */
+const TURN = 8;
+
+// Kept, as a task may put others in their place.
+const { MessageChannel } = globalThis;
+const wake = (self as unknown as { postMessage(message: null): void }).postMessage.bind(self);
+const { now } = Date;
+const { clock } = atomics;
+
+class Program {
+  readonly #board: Board;
+  readonly #desk: Desk;
+  readonly #port: MessagePort;
+  readonly #number: number;
+  readonly #name: string;
+  readonly #ringParent: () => void;
+  readonly #epoch: number;
+  readonly #decoder = new Decoder(
+    () => this.#environment,
+    true,
+    (spec, environment) => this.#reading.compile(spec, environment),
+  );
+  readonly #replies: Replies;
+  readonly #functions = new KnownFunctions();
+  readonly #inbox: { header: TaskHeader; parcel: Parcel }[] = [];
+  /** Goes once through the event loop. */
+  readonly #hop = new MessageChannel();
+  readonly #search: TaskSearch;
+  #environment = EMPTY_ENVIRONMENT;
+  /** Ends this worker by an error of its own, or for none. */
+  #crash: (error?: unknown) => void = () => {};
+  /** The task under way. */
+  #run: Run | undefined;
+  /** What the last task has called. */
+  #last: FunctionSpec | undefined;
+  /** Whether the target of a process has returned: its end is told once that of its children is known. */
+  #returned = false;
+  /** The processes that were started here, and have to end before this worker does. */
+  readonly #children = new Children((detail) => {
+    this.#say(CHILDREN, 0, detail, NOTHING_ENCODED);
+    if (this.#returned) this.#hop.port2.postMessage(null);
+  });
+  /** Whether code of this program runs. */
+  #inside = false;
+  readonly #lateInterruption = new LateInterruption(() => this.#inside, () => this.#enter(() => this.#recover()));
+  /** How many tasks it takes yet; below 1 for any number. */
+  #rest = 0;
+  #trace = false;
+  #mail = 0;
+  /** When the event loop had its last turn. */
+  #turn = 0;
+  /** Whether its next turn is due. */
+  #due = false;
+  /** Ready for tasks, and not running one. */
+  #free = false;
+  /** Has begun to look for tasks. */
+  #started = false;
+  /** Takes no more tasks. */
+  #retired = false;
+  /** A task that waits for its payload. */
+  #fetching: SlotHeader | undefined;
+  #fetchedArgs: readonly unknown[] | undefined;
+  readonly #reading: ReadingLimit;
+
+  constructor(init: Init) {
+    this.#board = new Board(init.board);
+    this.#desk = new Desk(init.desk);
+    this.#desk.arrive();
+    this.#port = init.port;
+    this.#number = init.number;
+    this.#search = new TaskSearch({
+      board: this.#board,
+      desk: this.#desk,
+      number: init.number,
+      linger: LINGER,
+      hasMail: () => this.#hasMail(),
+      wakeCaller: () => this.#wakeCaller(),
+    });
+    this.#name = init.name;
+    this.#epoch = init.epoch;
+    this.#reading = new ReadingLimit(this.#desk, init.epoch);
+    this.#replies = new Replies(() => clock() - init.epoch);
+    this.#port.onmessage = (event) => this.#enter(() => this.#receive(event.data));
+    this.#port.onmessageerror = () => this.#enter(() => this.#lostPayload());
+    this.#hop.port1.onmessage = () => this.#enter(() => this.#returned ? this.#endProcess() : this.#pump());
+    this.#ringParent = enterThread(init, {
+      stopped: () => this.#desk.stopped,
+      environment: () => this.#environment,
+      post: (note) => this.#post(note, []),
+      wakeParent: this.#wakeParent,
+      childrenChanged: (count) => this.#children.note(count),
+    });
+  }
+
+  /** The calling thread may sleep in its event loop, or in a call of its pool. */
+  readonly #wakeParent = (): void => {
+    if (this.#board.wakeCaller(this.#desk) === LISTENING || !waitAsyncWakes()) wake(null);
+  };
+
+  async start({ setup: parcel, limit }: Init): Promise<void> {
+    this.#crash = watchForEnd(this.#name, {
+      farewell: (code) => {
+        this.#retired = true;
+        this.#say(BYE, 0, code, NOTHING_ENCODED);
+        if (this.#started) this.#desk.leave();
+      },
+      uncaught: (error) => this.#uncaught(error),
+    });
+    try {
+      const preparation = new Preparation(this.#desk, this.#epoch, limit, this.#name);
+      const { setup, environment } = await preparation.run(() => this.#unpack(parcel) as Setup);
+      this.#environment = environment;
+      this.#rest = setup.maxTasks;
+      this.#trace = setup.trace;
+      this.#replies.timed = setup.trace;
+    } catch (error) {
+      return this.#post({ type: "broken", parcel: this.#replies.parcel(this.#replies.error(error)) }, []);
+    }
+    this.#free = true;
+    this.#started = true;
+    this.#enter(() => this.#pump());
+  }
+
+  /** See `EndListener`. A task that runs has no other end than by this error, if it waits for what has failed. */
+  #uncaught(error: unknown): string | undefined {
+    trimStack(error, this.#environment);
+    const run = this.#run;
+    if (run === undefined && this.#started) {
+      return afterTask(this.#last);
+    }
+    this.#retired = true;
+    const encoded = this.#replies.uncaught(error);
+    if (run === undefined) this.#post({ type: "broken", parcel: this.#replies.parcel(encoded) }, []);
+    else this.#say(UNCAUGHT, run.header.seq, this.#last === undefined ? 0 : 1, encoded);
+    if (this.#started) this.#desk.leave();
+  }
+
+  /**
+   * From the event loop into this program. It throws only when a task has put something in the place of what it, or the runtime, is
+   * made of: then it cannot go on, and the worker ends.
+   */
+  #enter(run: () => void): void {
+    this.#inside = true;
+    try {
+      run();
+    } catch (error) {
+      this.#crash(error);
+    }
+    this.#inside = false;
+  }
+
+  /** Ends the task that was cut off, and takes no other: the ports may hear nothing any more. */
+  #recover(): void {
+    const run = this.#run;
+    this.#retired = true;
+    afterInterruption();
+    if (run === undefined) return this.#crash();
+    if (run.index < run.count) {
+      run.failAtLimit();
+      run.index++;
+    }
+    if (this.#step(run)) this.#desk.leave();
+  }
+
+  // Getting tasks.
+
+  /** Runs tasks until there are none, one goes on asynchronously, or the event loop is due for a turn. */
+  #pump(): void {
+    if (!this.#free) return;
+    this.#startTurn();
+    this.#desk.countLook();
+    this.#search.begin();
+    while (!this.#retired) {
+      const found = this.#search.next();
+      if (found === STOPPED) return this.#desk.leave();
+      if (found === ASLEEP) return;
+      if (!(found === POSTED ? this.#takeMail() : this.#take(found))) return;
+      if (!this.#due) continue;
+      // A worker that was terminated meanwhile never comes back from its event loop to say that it has left.
+      if (this.#desk.stopped) return this.#desk.leave();
+      return this.#yield();
+    }
+    this.#desk.leave();
+  }
+
+  #startTurn(): void {
+    this.#turn = now();
+    this.#due = false;
+  }
+
+  /** Whether the event loop is due for a turn. */
+  #checkTurn(): boolean {
+    return this.#due = now() - this.#turn >= TURN;
+  }
+
+  /** Goes on after a turn of the event loop. */
+  #yield(): void {
+    this.#desk.setTurning();
+    this.#hop.port2.postMessage(null);
+  }
+
+  /** Whether a task was posted for this worker, though the event loop may not have handed it on. A message can even come before it is counted. */
+  #hasMail(): boolean {
+    return this.#inbox.length > 0 || ((this.#desk.mail - this.#mail) | 0) > 0;
+  }
+
+  /** Begins a task that was posted. False when the worker cannot go on to another one. */
+  #takeMail(): boolean {
+    const posted = this.#inbox.shift();
+    if (posted === undefined) {
+      this.#desk.setTurning(); // it is on its way to the event loop
+      return false;
+    }
+    this.#desk.setBusy();
+    this.#desk.hold(posted.header.seq);
+    return this.#begin(posted.header, posted.parcel);
+  }
+
+  #receive(message: ToWorker): void {
+    if (message?.type === "task") {
+      this.#mail++;
+      this.#inbox.push(message);
+    } else if (message?.type === "payload") {
+      const header = this.#fetching;
+      if (header === undefined || header.seq !== message.seq) return;
+      this.#fetching = undefined;
+      this.#free = true;
+      this.#desk.setStage(NONE);
+      this.#desk.setBusy();
+      if (!this.#begin(header, message.parcel)) return;
+    } else if (message?.type === "drop") {
+      if (this.#fetching?.seq !== message.seq) return;
+      this.#fetching = undefined;
+      this.#fetchedArgs = undefined;
+      this.#desk.setStage(NONE);
+      this.#desk.finish();
+      this.#free = true;
+    }
+    this.#pump();
+  }
+
+  readonly #compileTask = (spec: FunctionSpec): AnyFunction => this.#reading.compile(spec, this.#environment, TASK_URL);
+
+  /** Reads a claimed task. True when the worker can go on to another one. */
+  #take(slot: number): boolean {
+    const header = this.#board.header(slot);
+    let payload: unknown;
+    let failure: unknown;
+    const remote = (header.mode & REMOTE) !== 0;
+    if (!remote) {
+      this.#reading.start(header);
+      try {
+        const at = this.#board.payloadAt(slot); // may renew the source
+        payload = this.#decoder.decode(this.#board.source, at, []);
+      } catch (error) {
+        failure = error;
+      }
+    }
+    // Held before the slot is given back: at each moment the caller finds the task here or there.
+    this.#desk.hold(header.seq);
+    if (!this.#board.release(slot, this.#number)) {
+      this.#reading.fail(undefined);
+      this.#desk.finish();
+      return true;
+    }
+    if (failure !== undefined) return this.#refuse(header, failure);
+    if (!remote) return this.#accept(header, payload);
+    return this.#fetch(header, this.#functions.get(header.fn), undefined);
+  }
+
+  /** Goes on with a task whose payload came by message. */
+  #begin(header: TaskHeader, parcel: Parcel): boolean {
+    let payload: unknown;
+    this.#reading.start(header);
+    try {
+      payload = this.#unpack(parcel);
+    } catch (error) {
+      return this.#refuse(header, error);
+    }
+    return this.#accept(header, payload);
+  }
+
+  #accept(header: TaskHeader, payload: unknown): boolean {
+    const [spec, args] = payload as [FunctionSpec | undefined, readonly unknown[] | undefined];
+    let fn = this.#functions.get(header.fn);
+    if (spec !== undefined) {
+      try {
+        fn = this.#functions.learn(header.fn, spec, this.#environment, this.#compileTask);
+      } catch (error) {
+        return this.#refuse(header, error);
+      }
+    }
+    const given = args ?? this.#fetchedArgs;
+    if (fn === undefined || fn.unsure || given === undefined) return this.#fetch(header, fn, given);
+    this.#fetchedArgs = undefined;
+    const read = this.#reading.stop();
+    if (!this.#desk.begin(header.seq)) {
+      this.#desk.finish();
+      return true;
+    }
+    this.#run = new Run(header, fn, this.#environment, given, this.#trace ? clock() - this.#epoch : 0, read);
+    return this.#step(this.#run);
+  }
+
+  /** Asks the caller for what this task lacks. Always false: the answer comes through the event loop. */
+  #fetch(header: TaskHeader, fn: KnownFunction | undefined, args: readonly unknown[] | undefined): false {
+    const lacks = args === undefined
+      ? LACKS_ARGUMENTS | (fn === undefined ? LACKS_FUNCTION : 0)
+      : fn === undefined
+      ? LACKS_FUNCTION
+      : LACKS_EXPORT;
+    this.#reading.interrupt();
+    this.#fetching = header;
+    this.#fetchedArgs = args;
+    this.#free = false;
+    this.#desk.setStage(FETCHING);
+    this.#say(FETCH, header.seq, lacks, NOTHING_ENCODED);
+    this.#desk.setTurning();
+    return false;
+  }
+
+  /** A message could not be read at all: it can only be the payload waited for. */
+  #lostPayload(): void {
+    const header = this.#fetching;
+    if (header === undefined) return void this.#mail++;
+    this.#fetching = undefined;
+    this.#free = true;
+    this.#desk.setStage(NONE);
+    this.#refuse(header, new SerializationError("Cannot read the arguments of the task in the worker"));
+    this.#pump();
+  }
+
+  /** Fails a task that cannot be begun. True: the worker goes on. */
+  #refuse(header: TaskHeader, error: unknown): boolean {
+    this.#fetchedArgs = undefined;
+    const reason = this.#reading.fail(error);
+    trimStack(reason, this.#environment);
+    if (this.#desk.begin(header.seq)) this.#reply(header.seq, FAILURE, this.#replies.error(reason), 0);
+    this.#desk.finish();
+    this.#checkTurn();
+    return true;
+  }
+
+  // Running a task.
+
+  /** Makes the calls of a task one after the other. True when it has ended, false when it goes on asynchronously. */
+  #step(run: Run): boolean {
+    while (run.index < run.count) {
+      if (run.header.limit === 0 && run.mode === "map" ? this.#mapOn(run) : this.#call(run)) continue;
+      this.#free = false;
+      this.#desk.setAwaiting();
+      return false;
+    }
+    return this.#end(run);
+  }
+
+  /** Makes calls without a limit, up to one that throws or gives a promise. False when a result is still to come. */
+  #mapOn(run: Run): boolean {
+    const { call } = run.fn;
+    const { args, results, count } = run;
+    let { index } = run;
+    try {
+      for (; index < count; index++) {
+        const result = call(args[index]);
+        if (typeof result === "object" && isThenable(result)) {
+          run.index = index;
+          this.#await(run, result, 0);
+          return false;
+        }
+        results[index] = result;
+      }
+      run.index = count;
+    } catch (error) {
+      run.index = index;
+      run.fail(error);
+      run.index++;
+    }
+    return true;
+  }
+
+  /** Makes one call. False when its result is still to come. */
+  #call(run: Run): boolean {
+    const limit = run.rest();
+    let result: unknown;
+    let failed = false;
+    const call = (): void => {
+      try {
+        result = run.call();
+      } catch (error) {
+        failed = true;
+        result = error;
+      }
+    };
+    if (limit === 0) {
+      call();
+    } else {
+      prepareLimit();
+      const start = clock();
+      this.#desk.setDeadline(Math.ceil(start - this.#epoch + limit));
+      this.#lateInterruption.watch(limit);
+      const ended = runLimited(call, limit);
+      if (!ended) {
+        afterInterruption();
+        run.failAtLimit();
+        run.index++;
+        return true;
+      }
+      if (!failed && isThenable(result)) {
+        this.#await(run, result, limit - (clock() - start));
+        return false;
+      }
+    }
+    if (failed) {
+      run.fail(result);
+    } else if (isThenable(result)) {
+      this.#await(run, result, 0);
+      return false;
+    } else {
+      run.results[run.index] = result;
+    }
+    run.index++;
+    return true;
+  }
+
+  /** Waits for the promise of a call, at most `rest` milliseconds unless the task has no limit. */
+  #await(run: Run, promise: PromiseLike<unknown>, rest: number): void {
+    const { index } = run;
+    const limited = run.header.limit !== 0;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const done = (record: () => void): void => {
+      if (run.index === index) this.#enter(() => goOn(record)); // else it was given up before
+    };
+    const goOn = (record: () => void): void => {
+      this.#desk.setBusy();
+      this.#startTurn();
+      if (timer !== undefined) timers.clear()(timer);
+      record();
+      run.index++;
+      if (this.#step(run)) {
+        this.#free = true;
+        this.#pump();
+      }
+    };
+    if (limited) {
+      timer = timers.set()(() =>
+        done(() => {
+          // What the task has started goes on here, so this worker must end.
+          this.#retired = true;
+          run.failAtLimit();
+        }), Math.max(0, rest));
+    }
+    Promise.resolve(promise).then(
+      (value) => done(() => run.results[index] = value),
+      (error) => done(() => run.fail(error)),
+    );
+  }
+
+  // Replying.
+
+  /** True when it has ended, false when that is still to come. */
+  #end(run: Run): boolean {
+    if (run.mode === "run") {
+      if (!this.#returned) return this.#return();
+      run.results[0] = undefined;
+    }
+    let detail = this.#retired ? GIVEN_UP : 0;
+    if (--this.#rest === 0) {
+      this.#retired = true;
+      detail ||= LAST;
+    }
+    this.#last = run.fn.spec;
+    const encoded = run.isOneCall ? this.#replies.result(run) : this.#replies.chunk(run);
+    const { kind } = this.#replies;
+    // Before the caller hears of it, who may have the next task at once: the next look follows, and no code of the user before it.
+    if (!this.#checkTurn() && !this.#retired && !this.#hasMail()) this.#search.begin();
+    this.#reply(run.header.seq, kind, encoded, detail);
+    this.#desk.finish();
+    this.#run = undefined;
+    return true;
+  }
+
+  /** The target of a process has returned, or thrown. What it has left in this turn of the event loop may still fail. */
+  #return(): false {
+    this.#returned = true;
+    this.#free = false;
+    this.#desk.setAwaiting();
+    // A timer, as Deno 2.5 hands on messages before it tells of a rejection that nothing handles.
+    timers.set()(() => this.#enter(() => this.#endProcess()), 0);
+    return false;
+  }
+
+  /** A process ends after those that it has started. */
+  #endProcess(): void {
+    const run = this.#run;
+    if (run === undefined || this.#children.any) return;
+    this.#desk.setBusy();
+    this.#end(run);
+    this.#free = true;
+    this.#pump();
+  }
+
+  #reply(seq: number, kind: number, encoded: Encoded, detail: number): void {
+    try {
+      this.#say(kind, seq, detail, encoded);
+    } catch (error) {
+      const reason = new SerializationError(`Cannot send the result of the task: ${messageOf(error)}`, {
+        cause: error,
+      });
+      this.#say(FAILURE, seq, detail, this.#replies.error(reason));
+    }
+  }
+
+  /** Writes a record, into the ring if it fits, else by message; and wakes the caller. */
+  #say(kind: number, seq: number, detail: number, encoded: Encoded): void {
+    const { length, refs, transfers, marked } = encoded;
+    if (refs.length === 0 && transfers.length === 0 && length <= LARGEST_RECORD) {
+      if (this.#desk.write(kind, seq, detail, encoded)) return this.#wakeCaller();
+    }
+    const bytes = this.#replies.take(encoded);
+    this.#post({ type: "record", kind, seq, detail, parcel: { bytes, refs } }, [bytes, ...transfers]);
+    if (marked.length > 0) forgetTransfers(marked);
+  }
+
+  #post(message: FromWorker, transfers: Transferable[]): void {
+    this.#port.postMessage(message, transfers);
+    this.#desk.countSent(); // after it, so that the caller can read what it sees counted
+    this.#wakeCaller();
+  }
+
+  #wakeCaller(): void {
+    const slept = this.#board.wakeCaller(this.#desk);
+    if (slept === AWAKE) return;
+    if (slept === LISTENING) wake(null);
+    this.#ringParent(); // it may be blocked elsewhere than in this pool
+  }
+
+  #unpack(parcel: Parcel): unknown {
+    return this.#decoder.decode(sourceOf(new Uint8Array(parcel.bytes)), 0, parcel.refs);
+  }
+}
+
+declare const self: {
+  readonly name: string | undefined;
+  onmessage: ((event: MessageEvent<Init>) => void) | null;
+};
+
+lockDown();
+rememberRuntime();
+self.onmessage = (event): void => {
+  self.onmessage = null;
+  void new Program(event.data).start(event.data);
+};

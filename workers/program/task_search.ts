@@ -1,0 +1,80 @@
+/**
+ * How a worker comes to its next task.
+ *
+ * The calling thread counts on a worker that is `SEARCHING` for one task on the board. So a worker stops being that only in three
+ * ways: it claims a task (and says `BUSY` before the claim can be seen), it goes to sleep (and looks once more after it has said so),
+ * or it turns to a task that was posted to it (and looks once more, too). While a task is unclaimed and a worker is free, someone is
+ * therefore on the way to it, whatever the calling thread does meanwhile.
+ *
+ * @module
+ */
+
+import type { Board, Desk } from "../shared/submission_ring.ts";
+
+/** There is a task that was posted to this worker. */
+export const POSTED = -1;
+/** The worker is to stop. */
+export const STOPPED = -2;
+/** There is nothing: it sleeps in its event loop from now on, where a message wakes it. */
+export const ASLEEP = -3;
+
+/** What a search needs to know of its worker. */
+export interface TaskSearchOptions {
+  /** Where the tasks are. */
+  readonly board: Board;
+  /** The words of the worker. */
+  readonly desk: Desk;
+  /** The number of the worker. */
+  readonly number: number;
+  /** How long it stays parked before it goes to its event loop, in milliseconds. */
+  readonly linger: number;
+  /** Whether a task was posted to this worker. */
+  readonly hasMail: () => boolean;
+  /** Wakes the calling thread. */
+  readonly wakeCaller: () => void;
+}
+
+/** The search of one worker for tasks. */
+export class TaskSearch {
+  readonly #options: TaskSearchOptions;
+  readonly #anything: () => boolean;
+  /** Whether the caller may count on this worker. */
+  #counted = false;
+
+  /** Does not begin yet. */
+  constructor(options: TaskSearchOptions) {
+    const { board, desk, hasMail } = this.#options = options;
+    this.#anything = () => desk.stopped || board.hasTasks() || hasMail();
+  }
+
+  /** To be called when {@linkcode next} will be, and no code of the user will run before that. */
+  begin(): void {
+    this.#options.desk.setSearching();
+    this.#counted = true;
+  }
+
+  /** The slot of a task that was claimed; {@linkcode POSTED}, {@linkcode STOPPED} or {@linkcode ASLEEP}. */
+  next(): number {
+    const { board, desk, number, linger, hasMail, wakeCaller } = this.#options;
+    let patient = true; // one that was woken for nothing sleeps again at once, and leaves its core to others
+    for (;;) {
+      if (desk.stopped) return STOPPED;
+      if (!this.#counted && hasMail()) return POSTED;
+      const slot = board.claim(number, desk);
+      if (board.callerIsNeeded) wakeCaller();
+      if (slot >= 0) {
+        this.#counted = false;
+        return slot;
+      }
+      if (hasMail()) {
+        desk.setTurning();
+        this.#counted = board.hasTasks(); // the caller may have counted on it just before
+      } else if (desk.park(linger, this.#anything, patient)) {
+        this.#counted = true;
+        patient = false;
+      } else {
+        return ASLEEP;
+      }
+    }
+  }
+}

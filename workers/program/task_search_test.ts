@@ -1,0 +1,227 @@
+import { assert, assertStringIncludes } from "@std/assert";
+import { NOTHING_ENCODED } from "../../codec/encoder.ts";
+import { atomics } from "../../sync/internal/atomics.ts";
+import { Model, type ModelThread } from "../../testing/model_checker.ts";
+import { AWAKE, Board, CALLER, Desk, WAITING } from "../shared/submission_ring.ts";
+import { callWorkers } from "../caller/worker_set.ts";
+import { ASLEEP, POSTED, STOPPED, TaskSearch } from "./task_search.ts";
+
+/** A worker that the caller counts on for a second task, since it does not say before its claim that it is busy. */
+class Secretive extends Desk {
+  override setBusy(): void {}
+}
+
+interface WorkerOptions {
+  /** The tasks it does; the last one keeps it for ever, and so does one that was posted to it. */
+  readonly tasks: number;
+  /** It is not asleep when the caller begins. */
+  readonly awake?: boolean;
+  /** It is started when the caller finds nobody on the way to a task. */
+  readonly late?: boolean;
+  readonly secretive?: boolean;
+}
+
+/** What a calling thread does. */
+interface Caller {
+  push(): void;
+  call(): void;
+  post(worker: number): void;
+  /** Waits until so many tasks have begun, and ends the workers that are left. */
+  endAfter(tasks: number): void;
+  readonly board: Board;
+}
+
+/** A calling thread and its workers. */
+class Crowd {
+  readonly #board = new Board().memory;
+  readonly #desks: readonly SharedArrayBuffer[];
+  /** How many tasks have begun; then for each worker whether there is a message for it, and how many tasks were posted to it. */
+  readonly #words: Int32Array<SharedArrayBuffer>;
+
+  constructor(workers: number) {
+    this.#desks = Array.from({ length: workers }, () => new Desk().memory);
+    this.#words = new Int32Array(new SharedArrayBuffer(4 + 8 * workers));
+  }
+
+  worker(number: number, { tasks, awake = false, late = false, secretive = false }: WorkerOptions): ModelThread {
+    const words = this.#words;
+    const [message, posted] = [1 + 2 * number, 2 + 2 * number];
+    const run = (): string => {
+      const board = new Board(this.#board);
+      const desk = new (secretive ? Secretive : Desk)(this.#desks[number]!);
+      const hasMail = (): boolean => atomics.load(words, posted) > 0;
+      const wakeCaller = (): void => void board.wakeCaller(desk);
+      const search = new TaskSearch({ board, desk, number, linger: 2, hasMail, wakeCaller });
+      const sleep = (): void => {
+        while (atomics.compareExchange(words, message, 1, 0) !== 1) atomics.wait(words, message, 0, Infinity);
+      };
+      if (late) sleep();
+      search.begin();
+      for (let begun = 0; begun < tasks;) {
+        const found = search.next();
+        if (found === STOPPED) return "stopped";
+        if (found === ASLEEP) {
+          sleep();
+        } else {
+          begun++;
+          atomics.add(words, 0, 1);
+          atomics.notify(words, 0);
+          if (found === POSTED) return "kept";
+        }
+        if (begun < tasks) search.begin();
+      }
+      return "kept";
+    };
+    return { actions: [{ run }], first: !awake };
+  }
+
+  /** `started`: how many workers there are from the beginning; the others are started one by one when they are missing. */
+  caller(started: number, say: (caller: Caller) => void): ModelThread {
+    const words = this.#words;
+    const run = (): void => {
+      const board = new Board(this.#board);
+      const send = (worker: number): void => {
+        atomics.store(words, 1 + 2 * worker, 1);
+        atomics.notify(words, 1 + 2 * worker);
+      };
+      const workers = this.#desks.map((memory, number) => {
+        const desk = new Desk(memory);
+        const wake = (): boolean => {
+          const how = desk.wake();
+          if (how === "message") send(number);
+          return how !== "awake";
+        };
+        return { desk, wake, onItsWay: false, retired: false };
+      });
+      let count = started;
+      say({
+        board,
+        push: () => void board.push(1, 0, 0, 0, NOTHING_ENCODED),
+        call: () => {
+          const unmet = callWorkers(board, workers.slice(0, count));
+          for (let i = 0; i < unmet && count < workers.length; i++) send(count++);
+        },
+        post: (worker) => {
+          atomics.add(words, 2 + 2 * worker, 1);
+          workers[worker]!.wake();
+        },
+        endAfter: (tasks) => {
+          for (let n = atomics.load(words, 0); n < tasks; n = atomics.load(words, 0)) {
+            atomics.wait(words, 0, n, Infinity);
+          }
+          workers.forEach(({ desk }, worker) => {
+            desk.stop();
+            send(worker);
+          });
+        },
+      });
+    };
+    return { actions: [{ run }] };
+  }
+}
+
+/** What goes wrong in some order of the steps; there are at least `least` states. */
+function failureOf(
+  workers: number,
+  least: number,
+  make: (crowd: Crowd) => readonly ModelThread[],
+): string | undefined {
+  const { failure, states } = new Model(workers + 1, () => make(new Crowd(workers)), () => undefined).explore();
+  assert(failure !== undefined || states >= least, `only ${states} states`);
+  return failure;
+}
+
+/** Every order ends well, but not every order in which a worker hides that it is busy. */
+function proves(
+  name: string,
+  least: number,
+  say: (caller: Caller) => void,
+  workers: readonly WorkerOptions[],
+  secretive: boolean,
+): void {
+  const make = (changes: Partial<WorkerOptions>) => (crowd: Crowd): ModelThread[] => [
+    crowd.caller(workers.filter(({ late }) => !late).length, say),
+    ...workers.map((options, i) => crowd.worker(i, { ...options, ...changes })),
+  ];
+  Deno.test(`in every order: ${name}`, () => {
+    const failure = failureOf(workers.length, least, make({}));
+    assert(failure === undefined, failure);
+  });
+  if (!secretive) return;
+  Deno.test(`the model finds a worker that hides what it does: ${name}`, () => {
+    assertStringIncludes(failureOf(workers.length, 0, make({ secretive: true }))!, "waits for ever");
+  });
+}
+
+const pushes = (count: number) => ({ push, call }: Caller): void => {
+  for (let i = 0; i < count; i++) {
+    push();
+    call();
+  }
+};
+
+proves("two tasks that keep their workers, which sleep before, are both begun", 1000, pushes(2), [
+  { tasks: 1 },
+  { tasks: 1 },
+], true);
+
+proves("a second worker is started for a task that the first one, which has another, cannot take", 500, pushes(2), [
+  { tasks: 1 },
+  { tasks: 1, late: true },
+], true);
+
+proves(
+  "two tasks at once that keep their workers, one of which is awake, are both begun",
+  10_000,
+  (caller) => {
+    caller.push();
+    caller.push();
+    caller.call();
+  },
+  [{ tasks: 1, awake: true }, { tasks: 1 }],
+  true,
+);
+
+proves(
+  "a task that keeps its worker while another comes, which was asleep, is no reason to wait",
+  100_000,
+  (caller) => {
+    caller.push();
+    caller.push();
+    caller.call();
+    caller.push();
+    caller.call();
+  },
+  [{ tasks: 2 }, { tasks: 1 }],
+  true,
+);
+
+proves(
+  "a task is begun though the worker that was called to it turns to one that was posted to it",
+  2000,
+  (caller) => {
+    caller.post(0);
+    caller.push();
+    caller.call();
+    caller.endAfter(2);
+  },
+  [{ tasks: 2 }, { tasks: 1 }],
+  false,
+);
+
+proves(
+  "a caller that keeps a task hears when there is room for it",
+  2000,
+  ({ push, call, board }) => {
+    push();
+    call();
+    board.setMore(true);
+    board.setCaller(WAITING);
+    if (board.unclaimed() > 0) atomics.wait(new Int32Array(board.memory, 0, 16), CALLER, WAITING, Infinity);
+    board.setCaller(AWAKE);
+    push();
+    call();
+  },
+  [{ tasks: 2 }],
+  false,
+);
