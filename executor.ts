@@ -170,7 +170,7 @@ export interface ProcessPoolExecutorOptions<I extends readonly unknown[] = never
    */
   readonly maxWorkers?: number | undefined;
   /**
-   * Run in each worker before its first task. If it throws, the executor is broken: everything fails with
+   * TaskRun in each worker before its first task. If it throws, the executor is broken: everything fails with
    * `BrokenProcessPoolError`, and that error as its `cause`.
    *
    * @default {undefined}
@@ -237,7 +237,7 @@ export interface ThreadPoolExecutorOptions {
    */
   readonly maxWorkers?: number | undefined;
   /**
-   * Run before the first call in each of the places for calls. If it throws, the executor is broken: everything fails with
+   * TaskRun before the first call in each of the places for calls. If it throws, the executor is broken: everything fails with
    * `BrokenProcessPoolError`, and that error as its `cause`.
    *
    * @default {undefined}

@@ -60,7 +60,7 @@ export interface PoolOptions<I extends readonly unknown[] = never[]> {
    */
   readonly processes?: number | undefined;
   /**
-   * Run in each worker before its first task. If it throws, the pool is broken: everything fails with
+   * TaskRun in each worker before its first task. If it throws, the pool is broken: everything fails with
    * `BrokenProcessPoolError`, and that error as its `cause`.
    *
    * @default {undefined}

@@ -26,7 +26,7 @@ import { checkName, checkPermissions, checkScope, moduleUrl } from "./calls/work
 import type { WorkerPermissions } from "./calls/options.ts";
 import { currentProcess, type ProcessInfo } from "./sync/internal/current_process.ts";
 import { thisThread } from "./sync/internal/current_thread.ts";
-import { ToldTask, type WorkerEnd } from "./scheduler/task.ts";
+import { CallbackTask, type WorkerEnd } from "./scheduler/task.ts";
 import { refuseWhileImporting } from "./calls/import_guard.ts";
 import { WorkerScheduler } from "./workers/caller/worker_scheduler.ts";
 
@@ -191,7 +191,7 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
   }
 
   /**
-   * Starts it.
+   * Spawner it.
    *
    * @throws {InvalidStateError} If it was started before.
    * @throws {SerializationError} If the target, an argument or the scope cannot be sent; it is not started then.
@@ -217,7 +217,7 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
     });
     let refused: unknown;
     let starting = true;
-    const task = new ToldTask(target, "run", args, 0, (outcome) => {
+    const task = new CallbackTask(target, "run", args, 0, (outcome) => {
       if (starting && !outcome.ok) refused = outcome.error;
       else if (this.#exitcode === null) this.#end(outcome.ok ? 0 : this.#failed(outcome.error, outcome.end));
     });

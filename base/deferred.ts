@@ -5,18 +5,18 @@
  */
 
 /** A promise, and what resolves it. */
-export interface Resolvable {
+export interface Deferred {
   /** The promise. */
   readonly promise: Promise<unknown>;
   /** Resolves it. */
   readonly resolve: (value: unknown) => void;
 }
 
-let resolveLast: Resolvable["resolve"];
-const capture = (resolve: Resolvable["resolve"]): void => void (resolveLast = resolve);
+let resolveLast: Deferred["resolve"];
+const capture = (resolve: Deferred["resolve"]): void => void (resolveLast = resolve);
 
 /** A new promise. All are made with one function: a closure for each would cost more than a task does. */
-export function resolvable(): Resolvable {
+export function deferred(): Deferred {
   const promise = new Promise<unknown>(capture);
   return { promise, resolve: resolveLast };
 }

@@ -5,7 +5,7 @@
 import { keepCause } from "./callback_errors.ts";
 import { InvalidStateError, TimeoutError } from "../errors.ts";
 import { refuseInstances } from "../codec/encoder.ts";
-import { type Resolvable, resolvable } from "../base/deferred.ts";
+import { type Deferred, deferred } from "../base/deferred.ts";
 import { stackHere } from "../base/call_site.ts";
 import { type Outcome, resolution } from "../scheduler/task.ts";
 import { checkTimeout } from "../base/checks.ts";
@@ -162,17 +162,17 @@ export interface ResultCallbacks<T> {
 const NO_CALLBACKS = Object.freeze({});
 
 /** An {@linkcode AsyncResult} that is settled by the call it belongs to. */
-export class SettledLater<T> implements AsyncResult<T> {
+export class AsyncResultImpl<T> implements AsyncResult<T> {
   readonly #block: Block;
   readonly #callbacks: ResultCallbacks<T>;
   /** For those who wait without a limit; made for the first of them. */
-  #promised: Resolvable | undefined;
+  #promised: Deferred | undefined;
   #waiters: Set<() => void> | undefined;
   #outcome: Outcome | undefined;
   #settling = false;
 
   static {
-    refuseInstances(SettledLater.prototype, "Cannot send the result of a call to another thread: send its value");
+    refuseInstances(AsyncResultImpl.prototype, "Cannot send the result of a call to another thread: send its value");
   }
 
   constructor(block: Block, callbacks: ResultCallbacks<T> = NO_CALLBACKS) {
@@ -201,7 +201,7 @@ export class SettledLater<T> implements AsyncResult<T> {
   get(timeout?: number): Promise<T> {
     if (timeout === undefined) {
       if (this.#outcome !== undefined) return toPromise(this.#outcome);
-      this.#promised ??= resolvable();
+      this.#promised ??= deferred();
       return this.#promised.promise as Promise<T>;
     }
     return this.wait(timeout).then((ended) => {

@@ -25,9 +25,9 @@ export function blockTogether(
 ): boolean {
   if (schedulers.size === 1) { for (const scheduler of schedulers) return scheduler.block(done, deadline); }
   const member = memberOf();
-  const { registry, thread } = member;
+  const { threadTable, thread } = member;
   for (;;) {
-    const heard = member.hear(); // before the look, so that a ring after it ends the sleep at once
+    const heard = member.prepareWait(); // before the look, so that a ring after it ends the sleep at once
     member.check();
     // What one has done may have given work to another, which had made ready for the sleep: all of them again.
     let next: number;
@@ -40,8 +40,8 @@ export function blockTogether(
     const left = deadline - performance.now();
     if (!(left > 0)) return false;
     refuseToBlockForMessages("'wait()' or 'asCompleted()'");
-    const { unrest } = registry;
-    registry.sleep(member.slot, heard, Math.min(left, next, unrest > 0 ? unrest : Infinity));
-    thread.office.serve();
+    const { graceLeft } = threadTable;
+    threadTable.wait(member.slot, heard, Math.min(left, next, graceLeft > 0 ? graceLeft : Infinity));
+    thread.sharer.serve();
   }
 }

@@ -4,11 +4,11 @@
  * @module
  */
 
-import { type Block, lateError, SettledLater } from "./async_result.ts";
+import { AsyncResultImpl, type Block, lateError } from "./async_result.ts";
 import { checkFunction } from "../base/checks.ts";
 import { CancelledError, InvalidStateError } from "../errors.ts";
 import { refuseInstances } from "../codec/encoder.ts";
-import { type Resolvable, resolvable } from "../base/deferred.ts";
+import { type Deferred, deferred } from "../base/deferred.ts";
 import { type BlockingScheduler, type Outcome, resolution } from "../scheduler/task.ts";
 
 /** The work behind a future of an executor of this library. */
@@ -74,9 +74,9 @@ export let hasFailed: (future: Future<unknown>) => boolean;
  */
 export class Future<T = unknown> {
   /** For those who only want the result; made for the first of them. */
-  #promised: Resolvable | undefined;
+  #promised: Deferred | undefined;
   /** For those who wait in another way; made for the first of them. */
-  #waiting: SettledLater<unknown> | undefined;
+  #waiting: AsyncResultImpl<unknown> | undefined;
   #work: FutureWork | undefined;
   #state: "pending" | "running" | "cancelled" | "finished" = "pending";
   #outcome: Outcome | undefined;
@@ -131,10 +131,10 @@ export class Future<T = unknown> {
     // Everything it needs comes later.
   }
 
-  get #result(): SettledLater<unknown> {
+  get #result(): AsyncResultImpl<unknown> {
     if (this.#waiting === undefined) {
       const block: Block = (done, deadline) => this.#work?.block(done, deadline) ?? blockForOwn(done);
-      this.#waiting = new SettledLater<unknown>(block);
+      this.#waiting = new AsyncResultImpl<unknown>(block);
       if (this.#outcome !== undefined) this.#waiting.settle(this.#outcome);
     }
     return this.#waiting;
@@ -269,7 +269,7 @@ export class Future<T = unknown> {
    */
   result(timeout?: number): Promise<T> {
     if (timeout !== undefined || this.#outcome !== undefined) return this.#result.get(timeout) as Promise<T>;
-    this.#promised ??= resolvable();
+    this.#promised ??= deferred();
     return this.#promised.promise as Promise<T>;
   }
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Block, SettledLater } from "./async_result.ts";
+import { AsyncResultImpl, type Block } from "./async_result.ts";
 import { asError, keepCause } from "./callback_errors.ts";
 import { checkArgs, checkFunction, checkIterator, show, wholeLimit } from "../base/checks.ts";
 import { AsyncResults, BlockingResults } from "./result_iterators.ts";
@@ -23,17 +23,17 @@ import { InvalidStateError } from "../errors.ts";
 import { isNumbers } from "../codec/encoder.ts";
 import type { AnyFunction } from "../codec/functions.ts";
 import { type CallSite, callSite } from "../base/call_site.ts";
-import type { LongCall } from "../scheduler/lifecycle.ts";
+import type { TaskProducer } from "../scheduler/lifecycle.ts";
 import {
+  CallbackTask,
   type ChunkValue,
+  NumberRangeTask,
   type Outcome,
-  PromisedTask,
-  RangeTask,
+  PromiseTask,
   resolution,
   type Scheduler,
   Task,
   type TaskMode,
-  ToldTask,
 } from "../scheduler/task.ts";
 
 // What the calls take. Where something else was given, the first option that it could be the value of is named.
@@ -64,10 +64,10 @@ type Settle = (outcome: Outcome) => void;
 type Items = Iterable<unknown> | AsyncIterable<unknown>;
 
 /** A single call whose outcome is for later. */
-class ResultTask<R> extends Task {
-  readonly #result: SettledLater<R>;
+class AsyncResultTask<R> extends Task {
+  readonly #result: AsyncResultImpl<R>;
 
-  constructor(fn: AnyFunction, args: readonly unknown[], limit: number, result: SettledLater<R>) {
+  constructor(fn: AnyFunction, args: readonly unknown[], limit: number, result: AsyncResultImpl<R>) {
     super(fn, "apply", args, limit);
     this.#result = result;
   }
@@ -93,7 +93,7 @@ export class Calls {
     const options = CALL_OPTIONS.read(given, "apply()");
     const limit = this.#checkCall(fn, args, options);
     if (options.signal === undefined) {
-      const task = new PromisedTask(fn, args, limit);
+      const task = new PromiseTask(fn, args, limit);
       try {
         this.#scheduler.submit(task);
       } catch (error) {
@@ -112,7 +112,7 @@ export class Calls {
   }
 
   /** One call, its result for later. */
-  applyAsync<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, given?: unknown): SettledLater<R> {
+  applyAsync<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, given?: unknown): AsyncResultImpl<R> {
     return this.#applyLater(fn, args, CALL_LATER_OPTIONS.read(given, "applyAsync()"));
   }
 
@@ -120,10 +120,10 @@ export class Calls {
     fn: AnyFunction,
     args: readonly unknown[],
     options: CallOptionsRead & Partial<OptionsOf<typeof CALLBACK_CHECKS>>,
-  ): SettledLater<R> {
+  ): AsyncResultImpl<R> {
     const limit = this.#checkCall(fn, args, options);
-    const result = new SettledLater<R>(this.#block, options);
-    if (options.signal === undefined) this.#scheduler.submit(new ResultTask(fn, args, limit, result));
+    const result = new AsyncResultImpl<R>(this.#block, options);
+    if (options.signal === undefined) this.#scheduler.submit(new AsyncResultTask(fn, args, limit, result));
     else this.#single(fn, args, options.signal, limit, (outcome) => result.settle(outcome));
     return result;
   }
@@ -148,7 +148,7 @@ export class Calls {
       settled = true;
       settle(outcome);
     };
-    const task = new ToldTask(fn, "apply", args, limit, once);
+    const task = new CallbackTask(fn, "apply", args, limit, once);
     const abort = (): void => {
       this.#scheduler.cancel(task);
       once({ ok: false, error: signal.reason });
@@ -180,7 +180,7 @@ export class Calls {
   }
 
   /** A call for each item, the results for later. */
-  mapAsync<R>(fn: AnyFunction, mode: TaskMode, items: unknown, given?: unknown): SettledLater<R[]> {
+  mapAsync<R>(fn: AnyFunction, mode: TaskMode, items: unknown, given?: unknown): AsyncResultImpl<R[]> {
     return this.#mapLater(fn, mode, items, MAP_LATER_OPTIONS.read(given, `${mode}Async()`));
   }
 
@@ -189,9 +189,9 @@ export class Calls {
     mode: TaskMode,
     items: unknown,
     options: MapOptionsRead & Partial<OptionsOf<typeof CALLBACK_CHECKS>>,
-  ): SettledLater<R[]> {
+  ): AsyncResultImpl<R[]> {
     const call = this.#prepareMap(fn, mode, items, options);
-    const result = new SettledLater<R[]>((done, deadline) => {
+    const result = new AsyncResultImpl<R[]>((done, deadline) => {
       if (call.reading) {
         throw new InvalidStateError("Cannot block for a map while its async iterable is read on this very thread");
       }
@@ -279,7 +279,7 @@ export class Calls {
       signal?.addEventListener("abort", abort);
       try {
         count = this.#scheduler.submitToAll((index) => {
-          const task = new ToldTask(fn, "apply", args, limit, (outcome) => {
+          const task = new CallbackTask(fn, "apply", args, limit, (outcome) => {
             outcomes[index] = outcome;
             done++;
             finish();
@@ -312,11 +312,11 @@ interface MapCallOptions {
   readonly options: MapOptionsRead;
 }
 
-/** Of so many numbers in a chunk no more fit into a slot of the board: see {@linkcode RangeTask}. */
+/** Of so many numbers in a chunk no more fit into a slot of the board: see {@linkcode NumberRangeTask}. */
 const LARGE_CHUNK = 2048;
 
 /** A map under way: every chunk runs to its end, whatever happens to others; then the whole settles. */
-class MapCall implements LongCall {
+class MapCall implements TaskProducer {
   readonly #scheduler: Scheduler;
   readonly #call: MapCallOptions;
   readonly #options: MapOptionsRead;
@@ -381,8 +381,8 @@ class MapCall implements LongCall {
       const end = Math.min(start + chunksize, length);
       const tell: Settle = (outcome) => this.#take(start, end - start, outcome);
       const task = inPlace
-        ? new RangeTask(fn, mode, { numbers: items, start, end }, limit, tell)
-        : new ToldTask(fn, mode, part(items, start, end), limit, tell);
+        ? new NumberRangeTask(fn, mode, { numbers: items, start, end }, limit, tell)
+        : new CallbackTask(fn, mode, part(items, start, end), limit, tell);
       task.site = this.#site;
       task.first = start;
       this.#tasks.push(task);
@@ -390,7 +390,7 @@ class MapCall implements LongCall {
     for (const task of this.#tasks) {
       if (this.#settled) break;
       this.#scheduler.submitMore(task);
-      if (task instanceof RangeTask) task.detach();
+      if (task instanceof NumberRangeTask) task.detach();
     }
     this.reading = false;
     if (this.#settled) return;

@@ -10,15 +10,15 @@ import { soon } from "../base/platform.ts";
 import { InvalidStateError, TimeoutError } from "../errors.ts";
 import type { AnyFunction } from "../codec/functions.ts";
 import { type CallSite, callSite } from "../base/call_site.ts";
-import type { LongCall } from "../scheduler/lifecycle.ts";
+import type { TaskProducer } from "../scheduler/lifecycle.ts";
 import { Queue } from "../base/deque.ts";
 import {
+  CallbackTask,
   type ChunkValue,
   type Outcome,
   type Scheduler,
   type Task,
   type TaskMode,
-  ToldTask,
 } from "../scheduler/task.ts";
 
 /**
@@ -114,7 +114,7 @@ interface Waiter<T> {
 }
 
 /** Reads the input as far ahead as allowed, hands it over in chunks, and gives the results to whoever asks. */
-export class ResultStream<T> implements LongCall {
+export class ResultStream<T> implements TaskProducer {
   readonly #scheduler: Scheduler;
   readonly #options: StreamOptions;
   readonly #input: Iterator<unknown> | AsyncIterator<unknown>;
@@ -257,7 +257,7 @@ export class ResultStream<T> implements LongCall {
     const start = this.#sent;
     this.#sent += chunk.length;
     const { fn, mode, limit } = this.#options;
-    const task = new ToldTask(fn, mode, chunk, limit, (outcome) => {
+    const task = new CallbackTask(fn, mode, chunk, limit, (outcome) => {
       this.#tasks.delete(task);
       this.#take(start, chunk.length, outcome);
     });

@@ -31,7 +31,7 @@ export interface ThreadPoolOptions {
    */
   readonly processes?: number | undefined;
   /**
-   * Run in each lane before its first task. If it throws, the pool is broken: everything fails with
+   * TaskRun in each lane before its first task. If it throws, the pool is broken: everything fails with
    * `BrokenProcessPoolError`, and that error as its `cause`.
    *
    * @default {undefined}

@@ -7,13 +7,7 @@
 import { SerializationError } from "../errors.ts";
 import { messageOf, newError, setErrorFields } from "./error_fields.ts";
 import { isInert } from "./foreign.ts";
-import {
-  type AnyFunction,
-  compileFunction,
-  type Environment,
-  functionForLater,
-  type FunctionSpec,
-} from "./functions.ts";
+import { type AnyFunction, compileFunction, type Environment, type FunctionSpec, lazyFunction } from "./functions.ts";
 import { type Handle, reviveShared } from "./handles.ts";
 import { define, TAG, VIEWS } from "./tags.ts";
 
@@ -74,12 +68,16 @@ export class Decoder {
   #seen: unknown[] = [];
 
   /**
-   * `environment` gives what surrounds functions; `trusts`: whether they come from the thread that tells this one what to do, and
+   * `environment` gives what surrounds functions; `compileEagerly`: whether they come from the thread that tells this one what to do, and
    * may be compiled at once, by `compile`.
    */
-  constructor(environment: () => Environment, trusts: boolean, compile: typeof compileFunction = compileFunction) {
+  constructor(
+    environment: () => Environment,
+    compileEagerly: boolean,
+    compile: typeof compileFunction = compileFunction,
+  ) {
     this.#environment = environment;
-    this.#toFunction = trusts ? compile : functionForLater;
+    this.#toFunction = compileEagerly ? compile : lazyFunction;
   }
 
   /**

@@ -6,7 +6,7 @@
 
 import { SerializationError } from "../errors.ts";
 import { errorClassOf, errorFields, messageOf, readText } from "./error_fields.ts";
-import { type AnyFunction, describeFunction, type FunctionSpec, keepHere } from "./functions.ts";
+import { type AnyFunction, describeFunction, type FunctionSpec, refuseClass } from "./functions.ts";
 import { runtimeClass } from "./runtime_functions.ts";
 import { handleOf } from "./handles.ts";
 import { define, TAG, VIEWS } from "./tags.ts";
@@ -57,7 +57,7 @@ const REFUSED = Symbol.for("@manycore/parallel/refused");
 /** Makes a class and every instance of it unsendable, these with `reason` as the error: they mean nothing elsewhere. */
 export function refuseInstances(prototype: object, reason: string): void {
   Object.defineProperty(prototype, REFUSED, { value: reason });
-  keepHere(prototype.constructor as AnyFunction);
+  refuseClass(prototype.constructor as AnyFunction);
 }
 
 /** An encoded value, valid only until the encoder is used again. */
@@ -435,7 +435,7 @@ export class Encoder {
     refs.push(value);
   }
 
-  /** Whether the platform knows how to clone or move this object; an instance of a user's class travels as its fields. */
+  /** Whether the platform knows how to clone or move this object; an instance of a user's class registerSharedClass as its fields. */
   #goesBeside(value: object): boolean {
     const tag = Object.prototype.toString.call(value);
     if (tag === "[object Object]") {

@@ -1,5 +1,5 @@
 /**
- * How a function travels: described on one side, compiled on the other.
+ * How a function registerSharedClass: described on one side, compiled on the other.
  *
  * A function goes as its source text, one of the runtime as its path from the global object, and a few functions of this
  * library by name. What the user's module exports is taken from there; a function without a source that stands alone can only come
@@ -126,10 +126,10 @@ function ownSpec(fn: AnyFunction): FunctionSpec | undefined {
 }
 
 /** On classes of this library that need more of it than a worker has, unless it imports it. */
-const TOO_LARGE = Symbol.for("@manycore/parallel/tooLarge");
+const TOO_LARGE = Symbol.for("@manycore/parallel/unsendableClasses");
 
 /** Refuses to send a class of this library. */
-export function keepHere(type: AnyFunction): void {
+export function refuseClass(type: AnyFunction): void {
   Object.defineProperty(type, TOO_LARGE, { value: true });
 }
 
@@ -367,7 +367,7 @@ function compileSource(spec: SourceSpec, environment: Environment, url: string):
  * Makes the function that `spec` describes, but compiles nothing before it is called: what another thread has sent as data is not
  * run by being received. Sent on, it goes as it came.
  */
-export function functionForLater(spec: FunctionSpec, environment: Environment): AnyFunction {
+export function lazyFunction(spec: FunctionSpec, environment: Environment): AnyFunction {
   if (spec.kind === "library") return compileFunction(spec, environment);
   let compiled: AnyFunction | undefined;
   const later = function (this: unknown, ...args: never[]): unknown {

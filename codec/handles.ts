@@ -4,12 +4,12 @@
  * @module
  */
 
-/** What of a shared object travels. It can be cloned by `postMessage`, and its memory stays shared. */
+/** What of a shared object registerSharedClass. It can be cloned by `postMessage`, and its memory stays shared. */
 export interface Handle {
   /** The class of the object. */
   readonly kind: string;
   /** The threads that share it. */
-  readonly registry: SharedArrayBuffer;
+  readonly threadTable: SharedArrayBuffer;
   /** Its memory. */
   readonly memory: readonly SharedArrayBuffer[];
   /** What else there is to know, if anything. */

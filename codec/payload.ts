@@ -9,10 +9,30 @@ import { type Encoded, Encoder } from "./encoder.ts";
 import { messageOf } from "./error_fields.ts";
 import type { AnyFunction, FunctionSpec } from "./functions.ts";
 import { forgetTransfers } from "./transfer.ts";
-import type { NumberRange, Parcel } from "../scheduler/task.ts";
 
-/** A parcel that waits on the calling side. */
-export interface KeptParcel extends Parcel {
+/** An encoded value in a message. */
+export interface Payload {
+  /**
+   * The bytes. Not an array of them: the runtime looks through every property of a message that is received synchronously,
+   * which are as many as an array has items.
+   */
+  readonly bytes: ArrayBuffer;
+  /** What goes beside them. */
+  readonly refs: readonly unknown[];
+}
+
+/** A part of an array of numbers. */
+export interface NumberRange {
+  /** The array. */
+  readonly numbers: readonly number[];
+  /** Where the part begins. */
+  readonly start: number;
+  /** Where it has ended. */
+  readonly end: number;
+}
+
+/** A payload that waits on the calling side. */
+export interface StoredPayload extends Payload {
   /** What of `refs` is moved, not copied. */
   readonly moves: readonly Transferable[];
 }
@@ -20,7 +40,7 @@ export interface KeptParcel extends Parcel {
 type Args = readonly unknown[] | NumberRange | undefined;
 
 /** Encodes payloads. */
-export class Payloads {
+export class PayloadEncoder {
   readonly #encoder: Encoder;
   readonly #describe: (fn: AnyFunction) => FunctionSpec;
   #busy = false;
@@ -52,7 +72,7 @@ export class Payloads {
    *
    * @throws {SerializationError} If something cannot be moved.
    */
-  keep(encoded: Encoded): KeptParcel {
+  keep(encoded: Encoded): StoredPayload {
     const { refs, transfers, marked } = encoded;
     if (transfers.length === 0) return { bytes: this.#encoder.take(encoded), refs, moves: [] };
     try {
@@ -71,9 +91,9 @@ export class Payloads {
  *
  * @throws {SerializationError} If something in it cannot be copied.
  */
-export function postKept(
-  { bytes, refs, moves }: KeptParcel,
-  post: (parcel: Parcel, transfers: Transferable[]) => void,
+export function postStored(
+  { bytes, refs, moves }: StoredPayload,
+  post: (parcel: Payload, transfers: Transferable[]) => void,
 ): void {
   try {
     post({ bytes, refs }, [bytes, ...moves]); // nobody else has the bytes: they are moved too

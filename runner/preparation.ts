@@ -12,7 +12,7 @@ import { explainReferenceError } from "./reference_errors.ts";
 import { type Desk, IMPORTING, NONE, PREPARING } from "../workers/shared/submission_ring.ts";
 import { importModule } from "./import_module.ts";
 import { trimStack } from "./stack.ts";
-import type { Setup } from "../scheduler/task.ts";
+import type { Setup } from "../scheduler/messages.ts";
 import { prepareLimit, runLimited } from "./time_limit.ts";
 
 const { clock } = atomics;

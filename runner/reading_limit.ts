@@ -15,7 +15,7 @@ import {
   type TASK_URL,
 } from "../codec/functions.ts";
 import type { Desk } from "../workers/shared/submission_ring.ts";
-import type { TaskHeader } from "../scheduler/task.ts";
+import type { TaskHeader } from "../scheduler/messages.ts";
 import { prepareLimit, runLimited } from "./time_limit.ts";
 
 const { clock } = atomics;

@@ -7,7 +7,9 @@
 import { SerializationError } from "../errors.ts";
 import { type Encoded, Encoder } from "../codec/encoder.ts";
 import { errorClassOf, isError, messageOf, newError, readText, setErrorFields } from "../codec/error_fields.ts";
-import { type ChunkValue, FAILURE, type Parcel, VALUE } from "../scheduler/task.ts";
+import { type ChunkValue } from "../scheduler/task.ts";
+import { FAILURE, RESULT } from "../scheduler/messages.ts";
+import { type Payload } from "../codec/payload.ts";
 
 /** What there is to tell of a task. */
 export interface Answer {
@@ -20,13 +22,13 @@ export interface Answer {
 }
 
 /** Encodes values and errors, which may not be fit to be sent. */
-export class Replies {
+export class ReplyEncoder {
   readonly #encoder = new Encoder();
   readonly #now: () => number;
   /** Whether the times of the task travel with it. */
   timed = false;
   /** What the last {@linkcode result} or {@linkcode chunk} is. */
-  kind: typeof VALUE | typeof FAILURE = VALUE;
+  kind: typeof RESULT | typeof FAILURE = RESULT;
 
   /** `now` is the clock for the times. */
   constructor(now: () => number) {
@@ -39,7 +41,7 @@ export class Replies {
   }
 
   /** What was encoded, in a message; it stays as it is. */
-  parcel({ bytes, refs }: Encoded): Parcel {
+  parcel({ bytes, refs }: Encoded): Payload {
     return { bytes: bytes.slice().buffer, refs };
   }
 
@@ -62,7 +64,7 @@ export class Replies {
   result(answer: Answer): Encoded {
     const { results, failures } = answer;
     if (failures.length > 0) return this.#failure(failures[0]![1], answer);
-    this.kind = VALUE;
+    this.kind = RESULT;
     try {
       return this.value(results[0], answer);
     } catch (error) {
@@ -78,7 +80,7 @@ export class Replies {
   /** The results of a chunk; what cannot be sent of it fails alone. */
   chunk(answer: Answer): Encoded {
     const { results, failures } = answer;
-    this.kind = VALUE;
+    this.kind = RESULT;
     try {
       return this.#results(answer, failures);
     } catch {

@@ -11,7 +11,9 @@ import { explainReferenceError } from "./reference_errors.ts";
 import type { KnownFunction } from "./known_functions.ts";
 import type { Answer } from "./reply_encoder.ts";
 import { trimStack } from "./stack.ts";
-import { MODES, REMOTE, type TaskHeader, type TaskMode } from "../scheduler/task.ts";
+import { MODES, type TaskMode } from "../scheduler/task.ts";
+import { type TaskHeader } from "../scheduler/messages.ts";
+import { PAYLOAD_BY_MESSAGE } from "../workers/shared/messages.ts";
 import { isIterable } from "../base/values.ts";
 
 // Taken before any code of the user runs, which may replace it.
@@ -24,7 +26,7 @@ export function afterTask(last: FunctionSpec | undefined): string {
 }
 
 /** The calls of a task, and what has come of them so far. */
-export class Run implements Answer {
+export class TaskRun implements Answer {
   readonly header: TaskHeader;
   readonly fn: KnownFunction;
   readonly environment: Environment;
@@ -55,7 +57,7 @@ export class Run implements Answer {
     this.header = header;
     this.fn = fn;
     this.environment = environment;
-    this.mode = MODES[header.mode & ~REMOTE]!;
+    this.mode = MODES[header.mode & ~PAYLOAD_BY_MESSAGE]!;
     this.args = args;
     this.isOneCall = this.mode === "apply" || this.mode === "run";
     this.count = this.isOneCall ? 1 : args.length;

@@ -34,7 +34,7 @@ export function lostAtStart(worker: string, how: string, { exitCode }: WorkerEnd
 }
 
 /** A task whose worker ended. */
-export function lost(worker: string, how: string, task: Task, end: WorkerEnd): Outcome {
+export function workerLost(worker: string, how: string, task: Task, end: WorkerEnd): Outcome {
   const { exitCode, uncaught } = end;
   const cause = uncaught === undefined ? {} : { cause: uncaught[0] };
   const what = task.name === "" ? "a task" : `the ${nameOf(task)}`;
@@ -53,7 +53,7 @@ export function unreadable(worker: string, how: string, task: Task, exitCode: nu
 }
 
 /** A task whose time is over. */
-export function overdue(task: Task): Outcome {
+export function timedOut(task: Task): Outcome {
   const error = new TimeoutError(`The ${nameOf(task)} was ended as it ran longer than its limit of ${task.limit} ms`);
   return { ok: false, error };
 }
@@ -64,7 +64,7 @@ export function startOverdue(worker: string, limit: number): TimeoutError {
 }
 
 /** A task that cannot go to another worker. */
-export function movedAway(): Outcome {
+export function argumentsMoved(): Outcome {
   const error = new BrokenProcessPoolError("The worker ended with the arguments, which had been moved to it");
   return { ok: false, error };
 }

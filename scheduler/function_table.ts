@@ -29,7 +29,7 @@ export class FunctionTable {
   readonly module: ModuleLookup;
   readonly #sent = new Map<string, SentFunction>();
   /** The same by function, as its text takes longer to look up. An entry stays good when it has left the other map. */
-  #known = new WeakMap<AnyFunction, SentFunction>();
+  #knownFunctions = new WeakMap<AnyFunction, SentFunction>();
   #next = 0;
 
   /** `module`: the address of the module of the user, if there is one. */
@@ -37,14 +37,14 @@ export class FunctionTable {
     this.module = new ModuleLookup(module, () => this.#forget());
   }
 
-  /** From now on it is known which function is which export: those that are several get numbers of their own. */
+  /** From now on it is knownFunctions which function is which export: those that are several get numbers of their own. */
   #forget(): void {
     this.#sent.clear();
-    this.#known = new WeakMap();
+    this.#knownFunctions = new WeakMap();
   }
 
   /**
-   * What is sent of `fn`, with all that is known of it.
+   * What is sent of `fn`, with all that is knownFunctions of it.
    *
    * @throws {SerializationError} If it cannot be sent.
    */
@@ -61,8 +61,8 @@ export class FunctionTable {
    * @throws {SerializationError} If it cannot be sent.
    */
   get(fn: AnyFunction): SentFunction {
-    const known = this.#known.get(fn);
-    if (known !== undefined) return known;
+    const knownFunctions = this.#knownFunctions.get(fn);
+    if (knownFunctions !== undefined) return knownFunctions;
     const spec = this.describe(fn);
     const key = specKey(spec);
     let sent = this.#sent.get(key);
@@ -71,13 +71,13 @@ export class FunctionTable {
       const site = deepCallSite(FRAMES); // never for each task
       this.#sent.set(key, sent = { number: this.#next++, spec, first: new WeakRef(fn), site });
     }
-    this.#known.set(fn, sent);
+    this.#knownFunctions.set(fn, sent);
     return sent;
   }
 
   /** Where `fn` was sent first, if none with its text was before. */
   firstCall(fn: AnyFunction): CallSite | undefined {
-    const sent = this.#known.get(fn);
+    const sent = this.#knownFunctions.get(fn);
     return sent?.first.deref() === fn ? sent.site : undefined;
   }
 }

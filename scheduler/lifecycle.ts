@@ -8,7 +8,7 @@ import { BrokenProcessPoolError, CancelledError, ClosedError, InvalidStateError 
 import { messageOf } from "../codec/error_fields.ts";
 
 /** A call that hands over its tasks little by little, and so outlives `close()`. */
-export interface LongCall {
+export interface TaskProducer {
   /**
    * Whether it is reading its input: on the event loop of this thread, or by code of the input further up the stack. Neither can
    * go on while the thread is blocked.
@@ -30,7 +30,7 @@ export class Lifecycle {
   /** `"closed"` takes no new calls; the other two run nothing any more. */
   state: "open" | "closed" | "terminated" | "broken" = "open";
   readonly #owner: Owner;
-  readonly #calls = new Set<LongCall>();
+  readonly #calls = new Set<TaskProducer>();
   readonly #end = Promise.withResolvers<void>();
   /** Whether the workers are gone and everything has settled. */
   hasEnded = false;
@@ -61,13 +61,13 @@ export class Lifecycle {
   }
 
   /** A long call begins; it must end by {@linkcode remove}. */
-  add(call: LongCall): void {
+  add(call: TaskProducer): void {
     this.refuseUnlessOpen();
     this.#calls.add(call);
   }
 
   /** A long call has handed over all its tasks. */
-  remove(call: LongCall): void {
+  remove(call: TaskProducer): void {
     this.#calls.delete(call);
   }
 

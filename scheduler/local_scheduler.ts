@@ -6,9 +6,9 @@
 
 import { InvalidStateError, TimeoutError } from "../errors.ts";
 import type { AnyFunction } from "../codec/functions.ts";
-import { Lifecycle, type LongCall, type Owner } from "./lifecycle.ts";
+import { Lifecycle, type Owner, type TaskProducer } from "./lifecycle.ts";
 import { Queue } from "../base/deque.ts";
-import { Sweep } from "./settlements.ts";
+import { PendingSettlements } from "./settlements.ts";
 import type { ChunkValue, Outcome, Scheduler, SchedulerStats, Task, TraceEvent } from "./task.ts";
 
 /** The wishes for a local scheduler. */
@@ -17,7 +17,7 @@ export interface LocalOptions {
   readonly owner: Owner;
   /** How many tasks at once. */
   readonly size: number;
-  /** Run by each lane before its first task. */
+  /** TaskRun by each lane before its first task. */
   readonly initializer: AnyFunction | undefined;
   /** Its arguments. */
   readonly initargs: readonly unknown[];
@@ -45,7 +45,7 @@ export class LocalScheduler implements Scheduler {
   readonly #lanes: Lane[] = [];
   readonly #events: TraceEvent[] = [];
   readonly #started = performance.now();
-  readonly #sweep = new Sweep();
+  readonly #settlements = new PendingSettlements();
   #finished = 0;
   /** Tasks that were cancelled and have not been passed over yet. */
   #cancelled = 0;
@@ -65,7 +65,7 @@ export class LocalScheduler implements Scheduler {
     this.submitMore(task);
   }
 
-  begin(call: LongCall): void {
+  begin(call: TaskProducer): void {
     this.#life.add(call);
   }
 
@@ -75,7 +75,7 @@ export class LocalScheduler implements Scheduler {
     this.#wake(this.#lanes.find((lane) => !lane.busy) ?? this.#newLane());
   }
 
-  end(call: LongCall): void {
+  end(call: TaskProducer): void {
     this.#life.remove(call);
     this.#endIfComplete();
   }
@@ -98,7 +98,7 @@ export class LocalScheduler implements Scheduler {
   }
 
   cancel(task: Task): boolean {
-    if (task.settled) this.#sweep.run();
+    if (task.settled) this.#settlements.run();
     if (task.settled || this.#running.has(task)) return false;
     this.#cancelled++;
     task.settled = true; // passed over when its turn comes
@@ -112,11 +112,11 @@ export class LocalScheduler implements Scheduler {
   cancelAll(outcome: () => Outcome): void {
     const drop = (task: Task): void => {
       if (task.settled) this.#cancelled--;
-      else this.#sweep.add(task, outcome());
+      else this.#settlements.add(task, outcome());
     };
     for (const lane of this.#lanes) lane.posted.splice(0).forEach(drop);
     for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) drop(task);
-    this.#sweep.run();
+    this.#settlements.run();
     this.#endIfComplete();
   }
 
@@ -247,9 +247,9 @@ export class LocalScheduler implements Scheduler {
     for (const task of pending) {
       if (task.settled) continue;
       this.#finished++;
-      this.#sweep.add(task, this.#life.refusal());
+      this.#settlements.add(task, this.#life.refusal());
     }
-    this.#sweep.run();
+    this.#settlements.run();
     this.#life.ended();
   }
 

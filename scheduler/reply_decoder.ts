@@ -6,19 +6,21 @@
 
 import { Decoder, type Source, sourceOf } from "../codec/decoder.ts";
 import { EMPTY_ENVIRONMENT } from "../codec/functions.ts";
-import { AT_TARGET, FAILURE, type Outcome, type Parcel, type Task, UNCAUGHT, VALUE } from "./task.ts";
+import { AT_TARGET, type Outcome, type Task } from "./task.ts";
+import { FAILURE, RESULT, UNCAUGHT } from "./messages.ts";
+import { type Payload } from "../codec/payload.ts";
 
 const NO_REFS: readonly unknown[] = [];
 const AT_TARGET_OUTCOME: Outcome = { ok: true, value: AT_TARGET };
 
 /** Decodes the replies of one scheduler's workers. */
-export class ReplyReader {
+export class ReplyDecoder {
   readonly #decoder = new Decoder(() => EMPTY_ENVIRONMENT, false);
 
   /** The outcome of a task, as a reply of this kind says; that it cannot be read is one as well. */
   read(task: Task, kind: number, source: Source, at: number, refs: readonly unknown[] = NO_REFS): Outcome {
     try {
-      if (kind === VALUE && task.target !== undefined && this.#decoder.decodeNumbersTo(source, at, task.target)) {
+      if (kind === RESULT && task.target !== undefined && this.#decoder.decodeNumbersTo(source, at, task.target)) {
         return AT_TARGET_OUTCOME;
       }
       const value = this.#decoder.decode(source, at, refs);
@@ -29,12 +31,12 @@ export class ReplyReader {
   }
 
   /** The same of a reply that came by message. */
-  readParcel(task: Task, kind: number, parcel: Parcel): Outcome {
+  readParcel(task: Task, kind: number, parcel: Payload): Outcome {
     return this.read(task, kind, sourceOf(new Uint8Array(parcel.bytes)), 0, parcel.refs);
   }
 
   /** An error that came by message, or why it cannot be read. */
-  readError({ bytes, refs }: Parcel): unknown {
+  readError({ bytes, refs }: Payload): unknown {
     try {
       return this.#decoder.decode(sourceOf(new Uint8Array(bytes)), 0, refs);
     } catch (error) {

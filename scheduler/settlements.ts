@@ -9,9 +9,9 @@ import type { Outcome, Task } from "./task.ts";
 
 /**
  * Tasks that have an outcome which nobody was told yet. Whoever is told one may ask for another: then the rest is told first,
- * by a {@linkcode Sweep.run} within the other.
+ * by a {@linkcode PendingSettlements.run} within the other.
  */
-export class Sweep {
+export class PendingSettlements {
   readonly #left = new Queue<readonly [Task, Outcome]>();
 
   /** Notes how a task has ended. */

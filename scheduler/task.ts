@@ -1,17 +1,16 @@
 /**
- * What the calling side and the workers say to each other, and what a scheduler promises to those who use it.
+ * The unit of work, its outcome, and what a scheduler promises to those who use it.
  *
  * @module
  */
 
-import type { AnyFunction, FunctionSpec } from "../codec/functions.ts";
-import type { Lifecycle, LongCall } from "./lifecycle.ts";
+import type { AnyFunction } from "../codec/functions.ts";
+import type { Lifecycle, TaskProducer } from "./lifecycle.ts";
 import { type CallSite, stackHere } from "../base/call_site.ts";
-import type { Handle } from "../codec/handles.ts";
 import type { NumberTarget } from "../codec/decoder.ts";
 import { thenRefused } from "../codec/foreign.ts";
-import type { KeptParcel } from "../codec/payload.ts";
-import { type Resolvable, resolvable } from "../base/deferred.ts";
+import type { NumberRange, StoredPayload } from "../codec/payload.ts";
+import { type Deferred, deferred } from "../base/deferred.ts";
 
 /** What is done with the arguments: one call, a call for each item or each tuple, or one call whose result is dropped. */
 export type TaskMode = "apply" | "map" | "starmap" | "run";
@@ -20,130 +19,6 @@ export type TaskMode = "apply" | "map" | "starmap" | "run";
 export const MODES = ["apply", "map", "starmap", "run"] as const;
 /** The same by name. */
 export const MODE_NUMBERS: Readonly<Record<TaskMode, number>> = { apply: 0, map: 1, starmap: 2, run: 3 };
-/** Added to the mode when the payload did not fit into the slot and is to be fetched. */
-export const REMOTE = 4;
-
-/** Kinds of records that a worker writes. */
-export const VALUE = 1;
-/** The task failed; the payload is what it threw. */
-export const FAILURE = 2;
-/** The worker holds the task and asks for what it lacks; `detail`: {@linkcode LACKS_ARGUMENTS} and others. */
-export const FETCH = 3;
-/** The worker ends; `detail`: its exit code. */
-export const BYE = 4;
-/** The worker ends by the error in the payload, which nothing caught; `detail`: whether it has run other tasks before this one. */
-export const UNCAUGHT = 5;
-/** `detail`: whether (1) or not (0) processes live that the worker has to wait for, as they were started on it, + 2 × a number that rises. */
-export const CHILDREN = 6;
-
-/** Detail of a reply: the worker takes no more tasks. */
-export const LAST = 1;
-/** Detail of a reply: the same, and what the worker has started is to end with it. */
-export const GIVEN_UP = 2;
-/** Detail of a fetch. */
-export const LACKS_FUNCTION = 1;
-/** Detail of a fetch. */
-export const LACKS_ARGUMENTS = 2;
-/** Detail of a fetch: which export of the module the function is. */
-export const LACKS_EXPORT = 4;
-
-/** An encoded value in a message. */
-export interface Parcel {
-  /**
-   * The bytes. Not an array of them: the runtime looks through every property of a message that is received synchronously,
-   * which are as many as an array has items.
-   */
-  readonly bytes: ArrayBuffer;
-  /** What goes beside them. */
-  readonly refs: readonly unknown[];
-}
-
-/** A message from the calling side. `null` only wakes. */
-export type ToWorker =
-  | null
-  | { readonly type: "task"; readonly header: TaskHeader; readonly parcel: Parcel }
-  | { readonly type: "payload"; readonly seq: number; readonly parcel: Parcel }
-  | { readonly type: "drop"; readonly seq: number };
-
-/** What a task posted by message has in place of a slot header. */
-export interface TaskHeader {
-  /** The number of the task. */
-  readonly seq: number;
-  /** The number of its function. */
-  readonly fn: number;
-  /** How the arguments are meant. */
-  readonly mode: number;
-  /** The limit of one call in milliseconds; 0 for none. */
-  readonly limit: number;
-}
-
-/** A message from a worker. */
-export type FromWorker = WorkerRecord | WorkerNote;
-
-/** What a worker has to say about a task or its start. */
-export type WorkerRecord =
-  | {
-    readonly type: "record";
-    readonly kind: number;
-    readonly seq: number;
-    readonly detail: number;
-    readonly parcel: Parcel;
-  }
-  | { readonly type: "broken"; readonly parcel: Parcel };
-
-/** What a worker says of the waits that have to be ended with it. */
-export type WorkerNote =
-  | { readonly type: "joined"; readonly registry: SharedArrayBuffer; readonly id: number }
-  | { readonly type: "blocks"; readonly board: SharedArrayBuffer };
-
-/** The first message to a worker. */
-export interface Init {
-  /** The pool's board. */
-  readonly board: SharedArrayBuffer;
-  /** The worker's desk. */
-  readonly desk: SharedArrayBuffer;
-  /** The worker's end of the channel. */
-  readonly port: MessagePort;
-  /** The worker's number, unique in its pool. */
-  readonly number: number;
-  /** The worker's name. */
-  readonly name: string;
-  /** When the pool was made, in milliseconds since 1970. */
-  readonly epoch: number;
-  /** An encoded {@linkcode Setup}. */
-  readonly setup: Parcel;
-  /** How long each part of the preparation may take, in milliseconds; 0 for no limit. */
-  readonly limit: number;
-  /** The threads that share memory: see `sync/internal/thread_table.ts`. */
-  readonly registry: SharedArrayBuffer;
-  /** The ID of the calling thread among them. */
-  readonly parent: number;
-  /** The number of the worker among all processes and workers. */
-  readonly pid: number;
-  /** The shared objects that have a name so far. */
-  readonly named: ReadonlyMap<string, Handle>;
-  /** The worker's end of its line to the post office. */
-  readonly office: MessagePort;
-}
-
-/** What a worker does before its first task. */
-export interface Setup {
-  /** The user's module, to import. */
-  readonly module: string | undefined;
-  /** The functions of `scope`. */
-  readonly functions: readonly (readonly [name: string, spec: FunctionSpec])[];
-  /** The other values of `scope`. */
-  readonly values: Readonly<Record<string, unknown>>;
-  /** The initializer. */
-  readonly initializer: FunctionSpec | undefined;
-  /** Its arguments. */
-  readonly initargs: readonly unknown[];
-  /** After how many tasks it takes no more; 0 for never. */
-  readonly maxTasks: number;
-  /** Whether replies carry the times of their tasks. */
-  readonly trace: boolean;
-}
-
 /**
  * The value of a `map` or `starmap` task: what the failed items threw, by index, and a result for each other item; undefined when
  * these are where the task has its {@linkcode NumberTarget}.
@@ -177,16 +52,6 @@ export interface WorkerEnd {
   readonly uncaught: readonly [error: unknown] | undefined;
 }
 
-/** A part of an array of numbers. */
-export interface NumberRange {
-  /** The array. */
-  readonly numbers: readonly number[];
-  /** Where the part begins. */
-  readonly start: number;
-  /** Where it has ended. */
-  readonly end: number;
-}
-
 /** A unit of scheduling: one call, or a chunk of calls. */
 export abstract class Task {
   /** What is called. */
@@ -212,15 +77,15 @@ export abstract class Task {
   /** Where its results may be put if all are numbers, if anywhere. */
   target: NumberTarget | undefined = undefined;
   /** Its number at the scheduler; -1 while it only waits. */
-  seq = -1;
+  taskId = -1;
   /** The slot it was put in; -1 for none. */
   slot = -1;
   /** The number of its function at the scheduler. */
-  fnNumber = -1;
-  /** Its piece of the arena; -1 for none. */
-  piece = -1;
+  functionId = -1;
+  /** Its block of the arena; -1 for none. */
+  arenaBlock = -1;
   /** Its payload, until it is fetched. */
-  parcel: KeptParcel | undefined = undefined;
+  parcel: StoredPayload | undefined = undefined;
   /** Whether its arguments have left this thread for good. */
   moved = false;
   /** How many workers have ended while they read it. */
@@ -249,7 +114,7 @@ export abstract class Task {
 }
 
 /** A task whose outcome a function is told. */
-export class ToldTask extends Task {
+export class CallbackTask extends Task {
   readonly #tell: (outcome: Outcome) => void;
 
   constructor(
@@ -289,7 +154,7 @@ function nothing(): void {
 }
 
 /** Calls for a part of an array of numbers, which are copied into shared memory if there is room, else into an array. */
-export class RangeTask extends ToldTask {
+export class NumberRangeTask extends CallbackTask {
   readonly #calls: number;
 
   constructor(
@@ -312,20 +177,20 @@ export class RangeTask extends ToldTask {
   detach(): void {
     const range = this.range!;
     this.range = undefined;
-    if (this.piece >= 0 || this.parcel !== undefined || this.settled) return;
+    if (this.arenaBlock >= 0 || this.parcel !== undefined || this.settled) return;
     this.args = Array.from({ length: this.#calls }, (_, i) => range.numbers[range.start + i]);
   }
 }
 
 /** A single call whose outcome is a promise. */
-export class PromisedTask extends Task {
+export class PromiseTask extends Task {
   /** The promise. */
   readonly promise: Promise<unknown>;
-  readonly #resolve: Resolvable["resolve"];
+  readonly #resolve: Deferred["resolve"];
 
   constructor(fn: AnyFunction, args: readonly unknown[], limit: number) {
     super(fn, "apply", args, limit);
-    const { promise, resolve } = resolvable();
+    const { promise, resolve } = deferred();
     this.promise = promise;
     this.#resolve = resolve;
   }
@@ -384,11 +249,11 @@ export interface Scheduler {
   /** Takes a task. Throws `ClosedError` or `BrokenProcessPoolError` when it takes none. */
   submit(task: Task): void;
   /** A call begins that hands over its tasks with `submitMore` until `end`, also after `close()`. Throws as `submit`. */
-  begin(call: LongCall): void;
+  begin(call: TaskProducer): void;
   /** Takes a task of such a call. */
   submitMore(task: Task): void;
   /** The call has no more tasks. */
-  end(call: LongCall): void;
+  end(call: TaskProducer): void;
   /** Gives one task to every worker, and tells how many those are: fewer than `size` where some cannot be started. */
   submitToAll(make: (index: number) => Task): number;
   /** Drops a task that has not begun: false when it has. A dropped task is never settled by the scheduler. */

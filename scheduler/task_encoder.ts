@@ -8,18 +8,18 @@ import type { Encoded } from "../codec/encoder.ts";
 import type { AnyFunction, FunctionSpec } from "../codec/functions.ts";
 import type { CallSite } from "../base/call_site.ts";
 import { FunctionTable } from "./function_table.ts";
-import { type KeptParcel, Payloads } from "../codec/payload.ts";
+import { PayloadEncoder, type StoredPayload } from "../codec/payload.ts";
 import type { Task } from "./task.ts";
 
 /** Packs the tasks of one scheduler. */
-export class Packer {
+export class TaskEncoder {
   readonly #functions: FunctionTable;
-  readonly #payloads: Payloads;
+  readonly #payloads: PayloadEncoder;
 
   /** `module`: the address of the module of the user, if there is one. */
   constructor(module: string | undefined) {
     this.#functions = new FunctionTable(module);
-    this.#payloads = new Payloads(this.#functions.describe);
+    this.#payloads = new PayloadEncoder(this.#functions.describe);
   }
 
   /**
@@ -28,7 +28,7 @@ export class Packer {
    * @throws {SerializationError} If it cannot be sent.
    */
   number(task: Task): void {
-    task.fnNumber = this.#functions.get(task.fn).number;
+    task.functionId = this.#functions.get(task.fn).number;
   }
 
   /**
@@ -36,10 +36,13 @@ export class Packer {
    *
    * @throws {SerializationError} If an argument cannot be sent.
    */
-  pack(task: Task, workers: ReadonlySet<{ readonly known: ReadonlySet<number> }>): Encoded {
-    let known = workers.size > 0;
-    for (const worker of workers) known &&= worker.known.has(task.fnNumber);
-    return this.#payloads.encode(known ? undefined : this.#functions.get(task.fn).spec, task.range ?? task.args);
+  pack(task: Task, workers: ReadonlySet<{ readonly knownFunctions: ReadonlySet<number> }>): Encoded {
+    let knownFunctions = workers.size > 0;
+    for (const worker of workers) knownFunctions &&= worker.knownFunctions.has(task.functionId);
+    return this.#payloads.encode(
+      knownFunctions ? undefined : this.#functions.get(task.fn).spec,
+      task.range ?? task.args,
+    );
   }
 
   /**
@@ -53,7 +56,7 @@ export class Packer {
   }
 
   /** The function alone. */
-  packFunction(task: Task): KeptParcel {
+  packFunction(task: Task): StoredPayload {
     return this.#payloads.keep(this.#payloads.encode(this.#functions.get(task.fn).spec, undefined));
   }
 
@@ -61,7 +64,7 @@ export class Packer {
    * The same for a worker that asks which export of the module it is: `give` gets it, at once if this thread is `blocked` and cannot
    * find out.
    */
-  packExport(task: Task, blocked: boolean, give: (parcel: KeptParcel) => void): void {
+  packExport(task: Task, blocked: boolean, give: (parcel: StoredPayload) => void): void {
     this.#functions.module.ask(blocked, () => {
       const spec = { ...this.#functions.describe(task.fn), asked: true };
       give(this.#payloads.keep(this.#payloads.encode(spec as FunctionSpec, undefined)));

@@ -23,8 +23,15 @@ import { BrokenBarrierError, TimeoutError } from "../errors.ts";
 import { checkSignal, checkTimeout, show } from "../base/checks.ts";
 import { checkedFunctionOf, checkedTimeout, OptionsSchema } from "../base/options_schema.ts";
 import { atomics } from "./internal/atomics.ts";
-import { Cell, checkHandle, FIRST, type Handle, handleIn, travels } from "./internal/shared_object.ts";
-import { GUARD, Guard } from "./internal/critical_section.ts";
+import {
+  checkHandle,
+  FIRST,
+  type Handle,
+  handleIn,
+  registerSharedClass,
+  SharedObject,
+} from "./internal/shared_object.ts";
+import { CRITICAL_SECTION, CriticalSection } from "./internal/critical_section.ts";
 import { type AsyncWaitOptions, waitFor, waitForAsync, waitOptions } from "./internal/wait.ts";
 import { WAIT_SET, WaitSet } from "./internal/wait_set.ts";
 
@@ -39,8 +46,8 @@ const ACTOR = FIRST + 4;
 const RESETS = FIRST + 5;
 const RESET_ROUNDS = FIRST + 6;
 const KEPT_RESETS = 64;
-const GUARD_AT = RESET_ROUNDS + KEPT_RESETS;
-const WAITING = GUARD_AT + GUARD;
+const CRITICAL_SECTION_AT = RESET_ROUNDS + KEPT_RESETS;
+const WAITING = CRITICAL_SECTION_AT + CRITICAL_SECTION;
 const SIZE = WAITING + WAIT_SET - FIRST;
 
 /** Options of a {@linkcode Barrier}. */
@@ -92,8 +99,8 @@ interface Round {
  * ```
  */
 export class Barrier {
-  readonly #cell: Cell;
-  readonly #guard: Guard;
+  readonly #object: SharedObject;
+  readonly #guard: CriticalSection;
   readonly #waiting: WaitSet;
   readonly #action: (() => void) | undefined;
   readonly #timeout: number;
@@ -112,14 +119,20 @@ export class Barrier {
     const handle = handleIn("Barrier", parties);
     const timeout = handle === undefined ? limit : handle.data as number;
     if (handle === undefined) checkParties(parties);
-    this.#cell = new Cell("Barrier", handle, SIZE, () => ({ data: timeout }));
+    this.#object = new SharedObject("Barrier", handle, SIZE, () => ({ data: timeout }));
     this.#action = action;
     this.#timeout = timeout;
-    const { words, member } = this.#cell;
+    const { words, member } = this.#object;
     if (handle === undefined) words[PARTIES] = parties as number;
     // A step broken off in the middle: a party has come or has not, nobody knows.
-    this.#guard = new Guard(words, GUARD_AT, member, this.#cell.place(1), () => atomics.store(words, BROKEN, 1));
-    this.#waiting = new WaitSet(words, WAITING, member, this.#cell.place(0), true);
+    this.#guard = new CriticalSection(
+      words,
+      CRITICAL_SECTION_AT,
+      member,
+      this.#object.place(1),
+      () => atomics.store(words, BROKEN, 1),
+    );
+    this.#waiting = new WaitSet(words, WAITING, member, this.#object.place(0), true);
   }
 
   /**
@@ -151,7 +164,7 @@ export class Barrier {
       const passed = () => round === undefined ? this.#actionOver() : this.#hasPassed(round);
       let over = false;
       try {
-        over = waitFor(this.#cell.member, this.#waiting, passed, deadline - atomics.now(), INSTEAD);
+        over = waitFor(this.#object.member, this.#waiting, passed, deadline - atomics.now(), INSTEAD);
       } finally {
         over ||= this.#leave(round);
       }
@@ -180,7 +193,7 @@ export class Barrier {
       const passed = () => round === undefined ? this.#actionOver() : this.#hasPassed(round);
       let over = false;
       try {
-        over = await waitForAsync(this.#cell.member, this.#waiting, passed, deadline - atomics.now(), signal);
+        over = await waitForAsync(this.#object.member, this.#waiting, passed, deadline - atomics.now(), signal);
       } finally {
         over ||= this.#leave(round);
       }
@@ -195,7 +208,7 @@ export class Barrier {
 
   /** Comes to the barrier: the index if that ended the round, undefined while an action of the last round goes on. */
   #arrive(): Round | number | undefined {
-    const { words, member } = this.#cell;
+    const { words, member } = this.#object;
     const round = this.#guard.run((): Round | undefined => {
       if (this.broken) throw new BrokenBarrierError("Cannot wait as the barrier is broken");
       if (atomics.load(words, ACTOR) !== 0) return undefined;
@@ -219,7 +232,7 @@ export class Barrier {
 
   /** Runs the action while nobody has passed yet. */
   #act(action: () => void, round: Round): void {
-    const { words } = this.#cell;
+    const { words } = this.#object;
     let done = false;
     try {
       action();
@@ -237,24 +250,24 @@ export class Barrier {
   }
 
   #nextRound(): void {
-    const { words } = this.#cell;
+    const { words } = this.#object;
     atomics.store(words, ARRIVED, 0);
     atomics.add(words, ROUND, 1); // last: now the others have passed
   }
 
   /** Whether the action of the last round is over, one way or another. */
   #actionOver(): boolean {
-    const { words, member } = this.#cell;
+    const { words, member } = this.#object;
     const actor = atomics.load(words, ACTOR);
     if (actor === 0 || this.broken) return true;
-    if (member.registry.alive(actor)) return false;
+    if (member.threadTable.alive(actor)) return false;
     this.abort();
     return true;
   }
 
   /** Whether the round is over for one who waits in it. */
   #hasPassed(round: Round): boolean {
-    const { words } = this.#cell;
+    const { words } = this.#object;
     if (atomics.load(words, ROUND) === round.number) {
       if (this.#actionOver() && this.broken) throw new BrokenBarrierError("The barrier was broken while waiting at it");
       return false;
@@ -270,9 +283,9 @@ export class Barrier {
 
   /** Waits no more: unless it has passed just now, the round cannot come to its end without it. True if it has. */
   #leave(round: Round | undefined): boolean {
-    const { words, member } = this.#cell;
+    const { words, member } = this.#object;
     if (round === undefined) return false;
-    if (member.registry.alive(member.id)) this.#break(round);
+    if (member.threadTable.alive(member.id)) this.#break(round);
     // A terminated worker is not let into the guard any more.
     else if (atomics.load(words, ROUND) === round.number) atomics.store(words, BROKEN, 1);
     this.#waiting.wakeAll();
@@ -280,7 +293,7 @@ export class Barrier {
   }
 
   #break(round?: Round): void {
-    const { words } = this.#cell;
+    const { words } = this.#object;
     this.#guard.run(() => {
       if (round === undefined || atomics.load(words, ROUND) === round.number) atomics.store(words, BROKEN, 1);
     });
@@ -294,7 +307,7 @@ export class Barrier {
 
   /** Makes the barrier new: everyone who waits gets a {@linkcode BrokenBarrierError}, and the next to come is the first. */
   reset(): void {
-    const { words } = this.#cell;
+    const { words } = this.#object;
     this.#guard.run(() => {
       const resets = atomics.load(words, RESETS);
       if (atomics.load(words, ARRIVED) > 0 || atomics.load(words, ACTOR) !== 0) {
@@ -309,22 +322,22 @@ export class Barrier {
 
   /** How many threads pass together. */
   get parties(): number {
-    return this.#cell.words[PARTIES]!;
+    return this.#object.words[PARTIES]!;
   }
 
   /** How many wait at this moment. */
   get nWaiting(): number {
-    return this.broken ? 0 : atomics.load(this.#cell.words, ARRIVED);
+    return this.broken ? 0 : atomics.load(this.#object.words, ARRIVED);
   }
 
   /** Whether the barrier is broken. */
   get broken(): boolean {
-    return atomics.load(this.#cell.words, BROKEN) !== 0;
+    return atomics.load(this.#object.words, BROKEN) !== 0;
   }
 
   /** What stands for the barrier in a message to a Worker of your own: {@linkcode Barrier.fromHandle} makes it one there. */
   get handle(): Handle {
-    return this.#cell.handle;
+    return this.#object.handle;
   }
 
   /** Such as `Barrier(1 of 4)`. */
@@ -349,4 +362,4 @@ function tooLate(time: number): BrokenBarrierError {
   return new BrokenBarrierError("The barrier was broken as a party did not come in time", { cause });
 }
 
-travels("Barrier", Barrier);
+registerSharedClass("Barrier", Barrier);

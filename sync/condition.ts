@@ -23,7 +23,15 @@ import { InvalidStateError } from "../errors.ts";
 import { checkFunction, checkSignal, checkTimeout, show } from "../base/checks.ts";
 import { reviveShared } from "../codec/handles.ts";
 import { atomics } from "./internal/atomics.ts";
-import { Cell, checkHandle, dataOf, FIRST, type Handle, handleIn, travels } from "./internal/shared_object.ts";
+import {
+  checkHandle,
+  dataOf,
+  FIRST,
+  type Handle,
+  handleIn,
+  registerSharedClass,
+  SharedObject,
+} from "./internal/shared_object.ts";
 import { type AsyncHeld, coreOf, type Held, type LockCore } from "./internal/hold.ts";
 import type { Lock } from "./lock.ts";
 import { ownLock } from "./internal/own_lock.ts";
@@ -56,7 +64,7 @@ const MOST_WAITS = 0x7fff;
  * Lets threads that hold a lock wait until another says that something has changed.
  *
  * Blocking forms may be used on every thread. Whoever was notified goes on once it has the lock again, as it had it before;
- * there are no wake-ups without a notification, and a notification that nobody waits for is not kept. Several asynchronous
+ * there are no wake-ups without a notification, and a notification that nobody waits for is not copyOf. Several asynchronous
  * functions of one thread can wait here like several threads; whether the one that waits or notifies is the one that holds
  * the lock is checked for the thread only.
  *
@@ -87,7 +95,7 @@ const MOST_WAITS = 0x7fff;
  * ```
  */
 export class Condition {
-  readonly #cell: Cell;
+  readonly #object: SharedObject;
   readonly #lock: Lock | RLock;
   readonly #core: LockCore;
   readonly #place: WaitPlace;
@@ -108,9 +116,9 @@ export class Condition {
       throw new TypeError(`Cannot make a Condition as 'lock' must be a Lock or RLock: current value is ${show(lock)}`);
     }
     this.#core = core;
-    this.#cell = new Cell("Condition", handle, SIZE, () => ({ data: this.#lock.handle }));
-    const { words } = this.#cell;
-    const key = this.#cell.place(0);
+    this.#object = new SharedObject("Condition", handle, SIZE, () => ({ data: this.#lock.handle }));
+    const { words } = this.#object;
+    const key = this.#object.place(0);
     this.#place = {
       key,
       forAll: false,
@@ -161,7 +169,7 @@ export class Condition {
 
   /** Counts a wait, and releases the lock. Gives what makes it held as before. */
   #begin(): () => void {
-    const { words, member } = this.#cell;
+    const { words, member } = this.#object;
     enlist(words, member, this.#place.key);
     const at = COUNTS + member.slot;
     if (atomics.load(words, at) >>> 16 >= MOST_WAITS) {
@@ -172,7 +180,7 @@ export class Condition {
   }
 
   readonly #attempt = (): boolean => {
-    const { words, member } = this.#cell;
+    const { words, member } = this.#object;
     const at = COUNTS + member.slot;
     for (;;) {
       const counts = atomics.load(words, at);
@@ -184,7 +192,7 @@ export class Condition {
 
   /** A wait is over without a notification: unless one has come for each that waits here, this one included. */
   #giveUp(): boolean {
-    const { words, member } = this.#cell;
+    const { words, member } = this.#object;
     const at = COUNTS + member.slot;
     for (;;) {
       const counts = atomics.load(words, at);
@@ -209,7 +217,7 @@ export class Condition {
     this.#refuseUnlessHeld("wait");
     refuseToBlock(INSTEAD);
     const restore = this.#begin();
-    let notified = waitFor(this.#cell.member, this.#place, this.#attempt, time, INSTEAD);
+    let notified = waitFor(this.#object.member, this.#place, this.#attempt, time, INSTEAD);
     this.#core.reacquire(restore);
     if (!notified) notified = this.#giveUp();
     return notified;
@@ -234,7 +242,7 @@ export class Condition {
     let notified = false;
     let aborted = false;
     try {
-      notified = await waitForAsync(this.#cell.member, this.#place, this.#attempt, time, signal);
+      notified = await waitForAsync(this.#object.member, this.#place, this.#attempt, time, signal);
     } catch (error) {
       if (!signal?.aborted) throw error;
       aborted = true;
@@ -321,25 +329,25 @@ export class Condition {
 
   #notify(n: number): void {
     this.#refuseUnlessHeld("notify");
-    const { words, member: { registry } } = this.#cell;
-    const { used } = registry;
+    const { words, member: { threadTable } } = this.#object;
+    const { used } = threadTable;
     const first = atomics.load(words, CURSOR);
     let left = n;
     for (let i = 0; i < used && left > 0; i++) {
       const slot = (first + i) % used;
       const id = atomics.load(words, IDS + slot);
-      if (id === 0 || !registry.alive(id)) continue;
+      if (id === 0 || !threadTable.alive(id)) continue;
       const given = this.#notifyThread(slot, left);
       if (given === 0) continue;
       left -= given;
       atomics.store(words, CURSOR, slot + 1);
-      registry.ring(slot);
+      threadTable.notify(slot);
     }
   }
 
   /** Lets up to `n` waits of one thread go on: how many. */
   #notifyThread(slot: number, n: number): number {
-    const { words } = this.#cell;
+    const { words } = this.#object;
     for (;;) {
       const counts = atomics.load(words, COUNTS + slot);
       const given = Math.min(n, (counts >>> 16) - (counts & NOTIFIED_MASK));
@@ -350,7 +358,7 @@ export class Condition {
 
   /** What stands for the condition and its lock in a message to a Worker of your own. */
   get handle(): Handle {
-    return this.#cell.handle;
+    return this.#object.handle;
   }
 }
 
@@ -362,4 +370,4 @@ function enlist(words: Int32Array, member: Member, key: number): void {
   atomics.store(words, IDS + member.slot, member.id);
 }
 
-travels("Condition", Condition);
+registerSharedClass("Condition", Condition);

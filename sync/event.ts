@@ -17,7 +17,7 @@
 
 import { checkSignal, checkTimeout } from "../base/checks.ts";
 import { atomics } from "./internal/atomics.ts";
-import { Cell, checkHandle, FIRST, type Handle, travels } from "./internal/shared_object.ts";
+import { checkHandle, FIRST, type Handle, registerSharedClass, SharedObject } from "./internal/shared_object.ts";
 import { type AsyncWaitOptions, waitFor, waitForAsync, waitOptions } from "./internal/wait.ts";
 import { WAIT_SET, WaitSet } from "./internal/wait_set.ts";
 
@@ -49,7 +49,7 @@ const COUNT_ONE = 2;
  * ```
  */
 export class Event {
-  readonly #cell: Cell;
+  readonly #object: SharedObject;
   readonly #waiting: WaitSet;
 
   /**
@@ -59,8 +59,8 @@ export class Event {
    * @throws {TypeError} If `handle` is not the handle of an event.
    */
   constructor(handle?: Handle) {
-    this.#cell = new Cell("Event", handle, 1 + WAIT_SET);
-    this.#waiting = new WaitSet(this.#cell.words, WAITING, this.#cell.member, this.#cell.place(0), true);
+    this.#object = new SharedObject("Event", handle, 1 + WAIT_SET);
+    this.#waiting = new WaitSet(this.#object.words, WAITING, this.#object.member, this.#object.place(0), true);
   }
 
   /**
@@ -74,12 +74,12 @@ export class Event {
 
   /** Whether it is set. */
   isSet(): boolean {
-    return (atomics.load(this.#cell.words, STATE) & SET) !== 0;
+    return (atomics.load(this.#object.words, STATE) & SET) !== 0;
   }
 
   /** Sets it, and wakes everyone who waits for it. */
   set(): void {
-    const { words } = this.#cell;
+    const { words } = this.#object;
     for (;;) {
       const state = atomics.load(words, STATE);
       if ((state & SET) !== 0) return; // whoever has set it wakes them
@@ -90,7 +90,7 @@ export class Event {
 
   /** Unsets it. */
   clear(): void {
-    const { words } = this.#cell;
+    const { words } = this.#object;
     for (;;) {
       const state = atomics.load(words, STATE);
       if ((state & SET) === 0 || atomics.compareExchange(words, STATE, state, state & ~SET) === state) return;
@@ -98,7 +98,7 @@ export class Event {
   }
 
   #hasCome(): () => boolean {
-    const { words } = this.#cell;
+    const { words } = this.#object;
     const first = atomics.load(words, STATE);
     return () => {
       const state = atomics.load(words, STATE);
@@ -119,7 +119,7 @@ export class Event {
     const time = checkTimeout(timeout);
     const hasCome = this.#hasCome();
     if (hasCome()) return true;
-    return time > 0 && waitFor(this.#cell.member, this.#waiting, hasCome, time, "'waitAsync()'");
+    return time > 0 && waitFor(this.#object.member, this.#waiting, hasCome, time, "'waitAsync()'");
   }
 
   /**
@@ -136,12 +136,12 @@ export class Event {
     signal?.throwIfAborted();
     const hasCome = this.#hasCome();
     if (hasCome()) return true;
-    return time > 0 && await waitForAsync(this.#cell.member, this.#waiting, hasCome, time, signal);
+    return time > 0 && await waitForAsync(this.#object.member, this.#waiting, hasCome, time, signal);
   }
 
   /** What stands for the event in a message to a Worker of your own: {@linkcode Event.fromHandle} makes it an event there. */
   get handle(): Handle {
-    return this.#cell.handle;
+    return this.#object.handle;
   }
 
   /** `Event(set)` or `Event(unset)`. */
@@ -150,4 +150,4 @@ export class Event {
   }
 }
 
-travels("Event", Event);
+registerSharedClass("Event", Event);

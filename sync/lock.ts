@@ -16,9 +16,9 @@
  */
 
 import { InvalidStateError } from "../errors.ts";
-import { Cell, checkHandle, FIRST, type Handle, travels } from "./internal/shared_object.ts";
+import { checkHandle, FIRST, type Handle, registerSharedClass, SharedObject } from "./internal/shared_object.ts";
 import { type AsyncHeld, type Held, hold, holdAsync, type LockCore, readsCores } from "./internal/hold.ts";
-import { MUTEX, Mutex } from "./internal/robust_mutex.ts";
+import { MUTEX, RobustMutex } from "./internal/robust_mutex.ts";
 import {
   type AcquireOptions,
   type AsyncAcquireOptions,
@@ -40,11 +40,11 @@ const nothing = (): void => {};
  * - **A dead holder frees it**: when a worker or process ends, is terminated, or is interrupted at its time limit while it
  *   holds the lock, the next to acquire it gets it, and finds {@linkcode Lock.recovered} true, since what the lock guards
  *   may be half-written. Nothing can be known about the end of Workers that are not this library's.
- * - **It travels** as an argument, a result, in `scope`, in queues and inside other values; every copy is the same lock.
+ * - **It registerSharedClass** as an argument, a result, in `scope`, in queues and inside other values; every copy is the same lock.
  *
  * Source: `multiprocessing.Lock`, article 003.
  *
- * Differs from Python: it can be handed to any worker at any time, and survives the death of its holder.
+ * Differs from Python: it can be handed to any worker at any time, and robust the death of its holder.
  *
  * @example A counter that loses nothing
  * ```ts
@@ -62,8 +62,8 @@ const nothing = (): void => {};
  * ```
  */
 export class Lock {
-  readonly #cell: Cell;
-  readonly #mutex: Mutex;
+  readonly #object: SharedObject;
+  readonly #mutex: RobustMutex;
 
   /**
    * A new lock, free.
@@ -72,8 +72,8 @@ export class Lock {
    * @throws {TypeError} If `handle` is not the handle of a lock.
    */
   constructor(handle?: Handle) {
-    this.#cell = new Cell("Lock", handle, MUTEX);
-    this.#mutex = new Mutex(this.#cell.words, FIRST, this.#cell.member, this.#cell.place(0));
+    this.#object = new SharedObject("Lock", handle, MUTEX);
+    this.#mutex = new RobustMutex(this.#object.words, FIRST, this.#object.member, this.#object.place(0));
   }
 
   static {
@@ -182,7 +182,7 @@ export class Lock {
 
   /** What stands for the lock in a message to a Worker of your own: {@linkcode Lock.fromHandle} makes it a lock there. */
   get handle(): Handle {
-    return this.#cell.handle;
+    return this.#object.handle;
   }
 
   /** `Lock(locked)` or `Lock(unlocked)`. */
@@ -191,4 +191,4 @@ export class Lock {
   }
 }
 
-travels("Lock", Lock);
+registerSharedClass("Lock", Lock);

@@ -1,14 +1,14 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type Action, Model, type ModelThread, type Scene } from "../testing/model_checker.ts";
 import { atomics } from "./internal/atomics.ts";
-import { GUARD, Guard } from "./internal/critical_section.ts";
-import { MUTEX, Mutex } from "./internal/robust_mutex.ts";
+import { CRITICAL_SECTION, CriticalSection } from "./internal/critical_section.ts";
+import { MUTEX, RobustMutex } from "./internal/robust_mutex.ts";
 import { ReentrantMutex } from "./internal/reentrant_mutex.ts";
-import { RING, Ring, ringMemory } from "./internal/record_ring.ts";
-import { Registry } from "./internal/thread_table.ts";
+import { RecordRing, RING, ringMemory } from "./internal/record_ring.ts";
+import { ThreadTable } from "./internal/thread_table.ts";
 import type { Ownership } from "./internal/current_thread.ts";
 import { waitFor } from "./internal/wait.ts";
-import { RARE_WAIT_SET, RareWaitSet, WAIT_SET, WaitSet } from "./internal/wait_set.ts";
+import { HintedWaitSet, RARE_WAIT_SET, WAIT_SET, WaitSet } from "./internal/wait_set.ts";
 import { Barrier } from "./barrier.ts";
 import { Condition } from "./condition.ts";
 import { Event } from "./event.ts";
@@ -73,7 +73,7 @@ Deno.test("the model finds a wake-up that is lost", () => {
       const looked = () => atomics.load(state, 0) === 1;
       if (!late) return waitFor(member, place, looked, Infinity);
       // Looks first, then says that it waits.
-      const heard = member.hear();
+      const heard = member.prepareWait();
       if (looked()) return true;
       place.enter(member);
       member.sleep(heard, Infinity);
@@ -98,14 +98,14 @@ Deno.test("the model finds an update that is lost", () => {
 
 // Locks.
 
-const locked = (scene: Scene, mutexOf: (thread: number) => Mutex, thread: number): (() => unknown)[] => {
+const locked = (scene: Scene, mutexOf: (thread: number) => RobustMutex, thread: number): (() => unknown)[] => {
   const mutex = mutexOf(thread);
   return [() => mutex.acquire(Infinity), () => scene.section.run(), () => mutex.release()];
 };
 
-function mutexes(scene: Scene): (thread: number) => Mutex {
+function mutexes(scene: Scene): (thread: number) => RobustMutex {
   const memory = words(MUTEX);
-  return (thread) => scene.on(thread, (member) => new Mutex(memory, 0, member, 1));
+  return (thread) => scene.on(thread, (member) => new RobustMutex(memory, 0, member, 1));
 }
 
 const PASSED = "true undefined true";
@@ -137,7 +137,7 @@ proves("a lock, one of three gives up at any moment", 3, 20_000, (scene) => {
 /** Ends a thread as its host does. */
 const ends = (scene: Scene, thread: number): (() => unknown)[] => [
   () => scene.stop(thread),
-  () => new Registry(scene.registry).bury(scene.ids[thread]!),
+  () => new ThreadTable(scene.threadTable).markDead(scene.ids[thread]!),
 ];
 
 proves("a lock whose holder is terminated at any step", 3, 3000, (scene) => {
@@ -152,25 +152,25 @@ proves("a lock whose holder is terminated at any step", 3, 3000, (scene) => {
 
 proves("two that wait for a lock whose holder is terminated while it releases it", 3, 3000, (scene) => {
   const memory = words(MUTEX);
-  const mutexOf = (thread: number) => scene.on(thread, (member) => new Mutex(memory, 0, member, 1));
+  const mutexOf = (thread: number) => scene.on(thread, (member) => new RobustMutex(memory, 0, member, 1));
   const [dying, ...others] = times(3, mutexOf);
   dying!.tryAcquire();
-  const [stop, bury] = ends(scene, 0);
+  const [stop, markDead] = ends(scene, 0);
   return [
     { actions: [{ run: () => dying!.release() }], mortal: true },
     [() => others[0]!.acquire(Infinity), () => others[0]!.release()],
-    [stop!, bury!, () => others[1]!.acquire(Infinity), () => others[1]!.release()],
+    [stop!, markDead!, () => others[1]!.acquire(Infinity), () => others[1]!.release()],
   ];
 }, (_, other, host) => other === "true true" && host === "undefined undefined true true");
 
 proves("a lock, blocking against waiting in the event loop", 2, 300, (scene) => {
   const memory = words(MUTEX);
-  const blocking = scene.on(0, (member) => new Mutex(memory, 0, member, 1));
+  const blocking = scene.on(0, (member) => new RobustMutex(memory, 0, member, 1));
   return [
     [() => blocking.acquire(Infinity), () => scene.section.run(), () => blocking.release()],
     [() =>
       scene.on(1, (member) => {
-        const mutex = new Mutex(memory, 0, member, 1);
+        const mutex = new RobustMutex(memory, 0, member, 1);
         mutex.acquireAsync(Infinity, undefined).catch(() => {}); // broken off at each step of the model
         while (member.groups.size > 0) scene.turn();
         scene.section.run();
@@ -180,10 +180,10 @@ proves("a lock, blocking against waiting in the event loop", 2, 300, (scene) => 
 }, (blocking, waiting) => blocking === PASSED && waiting === "true");
 
 proves("a guard, one of three threads inside is terminated at any step", 3, 10_000, (scene) => {
-  const memory = words(GUARD);
+  const memory = words(CRITICAL_SECTION);
   const inside = (thread: number) =>
     scene.on(thread, (member) => {
-      const guard = new Guard(memory, 0, member, 1, () => scene.section.run());
+      const guard = new CriticalSection(memory, 0, member, 1, () => scene.section.run());
       return () => guard.run(() => scene.section.run());
     });
   const [dying, other] = [inside(0), inside(1)];
@@ -415,7 +415,7 @@ proves("a condition, notifyAll() lets everyone go who waits", 3, 5000, (scene) =
 
 proves("a wait set where mostly nobody waits: two that wake, one that waits twice", 3, 5000, (scene) => {
   const [count, set] = [words(1), words(RARE_WAIT_SET)];
-  const of = (thread: number) => scene.on(thread, (member) => new RareWaitSet(set, 0, member, 1));
+  const of = (thread: number) => scene.on(thread, (member) => new HintedWaitSet(set, 0, member, 1));
   const takes = () => atomics.load(count, 0) > 0 && atomics.add(count, 0, -1) > 0;
   const gives = (thread: number) => () => {
     atomics.add(count, 0, 1);
@@ -427,7 +427,7 @@ proves("a wait set where mostly nobody waits: two that wake, one that waits twic
 
 proves("a wait set where mostly nobody waits: two that wait, one that wakes twice", 3, 5000, (scene) => {
   const [count, set] = [words(1), words(RARE_WAIT_SET)];
-  const of = (thread: number) => scene.on(thread, (member) => new RareWaitSet(set, 0, member, 1));
+  const of = (thread: number) => scene.on(thread, (member) => new HintedWaitSet(set, 0, member, 1));
   const takes = (): boolean => {
     for (let left = atomics.load(count, 0); left > 0; left = atomics.load(count, 0)) {
       if (atomics.compareExchange(count, 0, left, left - 1) === left) return true;
@@ -444,23 +444,23 @@ proves("a wait set where mostly nobody waits: two that wait, one that wakes twic
 
 // Rings and queues.
 
-const rings = (scene: Scene): (thread: number) => Ring => {
+const rings = (scene: Scene): (thread: number) => RecordRing => {
   const memory = words(RING);
   const bytes = ringMemory();
-  scene.on(0, (member) => new Ring(memory, 0, bytes, member, 1));
-  return (thread) => scene.on(thread, (member) => new Ring(memory, 0, bytes, member, 1));
+  scene.on(0, (member) => new RecordRing(memory, 0, bytes, member, 1));
+  return (thread) => scene.on(thread, (member) => new RecordRing(memory, 0, bytes, member, 1));
 };
 
 /** What a ring remembers is not of the memory that all share: so each action has a ring of its own. */
-const onOne = (of: () => Ring, ...steps: ((ring: Ring) => unknown)[]) => () => {
+const onOne = (of: () => RecordRing, ...steps: ((ring: RecordRing) => unknown)[]) => () => {
   const ring = of();
   return steps.map((step) => step(ring)).join(" ");
 };
-const put = (value: number) => (ring: Ring): boolean =>
-  ring.put({ memory: new Uint8Array(4).fill(value), length: 4, ticket: 0 }, 9, () => {});
-const get = (ring: Ring): string => ring.get(true)?.source.bytes.join("") ?? "none";
-const puts = (of: () => Ring, value: number) => onOne(of, put(value));
-const gets = (of: () => Ring) => onOne(of, get);
+const put = (value: number) => (ring: RecordRing): boolean =>
+  ring.put({ memory: new Uint8Array(4).fill(value), length: 4, messageId: 0 }, 9, () => {});
+const get = (ring: RecordRing): string => ring.get(true)?.source.bytes.join("") ?? "none";
+const puts = (of: () => RecordRing, value: number) => onOne(of, put(value));
+const gets = (of: () => RecordRing) => onOne(of, get);
 
 proves("a ring, two that put and one that gets", 3, 5000, (scene) => {
   const of = rings(scene);

@@ -20,12 +20,12 @@ import { ClosedError, InvalidStateError, TimeoutError } from "../errors.ts";
 import { checkSignal, checkTimeout } from "../base/checks.ts";
 import { checkedFlag, OptionsSchema } from "../base/options_schema.ts";
 import { atomics } from "./internal/atomics.ts";
-import { Cell, checkHandle, FIRST, type Handle, travels } from "./internal/shared_object.ts";
-import { Items, kept } from "./internal/item_codec.ts";
+import { checkHandle, FIRST, type Handle, registerSharedClass, SharedObject } from "./internal/shared_object.ts";
+import { copyOf, ItemCodec } from "./internal/item_codec.ts";
 import { SLOTS } from "./internal/thread_table.ts";
-import { RING, Ring, type RingItem, ringMemory, type RingRecord } from "./internal/record_ring.ts";
+import { RecordRing, RING, type RingItem, ringMemory, type RingRecord } from "./internal/record_ring.ts";
 import { type AsyncWaitOptions, waitFor, waitForAsync, waitOptions } from "./internal/wait.ts";
-import { RARE_WAIT_SET, RareWaitSet, type WaitSet } from "./internal/wait_set.ts";
+import { HintedWaitSet, RARE_WAIT_SET, type WaitSet } from "./internal/wait_set.ts";
 
 const DUPLEX = FIRST;
 const ENDS = FIRST + 1;
@@ -55,7 +55,7 @@ export interface PipeOptions {
 
 /** One direction, seen from an end. */
 interface Direction {
-  readonly ring: Ring;
+  readonly ring: RecordRing;
   readonly receivers: WaitSet;
   readonly senders: WaitSet;
 }
@@ -96,11 +96,11 @@ function openedHere(): Map<number, number> {
  * ```
  */
 export class Connection {
-  readonly #cell: Cell;
+  readonly #object: SharedObject;
   readonly #end: 0 | 1;
   readonly #out: Direction;
   readonly #in: Direction;
-  readonly #items: Items;
+  readonly #items: ItemCodec;
   /** What waits here in the event loop. */
   readonly #waits = new Set<AbortController>();
   #closed = false;
@@ -112,23 +112,23 @@ export class Connection {
    * @throws {TypeError} If it is not.
    */
   constructor(handle: Handle) {
-    this.#cell = new Cell("Connection", checkHandle("Connection", handle), SIZE, undefined, 3);
+    this.#object = new SharedObject("Connection", checkHandle("Connection", handle), SIZE, undefined, 3);
     this.#end = handle.data === 1 ? 1 : 0;
-    const { words, member } = this.#cell;
+    const { words, member } = this.#object;
     const direction = (index: 0 | 1): Direction => {
       const at = DIRECTIONS + index * DIRECTION;
-      const place = (n: number): number => this.#cell.place(4 * index + n);
+      const place = (n: number): number => this.#object.place(4 * index + n);
       return {
-        ring: new Ring(words, at, handle.memory[1 + index]!, member, place(0)),
-        receivers: new RareWaitSet(words, at + RECEIVERS, member, place(2)),
-        senders: new RareWaitSet(words, at + SENDERS, member, place(3)),
+        ring: new RecordRing(words, at, handle.memory[1 + index]!, member, place(0)),
+        receivers: new HintedWaitSet(words, at + RECEIVERS, member, place(2)),
+        senders: new HintedWaitSet(words, at + SENDERS, member, place(3)),
       };
     };
     this.#out = direction(this.#end);
     this.#in = direction(this.#end === 0 ? 1 : 0);
-    this.#items = new Items(member);
+    this.#items = new ItemCodec(member);
     const opened = openedHere();
-    const key = this.#cell.place(this.#end);
+    const key = this.#object.place(this.#end);
     opened.set(key, (opened.get(key) ?? 0) + 1);
     // First open here, then no more on its way: at each moment it is one of the two.
     atomics.store(words, this.#at(this.#end, USERS + member.slot), member.id);
@@ -142,8 +142,10 @@ export class Connection {
   #arrive(): void {
     const at = this.#at(this.#end, UNDERWAY);
     for (;;) {
-      const underway = atomics.load(this.#cell.words, at);
-      if (underway === 0 || atomics.compareExchange(this.#cell.words, at, underway, underway - 1) === underway) return;
+      const underway = atomics.load(this.#object.words, at);
+      if (underway === 0 || atomics.compareExchange(this.#object.words, at, underway, underway - 1) === underway) {
+        return;
+      }
     }
   }
 
@@ -158,12 +160,12 @@ export class Connection {
 
   /** Whether this end receives. */
   get readable(): boolean {
-    return this.#end === 0 || this.#cell.words[DUPLEX] === 1;
+    return this.#end === 0 || this.#object.words[DUPLEX] === 1;
   }
 
   /** Whether this end sends. */
   get writable(): boolean {
-    return this.#end === 1 || this.#cell.words[DUPLEX] === 1;
+    return this.#end === 1 || this.#object.words[DUPLEX] === 1;
   }
 
   /** Whether this end is closed here. */
@@ -181,13 +183,13 @@ export class Connection {
 
   /** Whether anyone has the other end, or will have. */
   #otherIsOpen(): boolean {
-    const { words, member: { registry } } = this.#cell;
+    const { words, member: { threadTable } } = this.#object;
     const other = this.#end === 0 ? 1 : 0;
     if (atomics.load(words, this.#at(other, UNDERWAY)) > 0) return true;
-    const { used } = registry;
+    const { used } = threadTable;
     for (let slot = 0; slot < used; slot++) {
       const id = atomics.load(words, this.#at(other, USERS + slot));
-      if (id !== 0 && registry.alive(id)) return true;
+      if (id !== 0 && threadTable.alive(id)) return true;
     }
     return false;
   }
@@ -214,8 +216,8 @@ export class Connection {
     try {
       done = this.#putInTurn(packed);
       if (!done && time > 0) {
-        const item = kept(packed);
-        done = waitFor(this.#cell.member, this.#out.senders, () => this.#putInTurn(item), time, "'sendAsync()'");
+        const item = copyOf(packed);
+        done = waitFor(this.#object.member, this.#out.senders, () => this.#putInTurn(item), time, "'sendAsync()'");
       }
     } finally {
       if (!done) this.#items.withdraw(packed);
@@ -257,7 +259,7 @@ export class Connection {
     try {
       done = this.#putInTurn(packed);
       if (!done && time > 0) {
-        const item = kept(packed);
+        const item = copyOf(packed);
         done = await this.#waitAsync(this.#out.senders, () => this.#put(item), time, signal);
       }
     } finally {
@@ -269,7 +271,7 @@ export class Connection {
 
   /** Sends an item if there is room, not overtaking what this thread has sent before and still waits in its event loop. */
   #putInTurn(item: RingItem): boolean {
-    return this.#cell.member.serveFirst(this.#out.senders) && this.#put(item);
+    return this.#object.member.serveFirst(this.#out.senders) && this.#put(item);
   }
 
   #put(item: RingItem): boolean {
@@ -291,7 +293,7 @@ export class Connection {
     signal?.addEventListener("abort", abort);
     this.#waits.add(wait);
     try {
-      return await waitForAsync(this.#cell.member, place, attempt, time, wait.signal);
+      return await waitForAsync(this.#object.member, place, attempt, time, wait.signal);
     } finally {
       this.#waits.delete(wait);
       signal?.removeEventListener("abort", abort);
@@ -300,7 +302,7 @@ export class Connection {
 
   #take(keep: boolean): RingRecord | undefined {
     const open = this.#otherIsOpen(); // before the look: after it nothing is sent
-    const record = this.#items.takeLeft() ?? this.#in.ring.get(keep);
+    const record = this.#items.takeDeferred() ?? this.#in.ring.get(keep);
     if (record !== undefined) this.#in.senders.wakeOne();
     else if (!open) throw new ClosedError("Cannot receive as the other end of the pipe is closed, and nothing is left");
     return record;
@@ -323,7 +325,7 @@ export class Connection {
     this.#refuse("receive");
     let record: RingRecord | undefined;
     const attempt = (): boolean => (record = this.#take(false)) !== undefined;
-    if (!attempt() && time > 0) waitFor(this.#cell.member, this.#in.receivers, attempt, time, RECV);
+    if (!attempt() && time > 0) waitFor(this.#object.member, this.#in.receivers, attempt, time, RECV);
     if (record === undefined) throw new TimeoutError(`Nothing was received within ${time} ms`);
     return this.#items.unpack(record, RECV);
   }
@@ -367,7 +369,7 @@ export class Connection {
     const time = checkTimeout(timeout);
     this.#refuse("receive");
     if (this.#hasSome()) return true;
-    if (!(time > 0) || !waitFor(this.#cell.member, this.#in.receivers, this.#hasSome, time, POLL)) return false;
+    if (!(time > 0) || !waitFor(this.#object.member, this.#in.receivers, this.#hasSome, time, POLL)) return false;
     this.#in.receivers.wakeOne(); // it has only looked: the value is for whoever receives
     return true;
   }
@@ -399,9 +401,9 @@ export class Connection {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const { words, member } = this.#cell;
+    const { words, member } = this.#object;
     const opened = openedHere();
-    const key = this.#cell.place(this.#end);
+    const key = this.#object.place(this.#end);
     const others = (opened.get(key) ?? 1) - 1;
     opened.set(key, others);
     if (others === 0) {
@@ -421,8 +423,8 @@ export class Connection {
   /** What stands for this end in a message to a Worker of your own; it counts as open until it has come there. */
   get handle(): Handle {
     if (this.#closed) throw new ClosedError("Cannot send the connection to another thread as it is closed");
-    atomics.add(this.#cell.words, this.#at(this.#end, UNDERWAY), 1);
-    return this.#cell.handle;
+    atomics.add(this.#object.words, this.#at(this.#end, UNDERWAY), 1);
+    return this.#object.handle;
   }
 }
 
@@ -449,7 +451,12 @@ const PIPE_OPTIONS = new OptionsSchema({ duplex: checkedFlag });
  */
 export function Pipe(options?: PipeOptions | boolean): [Connection, Connection] {
   const { duplex = true } = typeof options === "boolean" ? { duplex: options } : PIPE_OPTIONS.read(options, "Pipe()");
-  const cell = new Cell("Connection", undefined, SIZE, () => ({ memory: [ringMemory(), ringMemory()], data: 0 }));
+  const cell = new SharedObject(
+    "Connection",
+    undefined,
+    SIZE,
+    () => ({ memory: [ringMemory(), ringMemory()], data: 0 }),
+  );
   cell.words[DUPLEX] = duplex ? 1 : 0;
   return [new Connection(cell.handle), new Connection({ ...cell.handle, data: 1 })];
 }
@@ -458,4 +465,4 @@ function notSent(time: number): TimeoutError {
   return new TimeoutError(`Nothing was sent within ${time} ms as the pipe is full`);
 }
 
-travels("Connection", Connection);
+registerSharedClass("Connection", Connection);

@@ -18,9 +18,16 @@
 import { ClosedError, InvalidStateError, QueueEmptyError, QueueFullError } from "../errors.ts";
 import { checkSignal, checkTimeout, show } from "../base/checks.ts";
 import { atomics } from "./internal/atomics.ts";
-import { Cell, checkHandle, FIRST, type Handle, handleIn, travels } from "./internal/shared_object.ts";
-import { Items, kept } from "./internal/item_codec.ts";
-import { RING, Ring, type RingItem, ringMemory, type RingRecord } from "./internal/record_ring.ts";
+import {
+  checkHandle,
+  FIRST,
+  type Handle,
+  handleIn,
+  registerSharedClass,
+  SharedObject,
+} from "./internal/shared_object.ts";
+import { copyOf, ItemCodec } from "./internal/item_codec.ts";
+import { RecordRing, RING, type RingItem, ringMemory, type RingRecord } from "./internal/record_ring.ts";
 import {
   type AcquireOptions,
   type AsyncAcquireOptions,
@@ -31,7 +38,7 @@ import {
   waitForAsync,
   waitOptions,
 } from "./internal/wait.ts";
-import { RARE_WAIT_SET, RareWaitSet, WAIT_SET, WaitSet } from "./internal/wait_set.ts";
+import { HintedWaitSet, RARE_WAIT_SET, WAIT_SET, WaitSet } from "./internal/wait_set.ts";
 
 const MAXSIZE = FIRST;
 const CLOSED = FIRST + 1;
@@ -84,9 +91,9 @@ const GET = "'getAsync()'";
  * ```
  */
 export class Queue<T = unknown> {
-  readonly #cell: Cell;
-  readonly #ring: Ring;
-  readonly #items: Items;
+  readonly #object: SharedObject;
+  readonly #ring: RecordRing;
+  readonly #items: ItemCodec;
   readonly #getters: WaitSet;
   readonly #putters: WaitSet;
   readonly #joiners: WaitSet;
@@ -103,14 +110,14 @@ export class Queue<T = unknown> {
     const { kind } = new.target;
     const handle = handleIn(kind, maxsize);
     const most = handle === undefined ? checkMaxsize(maxsize) : 0;
-    this.#cell = new Cell(kind, handle, SIZE, () => ({ memory: [ringMemory()] }), 2);
-    const { words, member } = this.#cell;
+    this.#object = new SharedObject(kind, handle, SIZE, () => ({ memory: [ringMemory()] }), 2);
+    const { words, member } = this.#object;
     if (handle === undefined) words[MAXSIZE] = most;
-    this.#ring = new Ring(words, RING_AT, this.#cell.handle.memory[1]!, member, this.#cell.place(0));
-    this.#items = new Items(member);
-    this.#getters = new RareWaitSet(words, GETTERS, member, this.#cell.place(2));
-    this.#putters = new RareWaitSet(words, PUTTERS, member, this.#cell.place(3));
-    this.#joiners = new WaitSet(words, JOINERS, member, this.#cell.place(4), true);
+    this.#ring = new RecordRing(words, RING_AT, this.#object.handle.memory[1]!, member, this.#object.place(0));
+    this.#items = new ItemCodec(member);
+    this.#getters = new HintedWaitSet(words, GETTERS, member, this.#object.place(2));
+    this.#putters = new HintedWaitSet(words, PUTTERS, member, this.#object.place(3));
+    this.#joiners = new WaitSet(words, JOINERS, member, this.#object.place(4), true);
   }
 
   /** The name of the class, in handles. */
@@ -146,8 +153,8 @@ export class Queue<T = unknown> {
     try {
       done = this.#putInTurn(packed);
       if (!done && timeout > 0) {
-        const item = kept(packed);
-        done = waitFor(this.#cell.member, this.#putters, () => this.#putInTurn(item), timeout, "'putAsync()'");
+        const item = copyOf(packed);
+        done = waitFor(this.#object.member, this.#putters, () => this.#putInTurn(item), timeout, "'putAsync()'");
       }
     } finally {
       if (!done) this.#items.withdraw(packed);
@@ -176,9 +183,9 @@ export class Queue<T = unknown> {
     try {
       done = this.#putInTurn(packed);
       if (!done && timeout > 0) {
-        const item = kept(packed);
+        const item = copyOf(packed);
         const attempt = (): boolean => this.#put(item);
-        done = await waitForAsync(this.#cell.member, this.#putters, attempt, timeout, signal);
+        done = await waitForAsync(this.#object.member, this.#putters, attempt, timeout, signal);
       }
     } finally {
       if (!done) this.#items.withdraw(packed);
@@ -193,11 +200,11 @@ export class Queue<T = unknown> {
 
   /** Puts an item if there is room, not overtaking what this thread has put before and still waits in its event loop. */
   #putInTurn(item: RingItem): boolean {
-    return this.#cell.member.serveFirst(this.#putters) && this.#put(item);
+    return this.#object.member.serveFirst(this.#putters) && this.#put(item);
   }
 
   #put(item: RingItem): boolean {
-    if (!this.#ring.put(item, this.#cell.words[MAXSIZE]!, this.#refuseIfClosed)) return false;
+    if (!this.#ring.put(item, this.#object.words[MAXSIZE]!, this.#refuseIfClosed)) return false;
     this.#getters.wakeOne();
     return true;
   }
@@ -218,7 +225,7 @@ export class Queue<T = unknown> {
     const timeout = timeToWait(options);
     let record: RingRecord | undefined;
     const attempt = (): boolean => (record = this.#take(false)) !== undefined;
-    if (!attempt() && timeout > 0) waitFor(this.#cell.member, this.#getters, attempt, timeout, GET);
+    if (!attempt() && timeout > 0) waitFor(this.#object.member, this.#getters, attempt, timeout, GET);
     if (record === undefined) throw new QueueEmptyError("Cannot get an item as the queue is empty");
     return this.#items.unpack(record, GET) as T;
   }
@@ -239,15 +246,15 @@ export class Queue<T = unknown> {
     signal?.throwIfAborted();
     let record: RingRecord | undefined;
     const attempt = (): boolean => (record = this.#take(true)) !== undefined;
-    if (!attempt() && timeout > 0) await waitForAsync(this.#cell.member, this.#getters, attempt, timeout, signal);
+    if (!attempt() && timeout > 0) await waitForAsync(this.#object.member, this.#getters, attempt, timeout, signal);
     if (record === undefined) throw new QueueEmptyError("Cannot get an item as the queue is empty");
     return await this.#items.unpackAsync(record) as T;
   }
 
   #take(keep: boolean): RingRecord | undefined {
-    let record = this.#items.takeLeft() ?? this.#ring.get(keep);
+    let record = this.#items.takeDeferred() ?? this.#ring.get(keep);
     if (record === undefined) {
-      if (atomics.load(this.#cell.words, CLOSED) === 0) return undefined;
+      if (atomics.load(this.#object.words, CLOSED) === 0) return undefined;
       record = this.#ring.get(keep); // what was put before it was closed; after that nothing is
       if (record === undefined) throw new ClosedError("Cannot get an item as the queue is closed and empty");
     }
@@ -256,7 +263,7 @@ export class Queue<T = unknown> {
   }
 
   readonly #refuseIfClosed = (): void => {
-    if (atomics.peek(this.#cell.words, CLOSED) === 0) return; // what counts is the look inside the guard
+    if (atomics.peek(this.#object.words, CLOSED) === 0) return; // what counts is the look inside the guard
     throw new ClosedError("Cannot put an item as the queue is closed");
   };
 
@@ -272,7 +279,7 @@ export class Queue<T = unknown> {
 
   /** Whether there is no room for another item at this moment. */
   full(): boolean {
-    return this.#ring.isFull(this.#cell.words[MAXSIZE]!);
+    return this.#ring.isFull(this.#object.words[MAXSIZE]!);
   }
 
   /**
@@ -280,14 +287,14 @@ export class Queue<T = unknown> {
    * what will not come, get a {@linkcode ClosedError}. A second time it does nothing.
    */
   close(): void {
-    this.#ring.withoutPuts(() => void atomics.store(this.#cell.words, CLOSED, 1));
+    this.#ring.excludingProducers(() => void atomics.store(this.#object.words, CLOSED, 1));
     this.#putters.wakeAll();
     this.#getters.wakeAll();
   }
 
   /** Reports an item done, for {@linkcode JoinableQueue}. */
   protected reportDone(): void {
-    const { words } = this.#cell;
+    const { words } = this.#object;
     for (;;) {
       const done = atomics.load(words, DONE);
       if ((this.#ring.puts - done) >>> 0 === 0) {
@@ -298,28 +305,28 @@ export class Queue<T = unknown> {
     if (this.#allDone()) this.#joiners.wakeAll();
   }
 
-  readonly #allDone = (): boolean => this.#ring.puts === atomics.load(this.#cell.words, DONE) >>> 0;
+  readonly #allDone = (): boolean => this.#ring.puts === atomics.load(this.#object.words, DONE) >>> 0;
 
   /** Blocks until all items were reported done, for {@linkcode JoinableQueue}. */
   protected waitUntilDone(timeout: number): boolean {
     if (this.#allDone()) return true;
-    return timeout > 0 && waitFor(this.#cell.member, this.#joiners, this.#allDone, timeout, "'joinAsync()'");
+    return timeout > 0 && waitFor(this.#object.member, this.#joiners, this.#allDone, timeout, "'joinAsync()'");
   }
 
   /** The same in the event loop. */
   protected async waitUntilDoneAsync(timeout: number, signal: AbortSignal | undefined): Promise<boolean> {
     if (this.#allDone()) return true;
-    return timeout > 0 && await waitForAsync(this.#cell.member, this.#joiners, this.#allDone, timeout, signal);
+    return timeout > 0 && await waitForAsync(this.#object.member, this.#joiners, this.#allDone, timeout, signal);
   }
 
   /** What stands for the queue in a message to a Worker of your own: `fromHandle` makes it a queue there. */
   get handle(): Handle {
-    return this.#cell.handle;
+    return this.#object.handle;
   }
 
   /** Such as `Queue(3)`, with the number of items. */
   toString(): string {
-    return `${this.#cell.handle.kind}(${this.qsize()})`;
+    return `${this.#object.handle.kind}(${this.qsize()})`;
   }
 }
 
@@ -400,5 +407,5 @@ function checkMaxsize(maxsize: unknown): number {
   return Math.min(maxsize, UNLIMITED);
 }
 
-travels("Queue", Queue);
-travels("JoinableQueue", JoinableQueue);
+registerSharedClass("Queue", Queue);
+registerSharedClass("JoinableQueue", JoinableQueue);

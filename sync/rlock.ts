@@ -21,7 +21,7 @@
 
 import { checkSignal } from "../base/checks.ts";
 import { InvalidStateError } from "../errors.ts";
-import { Cell, checkHandle, FIRST, type Handle, travels } from "./internal/shared_object.ts";
+import { checkHandle, FIRST, type Handle, registerSharedClass, SharedObject } from "./internal/shared_object.ts";
 import { type Held, hold, readsCores, type ReentrantAsyncHeld } from "./internal/hold.ts";
 import { MUTEX } from "./internal/robust_mutex.ts";
 import { ReentrantMutex } from "./internal/reentrant_mutex.ts";
@@ -87,7 +87,7 @@ import {
  * ```
  */
 export class RLock {
-  readonly #cell: Cell;
+  readonly #object: SharedObject;
   readonly #mutex: ReentrantMutex;
 
   /**
@@ -97,8 +97,8 @@ export class RLock {
    * @throws {TypeError} If `handle` is not the handle of an RLock.
    */
   constructor(handle?: Handle) {
-    this.#cell = new Cell("RLock", handle, MUTEX);
-    this.#mutex = new ReentrantMutex(this.#cell.words, FIRST, this.#cell.member, this.#cell.place(0));
+    this.#object = new SharedObject("RLock", handle, MUTEX);
+    this.#mutex = new ReentrantMutex(this.#object.words, FIRST, this.#object.member, this.#object.place(0));
   }
 
   static {
@@ -192,7 +192,7 @@ export class RLock {
 
   /** What stands for the lock in a message to a Worker of your own: {@linkcode RLock.fromHandle} makes it a lock there. */
   get handle(): Handle {
-    return this.#cell.handle;
+    return this.#object.handle;
   }
 
   /** `RLock(locked)` or `RLock(unlocked)`. */
@@ -236,4 +236,4 @@ class Guard implements ReentrantAsyncHeld {
   }
 }
 
-travels("RLock", RLock);
+registerSharedClass("RLock", RLock);

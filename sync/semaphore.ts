@@ -17,7 +17,14 @@
 import { InvalidStateError } from "../errors.ts";
 import { show } from "../base/checks.ts";
 import { atomics } from "./internal/atomics.ts";
-import { Cell, checkHandle, FIRST, type Handle, handleIn, travels } from "./internal/shared_object.ts";
+import {
+  checkHandle,
+  FIRST,
+  type Handle,
+  handleIn,
+  registerSharedClass,
+  SharedObject,
+} from "./internal/shared_object.ts";
 import { type AsyncHeld, type Held, hold, holdAsync } from "./internal/hold.ts";
 import {
   type AcquireOptions,
@@ -64,7 +71,7 @@ const LIMIT = 0x7fffffff;
  * ```
  */
 export class Semaphore {
-  readonly #cell: Cell;
+  readonly #object: SharedObject;
   readonly #waiting: WaitSet;
 
   /**
@@ -80,9 +87,9 @@ export class Semaphore {
     const kind = bounded ? "BoundedSemaphore" : "Semaphore";
     const handle = handleIn(kind, value);
     const permits = handle === undefined ? checkPermits("value", value, 0) : 0;
-    this.#cell = new Cell(kind, handle, 2 + WAIT_SET);
-    const { words, member } = this.#cell;
-    this.#waiting = new WaitSet(words, WAITING, member, this.#cell.place(0));
+    this.#object = new SharedObject(kind, handle, 2 + WAIT_SET);
+    const { words, member } = this.#object;
+    this.#waiting = new WaitSet(words, WAITING, member, this.#object.place(0));
     if (handle !== undefined) return;
     words[PERMITS] = permits;
     words[MOST] = bounded ? permits : LIMIT;
@@ -112,7 +119,7 @@ export class Semaphore {
   acquire(options?: AcquireOptions): boolean {
     const timeout = timeToWait(options);
     if (this.#attempt()) return true;
-    return timeout > 0 && waitFor(this.#cell.member, this.#waiting, this.#attempt, timeout, "'acquireAsync()'");
+    return timeout > 0 && waitFor(this.#object.member, this.#waiting, this.#attempt, timeout, "'acquireAsync()'");
   }
 
   /**
@@ -127,11 +134,11 @@ export class Semaphore {
     signal?.throwIfAborted();
     if (this.#attempt()) return true;
     if (!(timeout > 0)) return false;
-    return await waitForAsync(this.#cell.member, this.#waiting, this.#attempt, timeout, signal);
+    return await waitForAsync(this.#object.member, this.#waiting, this.#attempt, timeout, signal);
   }
 
   readonly #attempt = (): boolean => {
-    const { words } = this.#cell;
+    const { words } = this.#object;
     let permits = atomics.load(words, PERMITS);
     while (permits > 0) {
       const seen = atomics.compareExchange(words, PERMITS, permits, permits - 1);
@@ -150,7 +157,7 @@ export class Semaphore {
    */
   release(n: number = 1): void {
     checkPermits("n", n, 1);
-    const { words } = this.#cell;
+    const { words } = this.#object;
     for (;;) {
       const permits = atomics.load(words, PERMITS);
       if (n > words[MOST]! - permits) {
@@ -186,17 +193,17 @@ export class Semaphore {
 
   /** How many permits there are at this moment. */
   getValue(): number {
-    return atomics.load(this.#cell.words, PERMITS);
+    return atomics.load(this.#object.words, PERMITS);
   }
 
   /** What stands for the semaphore in a message to a Worker of your own: `fromHandle` makes it a semaphore there. */
   get handle(): Handle {
-    return this.#cell.handle;
+    return this.#object.handle;
   }
 
   /** Such as `Semaphore(2)`. */
   toString(): string {
-    return `${this.#cell.handle.kind}(${this.getValue()})`;
+    return `${this.#object.handle.kind}(${this.getValue()})`;
   }
 }
 
@@ -233,5 +240,5 @@ function checkPermits(name: string, value: unknown, least: number): number {
   return value;
 }
 
-travels("Semaphore", Semaphore);
-travels("BoundedSemaphore", BoundedSemaphore);
+registerSharedClass("Semaphore", Semaphore);
+registerSharedClass("BoundedSemaphore", BoundedSemaphore);

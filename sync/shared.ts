@@ -4,11 +4,11 @@
  * The main thread keeps which object has which name (`_names.ts`), and a lock for each. A thread that looks for a name
  *
  * 1. asks the main thread: if the object is made, here it is; else
- * 2. acquires the lock of the name, which survives the death of its holder, and asks again;
+ * 2. acquires the lock of the name, which robust the death of its holder, and asks again;
  * 3. if nobody has made the object meanwhile, makes it, has the main thread keep it, and waits until it says so;
  * 4. releases the lock.
  *
- * Questions and answers are letters (`_post_office.ts`), since memory can travel in nothing else.
+ * Questions and answers are messages (`internal/resource_sharer.ts`), since memory can travel in nothing else.
  *
  * @module
  */
@@ -182,7 +182,7 @@ export async function sharedAsync<T extends object>(
   }
 }
 
-/** Asks the main thread; with the handle of an object that was made here, has that kept. Gives the object, if there is one. */
+/** Asks the main thread; with the handle of an object that was made here, has that copyOf. Gives the object, if there is one. */
 function ask<T extends object>(search: Search<T>, made?: Handle): T | undefined {
   const question = search.ask(made);
   try {
@@ -217,17 +217,17 @@ class Question {
   readonly place: WaitPlace;
   /** How long to wait for the answer. */
   readonly left: number;
-  readonly #ticket: number;
+  readonly #messageId: number;
   #answer: readonly unknown[] | undefined;
 
-  constructor(ticket: number, left: number) {
-    this.#ticket = ticket;
+  constructor(messageId: number, left: number) {
+    this.#messageId = messageId;
     this.left = left;
-    this.place = anywhere(ticket);
+    this.place = anywhere(messageId);
   }
 
   /** Whether the answer has come. */
-  readonly answered = (): boolean => (this.#answer ??= thisThread().office.claim(this.#ticket)) !== undefined;
+  readonly answered = (): boolean => (this.#answer ??= thisThread().sharer.acquire(this.#messageId)) !== undefined;
 
   get answer(): readonly unknown[] | undefined {
     return this.#answer;
@@ -235,7 +235,7 @@ class Question {
 
   /** Nobody waits for the answer any more. */
   close(): void {
-    if (this.#answer === undefined) thisThread().office.forget(this.#ticket);
+    if (this.#answer === undefined) thisThread().sharer.forget(this.#messageId);
   }
 }
 
@@ -275,7 +275,7 @@ class Search<T extends object> {
 
   /** The object if this thread knows it. */
   known(): T | undefined {
-    const handle = thisThread().office.made.get(this.#name);
+    const handle = thisThread().sharer.made.get(this.#name);
     return handle && this.#found(handle);
   }
 
@@ -295,10 +295,10 @@ class Search<T extends object> {
   }
 
   ask(made: Handle | undefined): Question {
-    const ticket = this.member.registry.nextTicket();
+    const messageId = this.member.threadTable.nextMessageId();
     const lock = (this.#lock ??= withoutWarning(() => new Lock())).handle;
-    thisThread().office.ask(ticket, { name: this.#name, lock, object: made });
-    return new Question(ticket, made === undefined ? this.left : Infinity); // what was made must not be made again
+    thisThread().sharer.ask(messageId, { name: this.#name, lock, object: made });
+    return new Question(messageId, made === undefined ? this.left : Infinity); // what was made must not be made again
   }
 
   /**
@@ -320,7 +320,7 @@ class Search<T extends object> {
     }
     this.#lock = Lock.fromHandle(named.lock);
     if (named.object === undefined) return undefined;
-    thisThread().office.made.set(this.#name, named.object);
+    thisThread().sharer.made.set(this.#name, named.object);
     if (named.yours) known.set(this.#name, this.#made!);
     return this.#found(named.object);
   }

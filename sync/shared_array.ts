@@ -8,12 +8,20 @@
  */
 
 import { checkIterator, show } from "../base/checks.ts";
-import { Cell, checkHandle, dataOf, FIRST, type Handle, handleIn, travels } from "./internal/shared_object.ts";
-import { GUARD, Guard } from "./internal/critical_section.ts";
+import {
+  checkHandle,
+  dataOf,
+  FIRST,
+  type Handle,
+  handleIn,
+  registerSharedClass,
+  SharedObject,
+} from "./internal/shared_object.ts";
+import { CRITICAL_SECTION, CriticalSection } from "./internal/critical_section.ts";
 import type { AsyncHeld, Held } from "./internal/hold.ts";
 import type { Lock } from "./lock.ts";
 import type { RLock } from "./rlock.ts";
-import { slotBytes, Strings } from "./internal/string_slots.ts";
+import { slotBytes, StringSlots } from "./internal/string_slots.ts";
 import {
   type AnyView,
   checkNumber,
@@ -64,11 +72,11 @@ interface ArrayData {
 export class SharedArray<T extends SharedType = SharedType> implements Iterable<ValueOf<T>> {
   /** How many elements there are. */
   readonly length: number;
-  readonly #cell: Cell;
+  readonly #object: SharedObject;
   readonly #name: SharedType;
   readonly #type: NumericType | undefined;
   readonly #view: AnyView | undefined;
-  readonly #strings: Strings | undefined;
+  readonly #strings: StringSlots | undefined;
   readonly #maxBytes: number;
   readonly #lock: Lock | RLock | undefined;
 
@@ -104,16 +112,21 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
       if (this.#type !== undefined) checkNumber(this.#type, name, value);
       else stringBytes(value, maxBytes);
     }
-    this.#cell = new Cell("SharedArray", handle, this.#type === undefined ? GUARD : 0, () => ({
+    this.#object = new SharedObject("SharedArray", handle, this.#type === undefined ? CRITICAL_SECTION : 0, () => ({
       memory: [allocate(length, bytes)],
       data: { type: name, length, maxBytes, lock: made!.lock?.handle },
     }), 2);
-    const { words, member } = this.#cell;
-    const memory = this.#cell.handle.memory[1]!;
+    const { words, member } = this.#object;
+    const memory = this.#object.handle.memory[1]!;
     if (this.#type !== undefined) {
       this.#view = new this.#type.View(memory, 0, length);
     } else {
-      this.#strings = new Strings(memory, 0, maxBytes, new Guard(words, FIRST, member, this.#cell.place(0), () => {}));
+      this.#strings = new StringSlots(
+        memory,
+        0,
+        maxBytes,
+        new CriticalSection(words, FIRST, member, this.#object.place(0), () => {}),
+      );
     }
     this.#lock = made === undefined ? lockOf(handle!.data as ArrayData) : made.lock;
     values?.forEach((value, i) => this.set(i, value as ValueOf<T>));
@@ -235,7 +248,7 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
 
   /** What stands for the array in a message to a Worker of your own: {@linkcode SharedArray.fromHandle} makes it one there. */
   get handle(): Handle {
-    return this.#cell.handle;
+    return this.#object.handle;
   }
 
   /** Such as `SharedArray(d, 1000)`. */
@@ -276,4 +289,4 @@ function allocate(length: number, bytes: number): SharedArrayBuffer {
   }
 }
 
-travels("SharedArray", SharedArray);
+registerSharedClass("SharedArray", SharedArray);

@@ -80,9 +80,9 @@ test("a lock whose holders die again and again: who gets it next can tell, and n
     a: new Value("i"),
     b: new Value("i"),
     wrong: new Value("i"),
-    deaths: new Value("i"),
+    deathCount: new Value("i"),
   };
-  const { lock, a, b, wrong, deaths } = scope;
+  const { lock, a, b, wrong, deathCount } = scope;
   const change = (seed: number): void => {
     for (let i = 0; i < 200; i++) {
       lock.acquire();
@@ -92,7 +92,7 @@ test("a lock whose holders die again and again: who gets it next can tell, and n
       }
       a.value += 1;
       if ((seed * 31 + i * 7) % 97 === 0) {
-        deaths.value += 1;
+        deathCount.value += 1;
         Deno.exit(1); // with the lock, and half of the change
       }
       b.value += 1;
@@ -102,7 +102,7 @@ test("a lock whose holders die again and again: who gets it next can tell, and n
   await using pool = new Pool(4, { scope });
   const runs = await Promise.allSettled(Array.from({ length: 24 }, (_, seed) => pool.apply(change, [seed])));
   const died = runs.filter(({ status }) => status === "rejected").length;
-  assertEquals([wrong.value, deaths.value], [0, died]);
+  assertEquals([wrong.value, deathCount.value], [0, died]);
   assert(died > 10);
   assert(lock.acquire({ timeout: 10_000 }));
   assertEquals(a.value - b.value, lock.recovered ? 1 : 0);

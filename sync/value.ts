@@ -10,13 +10,20 @@
 import { show } from "../base/checks.ts";
 import { type Check, type OptionsOf, OptionsSchema } from "../base/options_schema.ts";
 import { reviveShared } from "../codec/handles.ts";
-import { Cell, checkHandle, dataOf, type Handle, handleIn, travels } from "./internal/shared_object.ts";
-import { GUARD, Guard } from "./internal/critical_section.ts";
+import {
+  checkHandle,
+  dataOf,
+  type Handle,
+  handleIn,
+  registerSharedClass,
+  SharedObject,
+} from "./internal/shared_object.ts";
+import { CRITICAL_SECTION, CriticalSection } from "./internal/critical_section.ts";
 import { type AsyncHeld, coreOf, type Held } from "./internal/hold.ts";
 import type { Lock } from "./lock.ts";
 import { ownLock } from "./internal/own_lock.ts";
 import { RLock } from "./rlock.ts";
-import { slotBytes, Strings } from "./internal/string_slots.ts";
+import { slotBytes, StringSlots } from "./internal/string_slots.ts";
 import {
   checkMaxBytes,
   checkNumber,
@@ -32,8 +39,8 @@ import {
 const { load, store, exchange, compareExchange } = Atomics;
 
 const NUMBER_AT = 8;
-const GUARD_AT = 2;
-const STRING_AT = (GUARD_AT + GUARD) * 4;
+const CRITICAL_SECTION_AT = 2;
+const STRING_AT = (CRITICAL_SECTION_AT + CRITICAL_SECTION) * 4;
 
 /** Options of a {@linkcode Value} or `SharedArray`. */
 export interface SharedValueOptions {
@@ -51,7 +58,7 @@ export interface SharedValueOptions {
   lock?: Lock | RLock | boolean;
 }
 
-/** What travels beside the memory. */
+/** What registerSharedClass beside the memory. */
 interface ValueData {
   readonly type: SharedType;
   readonly maxBytes: number;
@@ -85,11 +92,11 @@ interface ValueData {
  * ```
  */
 export class Value<out T extends SharedType = SharedType> {
-  readonly #cell: Cell;
+  readonly #object: SharedObject;
   readonly #name: SharedType;
   readonly #type: NumericType | undefined;
   readonly #view: IntegerView;
-  readonly #strings: Strings | undefined;
+  readonly #strings: StringSlots | undefined;
   readonly #lock: Lock | RLock | undefined;
 
   /**
@@ -114,14 +121,14 @@ export class Value<out T extends SharedType = SharedType> {
     const first = initial === undefined ? none : initial;
     if (handle === undefined && !string) checkNumber(this.#type!, this.#name, first);
     const size = string ? STRING_AT / 4 + slotBytes(maxBytes) / 4 : 4;
-    this.#cell = new Cell("Value", handle, size, () => ({ data: { ...made, lock: made!.lock?.handle } }));
-    const { words, member } = this.#cell;
+    this.#object = new SharedObject("Value", handle, size, () => ({ data: { ...made, lock: made!.lock?.handle } }));
+    const { words, member } = this.#object;
     const memory = words.buffer as SharedArrayBuffer;
     const View = this.#type?.View ?? Int32Array;
     this.#view = new View(memory, NUMBER_AT, 1) as IntegerView;
     if (string) {
-      const guard = new Guard(words, GUARD_AT, member, this.#cell.place(0), () => {});
-      this.#strings = new Strings(memory, STRING_AT, maxBytes, guard);
+      const guard = new CriticalSection(words, CRITICAL_SECTION_AT, member, this.#object.place(0), () => {});
+      this.#strings = new StringSlots(memory, STRING_AT, maxBytes, guard);
     }
     this.#lock = made === undefined ? lockOf(handle!.data as ValueData) : made.lock;
     if (handle === undefined) this.value = first as ValueOf<T>;
@@ -306,7 +313,7 @@ export class Value<out T extends SharedType = SharedType> {
 
   /** What stands for the value in a message to a Worker of your own: {@linkcode Value.fromHandle} makes it one there. */
   get handle(): Handle {
-    return this.#cell.handle;
+    return this.#object.handle;
   }
 
   /** Such as `Value(i, 3)`. */
@@ -344,4 +351,4 @@ export function lockOf(data: { readonly lock: Handle | undefined }): Lock | RLoc
   return data.lock === undefined ? undefined : reviveShared(data.lock) as Lock | RLock;
 }
 
-travels("Value", Value);
+registerSharedClass("Value", Value);

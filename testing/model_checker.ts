@@ -10,7 +10,7 @@
  */
 
 import { atomics } from "../sync/internal/atomics.ts";
-import { Registry } from "../sync/internal/thread_table.ts";
+import { ThreadTable } from "../sync/internal/thread_table.ts";
 import { Member, thisThread } from "../sync/internal/current_thread.ts";
 
 /** Thrown to break off an action that has come to its next step. */
@@ -43,8 +43,8 @@ export interface ModelThread {
 
 /** What a model needs to make its threads. */
 export interface Scene {
-  /** The registry of all its threads. */
-  readonly registry: SharedArrayBuffer;
+  /** The threadTable of all its threads. */
+  readonly threadTable: SharedArrayBuffer;
   /** The ID of each thread. */
   readonly ids: readonly number[];
   /** Calls `make` as if on a thread, so that the objects made there are that thread's. */
@@ -107,7 +107,7 @@ const FRESH: Thread = {
   gone: false,
 };
 
-class KnownRegistry extends Registry {
+class KnownThreadTable extends ThreadTable {
   readonly #id: number;
   constructor(memory: SharedArrayBuffer, id: number) {
     super(memory);
@@ -155,13 +155,13 @@ export class Model {
     check: (results: readonly (readonly string[])[]) => string | undefined,
   ) {
     this.#check = check;
-    const registry = new Registry();
+    const threadTable = new ThreadTable();
     const ids: number[] = [];
-    for (let i = 0; i < threads; i++) ids.push(registry.join(0));
+    for (let i = 0; i < threads; i++) ids.push(threadTable.join(0));
     const scene: Scene = {
-      registry: registry.memory,
+      threadTable: threadTable.memory,
       ids,
-      on: (thread, make) => this.#on(registry.memory, ids[thread]!, thread, make),
+      on: (thread, make) => this.#on(threadTable.memory, ids[thread]!, thread, make),
       section: { run: () => this.#enterSection() },
       stop: (thread) => void atomics.store(this.#stopped, thread, 1),
       turn: () => this.#turn(),
@@ -175,14 +175,14 @@ export class Model {
       stopped: () => atomics.load(this.#stopped, index) !== 0,
       services: new Set(),
       guards: [],
-      office: thread.office,
+      sharer: thread.sharer,
     };
-    const member = new Member(new KnownRegistry(memory, id), state, 0);
+    const member = new Member(new KnownThreadTable(memory, id), state, 0);
     const { home } = thread;
     const before = [...thread.members];
     thread.members.clear();
-    thread.members.set(member.registry.key, member);
-    thread.home = member.registry;
+    thread.members.set(member.threadTable.key, member);
+    thread.home = member.threadTable;
     try {
       return make(member);
     } finally {

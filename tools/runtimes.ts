@@ -26,7 +26,7 @@ interface Result {
   agent: string;
 }
 
-/** Starts a runtime on the checks from an index on. */
+/** Spawner a runtime on the checks from an index on. */
 type Start = (url: string, from: number) => Promise<Deno.ChildProcess>;
 
 async function run(command: string, args: string[], cwd: string | URL): Promise<void> {

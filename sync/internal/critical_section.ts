@@ -5,23 +5,23 @@
  */
 
 import { atomics } from "./atomics.ts";
-import { MUTEX, Mutex } from "./robust_mutex.ts";
+import { MUTEX, RobustMutex } from "./robust_mutex.ts";
 import { GRACE } from "./thread_table.ts";
 import type { Member } from "./current_thread.ts";
 
 /*
- * Guard, in 32-bit words: 0 MARK: 1 while somebody is in what must be repaired if it is broken off; 1 … a mutex
+ * CriticalSection, in 32-bit words: 0 MARK: 1 while somebody is in what must be repaired if it is broken off; 1 … a mutex
  */
 
 /** How many words a guard takes. */
-export const GUARD: number = 1 + MUTEX;
+export const CRITICAL_SECTION: number = 1 + MUTEX;
 
 /** Lets one thread at a time make a step. Unlike a lock it is not taken over while its holder may still be at it. */
-export class Guard {
+export class CriticalSection {
   readonly #words: Int32Array;
   readonly #at: number;
   readonly #member: Member;
-  readonly #mutex: Mutex;
+  readonly #mutex: RobustMutex;
   readonly #repair: () => void;
 
   /** `repair` is called, inside, when a step before was broken off while it was marked. */
@@ -29,7 +29,7 @@ export class Guard {
     this.#words = words;
     this.#at = at;
     this.#member = member;
-    this.#mutex = new Mutex(words, at + 1, member, key, false);
+    this.#mutex = new RobustMutex(words, at + 1, member, key, false);
     this.#repair = repair;
   }
 
@@ -100,7 +100,7 @@ export class Guard {
     for (;;) {
       const owner = this.#mutex.owner;
       if (this.#mutex.acquire(GRACE)) return;
-      if (owner !== 0 && !this.#member.registry.alive(owner) && this.#mutex.seize(owner)) return;
+      if (owner !== 0 && !this.#member.threadTable.alive(owner) && this.#mutex.seize(owner)) return;
     }
   }
 

@@ -7,8 +7,8 @@
 import { CancelledError } from "../../errors.ts";
 import { waitAsyncWakes } from "../../base/platform.ts";
 import { EMPTY_ENVIRONMENT, type Environment } from "../../codec/functions.ts";
-import { PostOffice } from "./resource_sharer.ts";
-import { Registry, SLOTS } from "./thread_table.ts";
+import { ResourceSharer } from "./resource_sharer.ts";
+import { SLOTS, ThreadTable } from "./thread_table.ts";
 
 /** A place in a shared object where threads wait to be woken. */
 export interface WaitPlace {
@@ -49,15 +49,15 @@ interface Group {
 
 /** What a thread is told by the program that runs it. */
 export interface ThreadState {
-  /** Its memberships, by the key of the registry. */
+  /** Its memberships, by the key of the threadTable. */
   readonly members: Map<number, Member>;
-  /** The registry of the objects made here. */
-  home: Registry | undefined;
+  /** The threadTable of the objects made here. */
+  home: ThreadTable | undefined;
   /** The ID, in that, of the thread that has started this one; 0 for none. */
   parent: number;
   /** Told of each membership of this thread, and of each new ID. */
   joined: (member: Member) => void;
-  /** Told of memory, other than a registry, on which this thread is going to block. */
+  /** Told of memory, other than a threadTable, on which this thread is going to block. */
   blocksOn: (board: SharedArrayBuffer) => void;
   /** Whether this thread is to end. */
   stopped: () => boolean;
@@ -68,7 +68,7 @@ export interface ThreadState {
   /** What surrounds functions that come by source. */
   environment: () => Environment;
   /** Where what bytes cannot hold is left for other threads. */
-  readonly office: PostOffice;
+  readonly sharer: ResourceSharer;
   /** How many processes that were started on this thread have to end before it does. */
   children: number;
   /** Told of each change of that number. */
@@ -99,7 +99,7 @@ export function thisThread(): ThreadState {
       services: new Set(),
       guards: [],
       environment: () => EMPTY_ENVIRONMENT,
-      office: new PostOffice(),
+      sharer: new ResourceSharer(),
       children: 0,
       childrenChanged: () => {},
       process: undefined,
@@ -110,25 +110,25 @@ export function thisThread(): ThreadState {
   return state;
 }
 
-/** The registry of the objects made on this thread. */
-export function homeRegistry(): Registry {
+/** The threadTable of the objects made on this thread. */
+export function homeRegistry(): ThreadTable {
   const thread = thisThread();
   if (thread.home === undefined) {
-    thread.home = new Registry();
-    thread.office.isRoot = true;
+    thread.home = new ThreadTable();
+    thread.sharer.isRoot = true;
   }
   return thread.home;
 }
 
-/** This thread among those of the registry in `memory`; of its own one if none is given. */
+/** This thread among those of the threadTable in `memory`; of its own one if none is given. */
 export function memberOf(memory?: SharedArrayBuffer): Member {
   const thread = thisThread();
-  const registry = memory === undefined ? homeRegistry() : new Registry(memory);
-  thread.home ??= registry;
-  let member = thread.members.get(registry.key);
+  const threadTable = memory === undefined ? homeRegistry() : new ThreadTable(memory);
+  thread.home ??= threadTable;
+  let member = thread.members.get(threadTable.key);
   if (member === undefined) {
-    member = new Member(registry, thread, registry.key === thread.home.key ? thread.parent : 0);
-    thread.members.set(registry.key, member);
+    member = new Member(threadTable, thread, threadTable.key === thread.home.key ? thread.parent : 0);
+    thread.members.set(threadTable.key, member);
     thread.joined(member);
   }
   return member;
@@ -166,10 +166,10 @@ const LONG = 0x7fffffff;
 /** How often waits look again where `Atomics.waitAsync` loses wake-ups, in milliseconds. */
 const LOOK_AGAIN = 5;
 
-/** A thread in a registry. */
+/** A thread in a threadTable. */
 export class Member {
-  /** The registry. */
-  readonly registry: Registry;
+  /** The threadTable. */
+  readonly threadTable: ThreadTable;
   /** What is waited for in the event loop of this thread, by the place. */
   readonly groups: Map<number, Group> = new Map();
   /** The reentrant locks that this thread holds, by their numbers. */
@@ -179,16 +179,16 @@ export class Member {
   /** The ID of this thread: what a lock that it holds says. */
   id: number;
   /** What the program that runs this thread knows about it. */
-  readonly thread: Pick<ThreadState, "stopped" | "services" | "guards" | "office">;
+  readonly thread: Pick<ThreadState, "stopped" | "services" | "guards" | "sharer">;
   #listening = false;
   #timer: ReturnType<typeof setInterval> | undefined;
-  #unrest: ReturnType<typeof setTimeout> | undefined;
-  #deaths = -1;
+  #graceLeft: ReturnType<typeof setTimeout> | undefined;
+  #deathCount = -1;
 
-  constructor(registry: Registry, thread: Member["thread"], parent: number) {
-    this.registry = registry;
+  constructor(threadTable: ThreadTable, thread: Member["thread"], parent: number) {
+    this.threadTable = threadTable;
     this.thread = thread;
-    this.id = registry.join(parent);
+    this.id = threadTable.join(parent);
     this.slot = this.id & (SLOTS - 1);
   }
 
@@ -203,19 +203,19 @@ export class Member {
 
   /** Whether this thread is to end. */
   get ended(): boolean {
-    return !this.registry.alive(this.id) || this.thread.stopped();
+    return !this.threadTable.alive(this.id) || this.thread.stopped();
   }
 
   /** See {@linkcode afterInterruption}. */
   rename(): void {
-    this.id = this.registry.rename(this.id);
+    this.id = this.threadTable.rename(this.id);
     this.owned.clear();
     this.listen(true);
   }
 
   /** What to pass to {@linkcode sleep}; read before the last look at what is waited for. */
-  hear(): number {
-    return this.registry.hear(this.slot);
+  prepareWait(): number {
+    return this.threadTable.prepareWait(this.slot);
   }
 
   /** Blocks until something has changed since {@linkcode hear}, at most `timeout` milliseconds. */
@@ -223,9 +223,9 @@ export class Member {
     // Before the sleep: what has come earlier does not ring any more; what comes from now on does.
     for (const serve of this.thread.services) serve();
     // A thread that runs on after its end may take a wake-up with it when it stops: so look again after that.
-    const { unrest } = this.registry;
-    this.registry.sleep(this.slot, heard, unrest > 0 ? Math.min(unrest, timeout) : timeout);
-    this.thread.office.serve();
+    const { graceLeft } = this.threadTable;
+    this.threadTable.wait(this.slot, heard, graceLeft > 0 ? Math.min(graceLeft, timeout) : timeout);
+    this.thread.sharer.serve();
   }
 
   /** Lets a waiter wait in the event loop. */
@@ -255,19 +255,19 @@ export class Member {
 
   /** Sees to it that the event loop hears the bell, for as long as something waits there. */
   listen(everyone = false): void {
-    if (everyone) this.#deaths = -1;
+    if (everyone) this.#deathCount = -1;
     this.#hold();
     if (this.#listening) return;
     while (this.groups.size > 0) {
-      const heard = this.hear();
+      const heard = this.prepareWait();
       this.#serveRung();
       if (this.groups.size === 0) break;
-      const woken = this.registry.sleepAsync(this.slot, heard);
+      const woken = this.threadTable.waitAsync(this.slot, heard);
       if (woken === undefined) continue; // rung meanwhile: each time because another thread did something
       this.#listening = true;
       woken.then(() => {
         this.#listening = false;
-        this.thread.office.serve();
+        this.thread.sharer.serve();
         this.listen();
       });
       break;
@@ -276,9 +276,9 @@ export class Member {
   }
 
   #serveRung(): void {
-    const { deaths } = this.registry;
-    const everyone = deaths !== this.#deaths;
-    this.#deaths = deaths;
+    const { deathCount } = this.threadTable;
+    const everyone = deathCount !== this.#deathCount;
+    this.#deathCount = deathCount;
     for (const group of [...this.groups.values()]) {
       if (everyone || group.place.rung(this)) this.#serve(group);
     }
@@ -286,13 +286,13 @@ export class Member {
 
   /** As {@linkcode sleep} does. */
   #lookAfterUnrest(): void {
-    const { unrest } = this.registry;
-    if (unrest === 0) return;
-    this.#unrest ??= setTimeout(() => {
-      this.#unrest = undefined;
+    const { graceLeft } = this.threadTable;
+    if (graceLeft === 0) return;
+    this.#graceLeft ??= setTimeout(() => {
+      this.#graceLeft = undefined;
       for (const group of [...this.groups.values()]) this.#serve(group);
       this.listen();
-    }, unrest + 1);
+    }, graceLeft + 1);
   }
 
   #serve(group: Group): void {
@@ -325,16 +325,16 @@ export class Member {
   #hold(): void {
     if (this.groups.size === 0) {
       clearInterval(this.#timer);
-      clearTimeout(this.#unrest);
-      this.#timer = this.#unrest = undefined;
+      clearTimeout(this.#graceLeft);
+      this.#timer = this.#graceLeft = undefined;
       return;
     }
     this.#lookAfterUnrest();
     if (this.#timer === undefined) {
       const reliable = waitAsyncWakes();
       const look = (): void => {
-        this.#deaths = -1;
-        this.thread.office.serve();
+        this.#deathCount = -1;
+        this.thread.sharer.serve();
         this.#serveRung();
         this.#hold();
       };

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Registry } from "./thread_table.ts";
+import type { ThreadTable } from "./thread_table.ts";
 import { thisThread } from "./current_thread.ts";
 
 /** Set on the global object while a worker imports the module of the user. */
@@ -17,9 +17,9 @@ const HERE_PATH = HERE.replace(/^file:\/\//, "");
 const PLACE = /([^\s()@]+:\d+:\d+)\)?$/;
 
 /** Warns, once in a program, if this object of a `kind` is another one in each worker. */
-export function warnIfImporting(kind: string, registry: Registry): void {
+export function warnIfImporting(kind: string, threadTable: ThreadTable): void {
   if ((globalThis as unknown as Record<symbol, boolean>)[IMPORTING] !== true) return;
-  if (thisThread().naming > 0 || !registry.warnsFirst()) return;
+  if (thisThread().naming > 0 || !threadTable.warnsFirst()) return;
   console.warn(
     `Warning: each worker makes a ${kind} of its own as it imports the module${madeAt()}: ` +
       "use 'shared(name, make)' for one that all threads share, or pass it as an argument or in 'scope'",

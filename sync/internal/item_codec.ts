@@ -29,7 +29,7 @@ interface Given {
 }
 
 /** Turns values into items and back; on one thread. */
-export class Items {
+export class ItemCodec {
   readonly #member: Member;
   readonly #encoder = new Encoder(Infinity);
   readonly #decoder = new Decoder(() => thisThread().environment(), false);
@@ -56,15 +56,15 @@ export class Items {
       if (length > LARGEST_RECORD) {
         throw new RangeError(`Cannot send a value of ${length} bytes: ${LARGEST_RECORD} are the most`);
       }
-      if (refs.length === 0 && transfers.length === 0) return { memory, length, ticket: 0 };
-      let ticket = 0;
+      if (refs.length === 0 && transfers.length === 0) return { memory, length, messageId: 0 };
+      let messageId = 0;
       if (refs.length > 0) {
-        ticket = this.#member.registry.nextTicket();
-        thisThread().office.deposit(ticket, refs, transfers.filter((thing) => refs.includes(thing)));
+        messageId = this.#member.threadTable.nextMessageId();
+        thisThread().sharer.register(messageId, refs, transfers.filter((thing) => refs.includes(thing)));
       }
-      if (transfers.length === 0) return { memory, length, ticket };
+      if (transfers.length === 0) return { memory, length, messageId };
       const buffers = transfers.filter((thing) => thing instanceof ArrayBuffer);
-      return { memory, length, ticket, given: { buffers, marked } };
+      return { memory, length, messageId, given: { buffers, marked } };
     } finally {
       if (outermost) this.#busy = false;
     }
@@ -87,7 +87,7 @@ export class Items {
 
   /** Takes back what was left elsewhere for an item that is not sent after all. */
   withdraw(item: RingItem): void {
-    if (item.ticket !== 0) thisThread().office.withdraw(item.ticket);
+    if (item.messageId !== 0) thisThread().sharer.unregister(item.messageId);
   }
 
   /**
@@ -97,21 +97,21 @@ export class Items {
    */
   unpack(record: RingRecord, instead: string): unknown {
     let things: readonly unknown[] = [];
-    if (record.ticket !== 0) {
-      const claim = (): boolean => this.#claim(record.ticket, (found) => things = found);
+    if (record.messageId !== 0) {
+      const claim = (): boolean => this.#claim(record.messageId, (found) => things = found);
       if (!claim()) {
         this.#refuseToBlock(record, instead);
-        waitFor(this.#member, anywhere(record.ticket), claim, Infinity, instead);
+        waitFor(this.#member, anywhere(record.messageId), claim, Infinity, instead);
       }
     }
     return this.#decoder.decode(record.source, 0, things);
   }
 
-  #refuseToBlock({ source, ticket }: RingRecord, instead: string): void {
+  #refuseToBlock({ source, messageId }: RingRecord, instead: string): void {
     try {
       refuseToBlockForMessages(instead);
     } catch (error) {
-      this.#left.push({ source: sourceOf(source.bytes.slice()), ticket });
+      this.#left.push({ source: sourceOf(source.bytes.slice()), messageId });
       throw error;
     }
   }
@@ -122,39 +122,39 @@ export class Items {
   }
 
   /** A record that could not be unpacked without the event loop. */
-  takeLeft(): RingRecord | undefined {
+  takeDeferred(): RingRecord | undefined {
     return this.#left.length === 0 ? undefined : this.#left.shift();
   }
 
   /**
-   * The same as {@linkcode Items.unpack}, waiting in the event loop.
+   * The same as {@linkcode ItemCodec.unpack}, waiting in the event loop.
    *
    * @throws {SerializationError} If a promise would call what was unpacked; it is gone.
    */
   async unpackAsync(record: RingRecord): Promise<unknown> {
     let things: readonly unknown[] = [];
-    if (record.ticket !== 0) {
-      const claim = (): boolean => this.#claim(record.ticket, (found) => things = found);
-      await waitForAsync(this.#member, anywhere(record.ticket), claim, Infinity, undefined);
+    if (record.messageId !== 0) {
+      const claim = (): boolean => this.#claim(record.messageId, (found) => things = found);
+      await waitForAsync(this.#member, anywhere(record.messageId), claim, Infinity, undefined);
     }
     const value = this.#decoder.decode(record.source, 0, things);
     if (hasThen(value)) throw thenRefused("the item", "put it in an array, or get it by a call that blocks");
     return value;
   }
 
-  #claim(ticket: number, found: (things: readonly unknown[]) => void): boolean {
-    const things = thisThread().office.claim(ticket);
+  #claim(messageId: number, found: (things: readonly unknown[]) => void): boolean {
+    const things = thisThread().sharer.acquire(messageId);
     if (things !== undefined) found(things);
     return things !== undefined;
   }
 }
 
 /** An item that stays valid when others are packed, as they may be while its thread waits to put it. */
-export function kept(item: PackedItem): PackedItem {
+export function copyOf(item: PackedItem): PackedItem {
   return { ...item, memory: item.memory.slice(0, item.length) };
 }
 
 /** The answer wakes this thread without knowing what for. */
-export function anywhere(ticket: number): WaitPlace {
-  return { key: -ticket, forAll: true, enter: () => {}, leave: () => {}, rung: () => true };
+export function anywhere(messageId: number): WaitPlace {
+  return { key: -messageId, forAll: true, enter: () => {}, leave: () => {}, rung: () => true };
 }

@@ -6,11 +6,11 @@
 
 import { type Source, sourceOf } from "../../codec/decoder.ts";
 import { atomics } from "./atomics.ts";
-import { GUARD, Guard } from "./critical_section.ts";
+import { CRITICAL_SECTION, CriticalSection } from "./critical_section.ts";
 import type { Member } from "./current_thread.ts";
 
 /*
- * Ring, in 32-bit words:
+ * RecordRing, in 32-bit words:
  *
  *   0 CAPACITY   of the memory for the records: a power of two, which only grows
  *   then, LINE words away, those that change with each put:
@@ -23,7 +23,7 @@ import type { Member } from "./current_thread.ts";
  * Apart by more than a line of the cache, so that those who put and those who get do not slow each other down. For the same
  * reason each side remembers how far the other one was when it last looked, and looks again only when that is not enough.
  *
- * Memory for the records, growable: at WRITTEN mod CAPACITY a record of its size and a ticket (32 bits each), and its
+ * Memory for the records, growable: at WRITTEN mod CAPACITY a record of its size and a messageId (32 bits each), and its
  * bytes, padded to 8; it may go round the end.
  *
  * Nothing of a step is seen before its last words: one that is broken off before has not happened, and the rest of one
@@ -35,13 +35,13 @@ const WRITTEN = CAPACITY + LINE;
 const PUTS = WRITTEN + 1;
 const PUT_COMMIT = WRITTEN + 2;
 const PUT_GUARD = WRITTEN + 4;
-const READ = PUT_GUARD + GUARD + LINE;
+const READ = PUT_GUARD + CRITICAL_SECTION + LINE;
 const GETS = READ + 1;
 const GET_COMMIT = READ + 2;
 const GET_GUARD = READ + 4;
 
 /** How many words a ring takes. */
-export const RING: number = GET_GUARD + GUARD + LINE;
+export const RING: number = GET_GUARD + CRITICAL_SECTION + LINE;
 
 const HEADER = 8;
 const FIRST_CAPACITY = 4096;
@@ -71,7 +71,7 @@ export interface RingItem {
   /** How many they are. */
   readonly length: number;
   /** Where what bytes cannot hold was left; 0 for nowhere. */
-  readonly ticket: number;
+  readonly messageId: number;
 }
 
 /** A record. */
@@ -79,11 +79,11 @@ export interface RingRecord {
   /** Its bytes, valid until the next record is got. */
   readonly source: Source;
   /** Where what bytes cannot hold was left; 0 for nowhere. */
-  readonly ticket: number;
+  readonly messageId: number;
 }
 
 /** A queue of records. */
-export class Ring {
+export class RecordRing {
   readonly #words: Int32Array;
   readonly #at: number;
   readonly #member: Member;
@@ -94,8 +94,8 @@ export class Ring {
   #slots: Int32Array = new Int32Array(0);
   /** Where short records are read to. */
   #scratch: Source | undefined;
-  readonly #putting: Guard;
-  readonly #getting: Guard;
+  readonly #putting: CriticalSection;
+  readonly #getting: CriticalSection;
 
   // What those who put here remember: as long as PUTS is as they left it, nobody else has put, and those who get can have
   // come further, but not all around. (Unless exactly 2 ** 32 others have put since.)
@@ -112,8 +112,20 @@ export class Ring {
     this.#at = at;
     this.#member = member;
     this.#memory = memory;
-    this.#putting = new Guard(words, at + PUT_GUARD, member, key, () => this.#redo(PUT_COMMIT, WRITTEN, PUTS));
-    this.#getting = new Guard(words, at + GET_GUARD, member, key + 1, () => this.#redo(GET_COMMIT, READ, GETS));
+    this.#putting = new CriticalSection(
+      words,
+      at + PUT_GUARD,
+      member,
+      key,
+      () => this.#redo(PUT_COMMIT, WRITTEN, PUTS),
+    );
+    this.#getting = new CriticalSection(
+      words,
+      at + GET_GUARD,
+      member,
+      key + 1,
+      () => this.#redo(GET_COMMIT, READ, GETS),
+    );
     if (this.#load(CAPACITY) === 0) this.#store(CAPACITY, FIRST_CAPACITY);
     // Not read as a step of its own, since any moment will do.
     this.#putsLeft = words[at + PUTS]!;
@@ -169,7 +181,7 @@ export class Ring {
    *
    * @throws {RangeError} If there is no memory for it.
    */
-  put({ memory, length, ticket }: RingItem, most: number, admit: () => void): boolean {
+  put({ memory, length, messageId }: RingItem, most: number, admit: () => void): boolean {
     if (!this.#hasRoom(this.#peek(PUTS), this.#peek(WRITTEN), most) && this.isFull(most)) {
       admit();
       return false;
@@ -193,7 +205,7 @@ export class Ring {
       const bytes = this.#bytesNow();
       const slot = (written & (bytes.length - 1)) >> 2;
       atomics.writeWord(this.#slots, slot, length);
-      atomics.writeWord(this.#slots, slot + 1, ticket);
+      atomics.writeWord(this.#slots, slot + 1, messageId);
       const at = (written + HEADER) & (bytes.length - 1);
       const first = Math.min(length, bytes.length - at);
       atomics.write(bytes, at, memory, 0, first);
@@ -219,7 +231,7 @@ export class Ring {
   }
 
   /** Makes a step while nobody puts. */
-  withoutPuts(step: () => void): void {
+  excludingProducers(step: () => void): void {
     this.#putting.enter();
     try {
       step();
@@ -243,7 +255,7 @@ export class Ring {
       const bytes = this.#bytesNow();
       const slot = (read & (bytes.length - 1)) >> 2;
       const length = atomics.readWord(this.#slots, slot);
-      const ticket = atomics.readWord(this.#slots, slot + 1) >>> 0;
+      const messageId = atomics.readWord(this.#slots, slot + 1) >>> 0;
       const source = keep || length > SCRATCH ? sourceOf(new Uint8Array(length)) : this.#scratch ??= newScratch();
       const at = (read + HEADER) & (bytes.length - 1);
       const first = Math.min(length, bytes.length - at);
@@ -252,7 +264,7 @@ export class Ring {
       this.#member.check(); // one that was terminated meanwhile takes nothing with it
       this.#commit(this.#getting, GET_COMMIT, READ, read + HEADER + ((length + 7) & ~7), GETS, gets + 1);
       this.#getsLeft = (gets + 1) | 0;
-      return { source, ticket };
+      return { source, messageId };
     } finally {
       this.#getting.leave();
     }
@@ -263,7 +275,7 @@ export class Ring {
     return gets === this.#getsLeft && gets !== this.#putsSeen;
   }
 
-  #commit(guard: Guard, log: number, position: number, bytes: number, counter: number, count: number): void {
+  #commit(guard: CriticalSection, log: number, position: number, bytes: number, counter: number, count: number): void {
     this.#poke(log, bytes | 0);
     this.#poke(log + 1, count | 0);
     guard.mark(); // from here on it happens, whoever completes it

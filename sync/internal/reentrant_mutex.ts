@@ -6,7 +6,7 @@
 
 import { InvalidStateError } from "../../errors.ts";
 import type { LockCore } from "./hold.ts";
-import { Mutex } from "./robust_mutex.ts";
+import { RobustMutex } from "./robust_mutex.ts";
 import type { Member, Ownership } from "./current_thread.ts";
 
 /**
@@ -17,7 +17,7 @@ import type { Member, Ownership } from "./current_thread.ts";
  * the same turn of its event loop in which it gets the mutex, so that none of its flows finds the one without the other.
  */
 export class ReentrantMutex implements LockCore {
-  readonly #mutex: Mutex;
+  readonly #mutex: RobustMutex;
   readonly #member: Member;
   readonly #key: number;
   /** Used again and again; a guard has one of its own, by which it is known. */
@@ -28,7 +28,7 @@ export class ReentrantMutex implements LockCore {
   constructor(words: Int32Array, at: number, member: Member, key: number) {
     this.#member = member;
     this.#key = key;
-    this.#mutex = new Mutex(words, at, member, key);
+    this.#mutex = new RobustMutex(words, at, member, key);
   }
 
   /** Who has it on this thread; undefined if nobody does. */

@@ -1,10 +1,10 @@
 /**
  * How shared memory, ports and the like get from one thread to another without a message between the two: they are left
- * at the main thread under a number, which travels in bytes.
+ * at the main thread under a number, which registerSharedClass in bytes.
  *
- * Each thread has a line to the thread that has started it, so requests go up to the one without such a line, which keeps
+ * Each thread has a link to the thread that has started it, so requests go up to the one without such a link, which keeps
  * what was left, and the answers come down again. The lines have no listeners: they are read whenever the thread wakes from
- * a wait of any kind, blocked or not; each letter rings its bell. In browsers, where only a listener reads a port, they have one.
+ * a wait of any kind, blocked or not; each message rings its bell. In browsers, where only a listener reads a port, they have one.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { type Named, type NameQuestion, Names } from "./names.ts";
 import type { Member, WaitPlace } from "./current_thread.ts";
 
 /** A port between a thread and one that it has started. */
-export interface Line {
+export interface Link {
   /** This end of it. */
   readonly port: MessagePort;
   /** The slot of the thread at the other end; until it has written, nothing is sent to it. */
@@ -25,12 +25,12 @@ export interface Line {
   readonly wake: () => void;
 }
 
-type Letter =
-  | { readonly type: "deposit"; readonly ticket: number; readonly things: readonly unknown[] }
-  | { readonly type: "claim"; readonly ticket: number }
-  | { readonly type: "withdraw"; readonly ticket: number }
-  | { readonly type: "name"; readonly ticket: number; readonly question: NameQuestion }
-  | { readonly type: "answer"; readonly ticket: number; readonly things: readonly unknown[] };
+type Message =
+  | { readonly type: "register"; readonly id: number; readonly things: readonly unknown[] }
+  | { readonly type: "acquire"; readonly id: number }
+  | { readonly type: "unregister"; readonly id: number }
+  | { readonly type: "name"; readonly id: number; readonly question: NameQuestion }
+  | { readonly type: "answer"; readonly id: number; readonly things: readonly unknown[] };
 
 type Receive = (port: MessagePort) => { message: unknown } | undefined;
 let receive: Receive | undefined;
@@ -48,58 +48,58 @@ export function receiveMessage(port: MessagePort): { message: unknown } | undefi
 /** Where a thread waits for answers that it is to hand on. */
 const ANSWERS: WaitPlace = { key: -0.5, forAll: true, enter: () => {}, leave: () => {}, rung: () => true };
 
-type Sent = Letter & { readonly from: number };
+type Sent = Message & { readonly from: number };
 
 /** What this thread keeps, and hands on, for others. */
-export class PostOffice {
-  /** Whether this is the thread at which things are kept. */
+export class ResourceSharer {
+  /** Whether this is the thread at which things are copyOf. */
   isRoot = false;
-  /** The line to the thread that has started this one. */
-  parent: Line | undefined;
+  /** The link to the thread that has started this one. */
+  parent: Link | undefined;
   /** The objects that have a name, as far as this thread knows; told to each that it starts. */
   readonly made: Map<string, Handle> = new Map();
   readonly #names = new Names();
-  readonly #children = new Set<Line>();
+  readonly #children = new Set<Link>();
   /** What was left and not fetched; elsewhere than at the root, what has come for this thread. */
-  readonly #kept = new Map<number, readonly unknown[]>();
+  readonly #copyOf = new Map<number, readonly unknown[]>();
   /** Who is to get what has not come yet. */
-  readonly #claims = new Map<number, Line>();
+  readonly #claims = new Map<number, Link>();
   readonly #asked = new Set<number>();
   /** Answers that nobody waits for any more. */
   readonly #forgotten = new Set<number>();
   #member: Member | undefined;
   #read = 0;
 
-  /** Opens a line to a thread that is being started, or to the one that has started this one. */
-  connect(member: Member, line: Line, isParent = false): void {
+  /** Opens a link to a thread that is being started, or to the one that has started this one. */
+  connect(member: Member, link: Link, isParent = false): void {
     this.#member = member;
-    if (isParent) this.parent = line;
-    else this.#children.add(line);
+    if (isParent) this.parent = link;
+    else this.#children.add(link);
     if (hasNodeModules()) return;
-    line.port.onmessage = ({ data }: MessageEvent<Sent>) => {
-      this.#take(line, data);
-      member.registry.ring(member.slot); // what has come may be waited for here
+    link.port.onmessage = ({ data }: MessageEvent<Sent>) => {
+      this.#take(link, data);
+      member.threadTable.notify(member.slot); // what has come may be waited for here
     };
   }
 
   /** The thread at the other end is gone; what it left before counts. */
-  disconnect(line: Line): void {
-    this.#serveLine(line);
-    this.#children.delete(line);
-    if (hasNodeModules()) line.port.close(); // else what it left is still on its way
+  disconnect(link: Link): void {
+    this.#serveLink(link);
+    this.#children.delete(link);
+    if (hasNodeModules()) link.port.close(); // else what it left is still on its way
   }
 
   /**
-   * Leaves things for whoever shows the ticket.
+   * Leaves things for whoever shows the id.
    *
-   * @throws {SerializationError} If they cannot be copied or moved, or this thread has no line to the others.
+   * @throws {SerializationError} If they cannot be copied or moved, or this thread has no link to the others.
    */
-  deposit(ticket: number, things: readonly unknown[], moved: readonly Transferable[]): void {
+  register(id: number, things: readonly unknown[], moved: readonly Transferable[]): void {
     try {
       if (this.isRoot) {
-        this.#keep(ticket, structuredClone(things, { transfer: [...moved] }));
+        this.#keep(id, structuredClone(things, { transfer: [...moved] }));
       } else {
-        this.#post(this.#up(), { type: "deposit", ticket, things }, moved);
+        this.#post(this.#up(), { type: "register", id, things }, moved);
       }
     } catch (cause) {
       if (cause instanceof SerializationError) throw cause;
@@ -109,127 +109,127 @@ export class PostOffice {
   }
 
   /** Takes back what was left. */
-  withdraw(ticket: number): void {
-    if (this.isRoot) this.#kept.delete(ticket);
-    else this.#post(this.#up(), { type: "withdraw", ticket });
+  unregister(id: number): void {
+    if (this.isRoot) this.#copyOf.delete(id);
+    else this.#post(this.#up(), { type: "unregister", id });
   }
 
   /**
-   * What was left under a ticket, once; undefined as long as it is on its way. To be asked again after the next wake-up.
+   * What was left under a id, once; undefined as long as it is on its way. To be asked again after the next wake-up.
    *
-   * @throws {SerializationError} If this thread has no line to the others.
+   * @throws {SerializationError} If this thread has no link to the others.
    */
-  claim(ticket: number): readonly unknown[] | undefined {
+  acquire(id: number): readonly unknown[] | undefined {
     this.serve();
-    const things = this.#kept.get(ticket);
+    const things = this.#copyOf.get(id);
     if (things !== undefined) {
-      this.#kept.delete(ticket);
-      this.#asked.delete(ticket);
+      this.#copyOf.delete(id);
+      this.#asked.delete(id);
       return things;
     }
-    if (!this.isRoot && !this.#asked.has(ticket)) {
-      this.#asked.add(ticket);
-      this.#post(this.#up(), { type: "claim", ticket });
+    if (!this.isRoot && !this.#asked.has(id)) {
+      this.#asked.add(id);
+      this.#post(this.#up(), { type: "acquire", id });
     }
     return undefined;
   }
 
-  /** Asks what there is under a name. The answer can be claimed by the ticket: nothing if this is no thread of the program. */
-  ask(ticket: number, question: NameQuestion): void {
-    if (this.parent === undefined) return this.#keep(ticket, this.#answer(question));
-    this.#asked.add(ticket);
-    this.#post(this.parent, { type: "name", ticket, question });
+  /** Asks what there is under a name. The answer can be claimed by the id: nothing if this is no thread of the program. */
+  ask(id: number, question: NameQuestion): void {
+    if (this.parent === undefined) return this.#keep(id, this.#answer(question));
+    this.#asked.add(id);
+    this.#post(this.parent, { type: "name", id, question });
   }
 
   /** Nobody waits for an answer any more. */
-  forget(ticket: number): void {
-    if (!this.#kept.delete(ticket)) this.#forgotten.add(ticket);
-    this.#asked.delete(ticket);
+  forget(id: number): void {
+    if (!this.#copyOf.delete(id)) this.#forgotten.add(id);
+    this.#asked.delete(id);
   }
 
   #answer(question: NameQuestion): readonly Named[] {
     return isMainThread() ? [this.#names.answer(question)] : [];
   }
 
-  #serveQuestion(ticket: number, question: NameQuestion, line: Line): void {
+  #serveQuestion(id: number, question: NameQuestion, link: Link): void {
     if (this.parent === undefined) {
-      return this.#post(line, { type: "answer", ticket, things: this.#answer(question) });
+      return this.#post(link, { type: "answer", id, things: this.#answer(question) });
     }
-    this.#claims.set(ticket, line);
-    this.#post(this.parent, { type: "name", ticket, question });
+    this.#claims.set(id, link);
+    this.#post(this.parent, { type: "name", id, question });
     this.#listen();
   }
 
   /** Whether something has come since it was read last. */
-  get hasLetters(): boolean {
-    return this.#letters !== this.#read;
+  get hasMessagesHere(): boolean {
+    return this.#messages !== this.#read;
   }
 
-  get #letters(): number {
-    return this.#member?.registry.letters(this.#member.slot) ?? 0;
+  get #messages(): number {
+    return this.#member?.threadTable.messages(this.#member.slot) ?? 0;
   }
 
   /** Reads what has come, and hands it on. */
   serve(): void {
-    const letters = this.#letters;
-    if (letters === this.#read) return;
-    this.#read = letters;
-    if (this.parent !== undefined) this.#serveLine(this.parent);
-    for (const line of this.#children) this.#serveLine(line);
+    const messages = this.#messages;
+    if (messages === this.#read) return;
+    this.#read = messages;
+    if (this.parent !== undefined) this.#serveLink(this.parent);
+    for (const link of this.#children) this.#serveLink(link);
   }
 
-  #serveLine(line: Line): void {
-    for (let got = receiveMessage(line.port); got !== undefined; got = receiveMessage(line.port)) {
-      this.#take(line, got.message as Sent);
+  #serveLink(link: Link): void {
+    for (let got = receiveMessage(link.port); got !== undefined; got = receiveMessage(link.port)) {
+      this.#take(link, got.message as Sent);
     }
   }
 
-  #take(line: Line, letter: Sent): void {
-    line.slot = letter.from;
-    if (letter.type === "claim") this.#serveClaim(letter.ticket, line);
-    else if (letter.type === "name") this.#serveQuestion(letter.ticket, letter.question, line);
-    else if (letter.type === "withdraw") this.withdraw(letter.ticket);
-    else if (letter.type === "answer" || this.isRoot) this.#keep(letter.ticket, letter.things);
-    else this.#post(this.#up(), letter);
+  #take(link: Link, message: Sent): void {
+    link.slot = message.from;
+    if (message.type === "acquire") this.#serveClaim(message.id, link);
+    else if (message.type === "name") this.#serveQuestion(message.id, message.question, link);
+    else if (message.type === "unregister") this.unregister(message.id);
+    else if (message.type === "answer" || this.isRoot) this.#keep(message.id, message.things);
+    else this.#post(this.#up(), message);
   }
 
-  #serveClaim(ticket: number, line: Line): void {
-    const things = this.#kept.get(ticket);
+  #serveClaim(id: number, link: Link): void {
+    const things = this.#copyOf.get(id);
     if (things !== undefined) {
-      this.#kept.delete(ticket);
-      return this.#post(line, { type: "answer", ticket, things });
+      this.#copyOf.delete(id);
+      return this.#post(link, { type: "answer", id, things });
     }
-    this.#claims.set(ticket, line);
+    this.#claims.set(id, link);
     if (this.isRoot) return;
-    this.#post(this.#up(), { type: "claim", ticket });
+    this.#post(this.#up(), { type: "acquire", id });
     this.#listen();
   }
 
   /** Nothing but its bell tells this thread of an answer: so its event loop listens to that until all have come. */
   #listen(): void {
-    const over = (): boolean => ![...this.#claims.values()].some((line) => this.#children.has(line));
+    const over = (): boolean => ![...this.#claims.values()].some((link) => this.#children.has(link));
     this.#member!.add(ANSWERS, { attempt: over, done: () => {}, fail: () => {} });
   }
 
-  #keep(ticket: number, things: readonly unknown[]): void {
-    if (this.#forgotten.delete(ticket)) return;
-    const line = this.#claims.get(ticket);
-    if (line === undefined) {
-      this.#kept.set(ticket, things);
+  #keep(id: number, things: readonly unknown[]): void {
+    if (this.#forgotten.delete(id)) return;
+    const link = this.#claims.get(id);
+    if (link === undefined) {
+      this.#copyOf.set(id, things);
     } else {
-      this.#claims.delete(ticket);
-      this.#post(line, { type: "answer", ticket, things });
+      this.#claims.delete(id);
+      this.#post(link, { type: "answer", id, things });
     }
   }
 
-  #post(line: Line, letter: Letter, moved = ports(letter)): void {
-    const { slot, registry } = this.#member!;
-    line.port.postMessage({ ...letter, from: slot } satisfies Sent, [...moved]);
-    registry.countLetter(line.slot); // after it, so that what is counted can be read
-    line.wake();
+  #post(link: Link, message: Message, moved = ports(message)): void {
+    const { slot, threadTable } = this.#member!;
+    link.port.postMessage({ ...message, from: slot } satisfies Sent, [...moved]);
+    threadTable.countMessage(link.slot); // after it, so that what is counted can be read
+    link.wake();
   }
 
-  #up(): Line {
+  #up(): Link {
     if (this.parent === undefined) {
       throw new SerializationError(
         "Cannot pass shared objects, ports or the like through a queue in a Worker that this library has not started",
@@ -239,7 +239,7 @@ export class PostOffice {
   }
 }
 
-/** What has to be moved when a letter is handed on. */
-function ports(letter: Letter): readonly Transferable[] {
-  return "things" in letter ? letter.things.filter((thing) => thing instanceof MessagePort) : [];
+/** What has to be moved when a message is handed on. */
+function ports(message: Message): readonly Transferable[] {
+  return "things" in message ? message.things.filter((thing) => thing instanceof MessagePort) : [];
 }

@@ -1,5 +1,5 @@
 /**
- * Mutual exclusion that survives the death of its holder: what `Lock`, `RLock` and the inner workings of the other
+ * Mutual exclusion that robust the death of its holder: what `Lock`, `RLock` and the inner workings of the other
  * objects have in common.
  *
  * @module
@@ -14,7 +14,7 @@ import { spinFor, waitFor, waitForAsync } from "./wait.ts";
 import { WAIT_SET, WaitSet } from "./wait_set.ts";
 
 /*
- * Mutex, in 32-bit words:
+ * RobustMutex, in 32-bit words:
  *
  *   0 HOLDER   0: free; else the ID of the thread that holds it, with
  *              WAITED     (bit 30): someone may wait, so whoever releases it must wake
@@ -28,16 +28,16 @@ const RECOVERED = 0x80000000 | 0;
 export const MUTEX: number = 1 + WAIT_SET;
 
 /** A lock in shared memory. */
-export class Mutex {
+export class RobustMutex {
   readonly #words: Int32Array;
   readonly #at: number;
   readonly #member: Member;
   readonly #waiting: WaitSet;
-  readonly #survives: boolean;
+  readonly #robust: boolean;
 
-  /** `survives`: whether it is free as soon as its holder has ended. */
-  constructor(words: Int32Array, at: number, member: Member, key: number, survives = true) {
-    this.#survives = survives;
+  /** `robust`: whether it is free as soon as its holder has ended. */
+  constructor(words: Int32Array, at: number, member: Member, key: number, robust = true) {
+    this.#robust = robust;
     this.#words = words;
     this.#at = at;
     this.#member = member;
@@ -51,7 +51,7 @@ export class Mutex {
     for (;;) {
       const old = atomics.compareExchange(words, this.#at, 0, id);
       if (old === 0) return true;
-      if (!this.#survives || this.#member.registry.alive(old & ID_MASK)) return false;
+      if (!this.#robust || this.#member.threadTable.alive(old & ID_MASK)) return false;
       if (atomics.compareExchange(words, this.#at, old, id | (old & WAITED) | RECOVERED) === old) return true;
     }
   }
@@ -61,7 +61,7 @@ export class Mutex {
     if (this.tryAcquire()) return true;
     if (!(timeout > 0)) return false;
     // Whose holder must not be overtaken holds it for a short step only.
-    if (!this.#survives && !canBlock()) return spinFor(() => this.tryAcquire(), timeout);
+    if (!this.#robust && !canBlock()) return spinFor(() => this.tryAcquire(), timeout);
     return waitFor(this.#member, this.#waiting, this.#attempt, timeout, "'acquireAsync()'");
   }
 
@@ -87,10 +87,10 @@ export class Mutex {
   /** One that waits takes it if it can, or leaves word that it waits. */
   readonly #attempt = (): boolean => {
     const words = this.#words;
-    const { id, registry } = this.#member;
+    const { id, threadTable } = this.#member;
     for (;;) {
       const old = atomics.load(words, this.#at);
-      if (old !== 0 && (!this.#survives || registry.alive(old & ID_MASK))) {
+      if (old !== 0 && (!this.#robust || threadTable.alive(old & ID_MASK))) {
         if ((old & WAITED) !== 0) return false;
         if (atomics.compareExchange(words, this.#at, old, old | WAITED) === old) return false;
       } else {
@@ -140,7 +140,7 @@ export class Mutex {
   /** Whether a living thread holds it. */
   get held(): boolean {
     const old = atomics.load(this.#words, this.#at);
-    return old !== 0 && this.#member.registry.alive(old & ID_MASK);
+    return old !== 0 && this.#member.threadTable.alive(old & ID_MASK);
   }
 
   /** Whether this thread holds it. */

@@ -10,7 +10,7 @@ import { registerLibraryFunction } from "../../codec/functions.ts";
 import type { AnyFunction } from "../../codec/functions.ts";
 import { show } from "../../base/checks.ts";
 import { warnIfImporting } from "./importing.ts";
-import { REGISTRY } from "./thread_table.ts";
+import { THREAD_TABLE_BYTES } from "./thread_table.ts";
 import { type Member, memberOf } from "./current_thread.ts";
 
 /** The first word of every object's memory: its number. Its own words come after that. */
@@ -21,8 +21,8 @@ export const FIRST = 1;
 const PLACES = 8;
 
 /** The memory of a shared object, and the thread that uses it. */
-export class Cell {
-  /** What travels. */
+export class SharedObject {
+  /** What registerSharedClass. */
   readonly handle: Handle;
   /** This thread. */
   readonly member: Member;
@@ -47,16 +47,16 @@ export class Cell {
       if (handle.memory[0]!.byteLength < (FIRST + size) * 4 || handle.memory.length < memories) {
         throw wrongHandle(kind, "a part");
       }
-      this.member = memberOf(handle.registry);
+      this.member = memberOf(handle.threadTable);
       this.words = new Int32Array(handle.memory[0]!);
     } else {
       this.member = memberOf();
-      warnIfImporting(kind, this.member.registry);
+      warnIfImporting(kind, this.member.threadTable);
       const memory = new SharedArrayBuffer((FIRST + size) * 4);
       this.words = new Int32Array(memory);
-      this.words[PLACE] = this.member.registry.nextPlace();
+      this.words[PLACE] = this.member.threadTable.nextPlace();
       const { memory: more = [], data } = make?.() ?? {};
-      this.handle = { kind, registry: this.member.registry.memory, memory: [memory, ...more], data };
+      this.handle = { kind, threadTable: this.member.threadTable.memory, memory: [memory, ...more], data };
     }
     this.#place = this.words[PLACE]! >>> 0;
   }
@@ -69,7 +69,7 @@ export class Cell {
 
 /** Whether `value` is a handle of any kind. */
 export function isHandle(value: unknown): value is Handle {
-  return typeof value === "object" && value !== null && "kind" in value && "memory" in value && "registry" in value;
+  return typeof value === "object" && value !== null && "kind" in value && "memory" in value && "threadTable" in value;
 }
 
 /**
@@ -78,8 +78,8 @@ export function isHandle(value: unknown): value is Handle {
  * @throws {TypeError} If it is not.
  */
 export function checkHandle(kind: string, handle: unknown): Handle {
-  const right = isHandle(handle) && handle.kind === kind && handle.registry instanceof SharedArrayBuffer &&
-    handle.registry.byteLength >= REGISTRY && Array.isArray(handle.memory) && handle.memory.length > 0 &&
+  const right = isHandle(handle) && handle.kind === kind && handle.threadTable instanceof SharedArrayBuffer &&
+    handle.threadTable.byteLength >= THREAD_TABLE_BYTES && Array.isArray(handle.memory) && handle.memory.length > 0 &&
     handle.memory.every((memory) => memory instanceof SharedArrayBuffer);
   if (right) return handle;
   throw wrongHandle(kind, isHandle(handle) && handle.kind !== kind ? `one of ${show(handle.kind)}` : show(handle));
@@ -107,7 +107,7 @@ export function handleIn(kind: string, value: unknown): Handle | undefined {
 }
 
 /** Lets objects of a class travel, and the class itself, by its name. */
-export function travels<T extends { readonly handle: Handle }>(
+export function registerSharedClass<T extends { readonly handle: Handle }>(
   kind: string,
   type: (new (...args: never[]) => T) & { fromHandle(handle: Handle): T },
 ): void {

@@ -1,12 +1,12 @@
 /**
- * Strings in slots of fixed size.
+ * StringSlots in slots of fixed size.
  *
  * Memory of a slot: its length in bytes (32 bits), then `maxBytes`, rounded up to whole words.
  *
  * @module
  */
 
-import type { Guard } from "./critical_section.ts";
+import type { CriticalSection } from "./critical_section.ts";
 import { stringBytes, stringOf } from "./value_types.ts";
 
 /** How many bytes a slot takes. */
@@ -14,17 +14,17 @@ export function slotBytes(maxBytes: number): number {
   return 4 + Math.ceil(maxBytes / 4) * 4;
 }
 
-/** Strings in shared memory, each read and written as a whole. */
-export class Strings {
+/** StringSlots in shared memory, each read and written as a whole. */
+export class StringSlots {
   /** The most bytes a string can have. */
   readonly maxBytes: number;
   readonly #bytes: Uint8Array<SharedArrayBuffer>;
   readonly #lengths: Int32Array<SharedArrayBuffer>;
-  readonly #guard: Guard;
+  readonly #guard: CriticalSection;
   readonly #at: number;
 
   /** The slots begin at byte `at`. */
-  constructor(memory: SharedArrayBuffer, at: number, maxBytes: number, guard: Guard) {
+  constructor(memory: SharedArrayBuffer, at: number, maxBytes: number, guard: CriticalSection) {
     this.maxBytes = maxBytes;
     this.#bytes = new Uint8Array(memory);
     this.#lengths = new Int32Array(memory);

@@ -8,17 +8,17 @@ import { refuseWithoutSharedMemory } from "../../base/platform.ts";
 import { atomics } from "./atomics.ts";
 
 /*
- * Registry, in 32-bit words:
+ * ThreadTable, in 32-bit words:
  *
  *   0 KEY, 1 KEY   a random number that tells it from others
  *   2 USED         how many slots have ever been used
  *   3 DEATHS       how many threads are known to have ended
  *   4 NUMBERS      the last number given to a process or worker
  *   5 PLACES       the last number given to a shared object
- *   6 TICKETS      the last number given to a deposit, see _post_office.ts
+ *   6 MESSAGE_IDS      the last number given to a registered message, see internal/resource_sharer.ts
  *   7 LAST DEATH   when the last of them ended, in milliseconds, modulo 2 ** 32
  *   8 WARNED       whether a worker has warned of objects that each worker makes anew
- *   16 …           SLOTS × 8 words: ID, BELL, GENERATION, PARENT, LETTERS, -, -, -
+ *   16 …           SLOTS × 8 words: ID, EVENT_COUNT, GENERATION, PARENT, MESSAGES, -, -, -
  *
  * ID is 0, or generation << 9 | slot. It never comes twice, so that a word that holds an ID tells for ever whether that
  * thread lives: ID in its slot is still the same.
@@ -28,16 +28,16 @@ const USED = 2;
 const DEATHS = 3;
 const NUMBERS = 4;
 const PLACES = 5;
-const TICKETS = 6;
+const MESSAGE_IDS = 6;
 const LAST_DEATH = 7;
 const WARNED = 8;
 const TABLE = 16;
 const WORDS = 8;
 const ID = 0;
-const BELL = 1;
+const EVENT_COUNT = 1;
 const GENERATION = 2;
 const PARENT = 3;
-const LETTERS = 4;
+const MESSAGES = 4;
 
 const SLOT_BITS = 9;
 const GENERATIONS = (1 << 21) - 1;
@@ -53,11 +53,11 @@ export const ID_MASK = 0x3fffffff;
  */
 export const GRACE = 3000;
 
-/** How many bytes a registry takes. */
-export const REGISTRY: number = (TABLE + SLOTS * WORDS) * 4;
+/** How many bytes a threadTable takes. */
+export const THREAD_TABLE_BYTES: number = (TABLE + SLOTS * WORDS) * 4;
 
 /** The threads of a program. */
-export class Registry {
+export class ThreadTable {
   /** The shared memory itself. */
   readonly memory: SharedArrayBuffer;
   /** The number that tells it from other registries. */
@@ -66,7 +66,7 @@ export class Registry {
 
   constructor(memory?: SharedArrayBuffer) {
     refuseWithoutSharedMemory();
-    this.memory = memory ?? new SharedArrayBuffer(REGISTRY);
+    this.memory = memory ?? new SharedArrayBuffer(THREAD_TABLE_BYTES);
     this.#words = new Int32Array(this.memory);
     // By way of memory that is not shared, as older runtimes want it.
     if (memory === undefined) this.#words.set(crypto.getRandomValues(new Int32Array(2)), KEY);
@@ -87,8 +87,8 @@ export class Registry {
       if (atomics.compareExchange(words, at + ID, 0, id) !== 0) continue;
       atomics.store(words, at + PARENT, parent);
       this.#use(slot + 1);
-      // Its burial may have come before this thread could be found as its child.
-      if (parent !== 0 && !this.alive(parent)) this.bury(id);
+      // Its death may have come before this thread could be found as its child.
+      if (parent !== 0 && !this.alive(parent)) this.markDead(id);
       return id;
     }
     throw new RangeError(`Cannot share memory with this thread as ${SLOTS} threads do already`);
@@ -113,13 +113,13 @@ export class Registry {
   }
 
   /** How often a thread has ended. */
-  get deaths(): number {
+  get deathCount(): number {
     return atomics.load(this.#words, DEATHS);
   }
 
   /** For how long a thread that has ended may still run on, in milliseconds; 0 if there is none. */
-  get unrest(): number {
-    if (this.deaths === 0) return 0;
+  get graceLeft(): number {
+    if (this.deathCount === 0) return 0;
     const since = (atomics.clock() - atomics.load(this.#words, LAST_DEATH)) >>> 0;
     return since < GRACE ? GRACE - since : 0;
   }
@@ -130,18 +130,18 @@ export class Registry {
   }
 
   /** The thread has ended, or must end: what it holds is free, its waits and those of the threads it started are over. */
-  bury(id: number): void {
+  markDead(id: number): void {
     const words = this.#words;
     if (atomics.compareExchange(words, TABLE + (id & (SLOTS - 1)) * WORDS + ID, id, 0) !== id) return;
     for (let slot = 0; slot < this.used; slot++) {
       const at = TABLE + slot * WORDS;
       const child = atomics.load(words, at + ID);
-      if (child !== 0 && atomics.load(words, at + PARENT) === id) this.bury(child);
+      if (child !== 0 && atomics.load(words, at + PARENT) === id) this.markDead(child);
     }
     this.#wakeAll();
   }
 
-  /** The thread goes on under a new ID, as if it had ended and another had begun; the same ID if it has been buried. */
+  /** The thread goes on under a new ID, as if it had ended and another had begun; the same ID if it has been marked dead. */
   rename(id: number): number {
     const words = this.#words;
     const at = TABLE + (id & (SLOTS - 1)) * WORDS;
@@ -155,40 +155,40 @@ export class Registry {
   #wakeAll(): void {
     atomics.store(this.#words, LAST_DEATH, atomics.clock() | 0);
     atomics.add(this.#words, DEATHS, 1);
-    for (let slot = 0; slot < this.used; slot++) this.ring(slot);
+    for (let slot = 0; slot < this.used; slot++) this.notify(slot);
   }
 
   /** Wakes the thread in a slot, blocked or in its event loop. */
-  ring(slot: number): void {
-    const bell = TABLE + (slot & (SLOTS - 1)) * WORDS + BELL;
-    atomics.add(this.#words, bell, 1);
-    atomics.notify(this.#words, bell);
+  notify(slot: number): void {
+    const eventCount = TABLE + (slot & (SLOTS - 1)) * WORDS + EVENT_COUNT;
+    atomics.add(this.#words, eventCount, 1);
+    atomics.notify(this.#words, eventCount);
   }
 
-  /** Counts a letter to the thread in a slot, and wakes it. */
-  countLetter(slot: number): void {
-    atomics.add(this.#words, TABLE + slot * WORDS + LETTERS, 1);
-    this.ring(slot);
+  /** Counts a message to the thread in a slot, and wakes it. */
+  countMessage(slot: number): void {
+    atomics.add(this.#words, TABLE + slot * WORDS + MESSAGES, 1);
+    this.notify(slot);
   }
 
-  /** How many letters the thread in a slot was ever sent. */
-  letters(slot: number): number {
-    return atomics.load(this.#words, TABLE + slot * WORDS + LETTERS);
+  /** How many messages the thread in a slot was ever sent. */
+  messages(slot: number): number {
+    return atomics.load(this.#words, TABLE + slot * WORDS + MESSAGES);
   }
 
-  /** What to pass to {@linkcode sleep}: read it first, then look whether there is something to sleep for. */
-  hear(slot: number): number {
-    return atomics.load(this.#words, TABLE + slot * WORDS + BELL);
+  /** What to pass to {@linkcode wait}: read it first, then look whether there is something to sleep for. */
+  prepareWait(slot: number): number {
+    return atomics.load(this.#words, TABLE + slot * WORDS + EVENT_COUNT);
   }
 
-  /** Blocks the thread in a slot until it is rung, at most `timeout` milliseconds; not if it was since `heard`. */
-  sleep(slot: number, heard: number, timeout: number): void {
-    atomics.wait(this.#words, TABLE + slot * WORDS + BELL, heard, timeout);
+  /** Blocks the thread in a slot until it is rung, at most `timeout` milliseconds; not if it was since `seen`. */
+  wait(slot: number, seen: number, timeout: number): void {
+    atomics.wait(this.#words, TABLE + slot * WORDS + EVENT_COUNT, seen, timeout);
   }
 
   /** The same without blocking; undefined when it was rung since. */
-  sleepAsync(slot: number, heard: number): PromiseLike<unknown> | undefined {
-    const result = atomics.waitAsync(this.#words, TABLE + slot * WORDS + BELL, heard);
+  waitAsync(slot: number, seen: number): PromiseLike<unknown> | undefined {
+    const result = atomics.waitAsync(this.#words, TABLE + slot * WORDS + EVENT_COUNT, seen);
     return result.async ? result.value : undefined;
   }
 
@@ -207,8 +207,8 @@ export class Registry {
     return atomics.compareExchange(this.#words, WARNED, 0, 1) === 0;
   }
 
-  /** A number for a deposit. */
-  nextTicket(): number {
-    return (atomics.add(this.#words, TICKETS, 1) + 1) >>> 0 || this.nextTicket();
+  /** A number for a registered message. */
+  nextMessageId(): number {
+    return (atomics.add(this.#words, MESSAGE_IDS, 1) + 1) >>> 0 || this.nextMessageId();
   }
 }

@@ -100,7 +100,7 @@ export function waitFor(
   refuseToBlock(instead);
   try {
     for (;;) {
-      const heard = member.hear();
+      const heard = member.prepareWait();
       place.enter(member); // anew each time, as whoever wakes takes the entry
       member.check();
       if (attempt()) return true;

@@ -16,7 +16,7 @@ export const WAIT_SET: number = ENTRIES + SLOTS;
 
 const ANY = WAIT_SET;
 
-/** How many words a {@linkcode RareWaitSet} takes: a wait set, and 0 only if nobody waits there. */
+/** How many words a {@linkcode HintedWaitSet} takes: a wait set, and 0 only if nobody waits there. */
 export const RARE_WAIT_SET: number = WAIT_SET + 1;
 
 /**
@@ -58,8 +58,8 @@ export class WaitSet implements WaitPlace {
   /** Wakes a thread that waits here, each in its turn: whether there was one. */
   wakeOne(): boolean {
     const words = this.#words;
-    const { registry } = this.#member;
-    const { used } = registry;
+    const { threadTable } = this.#member;
+    const { used } = threadTable;
     const first = atomics.load(words, this.#at + CURSOR);
     for (let i = 0, slot = first; i < used; i++, slot++) {
       if (slot >= used) slot = 0;
@@ -67,9 +67,9 @@ export class WaitSet implements WaitPlace {
       const id = atomics.load(words, at);
       // Taking the entry takes the thread: each wake-up has another one.
       if (id === 0 || atomics.compareExchange(words, at, id, 0) !== id) continue;
-      if (!registry.alive(id)) continue; // if it ends after this, everyone is woken
+      if (!threadTable.alive(id)) continue; // if it ends after this, everyone is woken
       atomics.store(words, this.#at + CURSOR, slot + 1);
-      registry.ring(slot);
+      threadTable.notify(slot);
       return true;
     }
     return false;
@@ -78,18 +78,18 @@ export class WaitSet implements WaitPlace {
   /** Wakes every thread that waits here. */
   wakeAll(): void {
     const words = this.#words;
-    const { registry } = this.#member;
-    const { used } = registry;
+    const { threadTable } = this.#member;
+    const { used } = threadTable;
     for (let slot = 0; slot < used; slot++) {
       const at = this.#at + ENTRIES + slot;
       const id = atomics.load(words, at);
-      if (id !== 0 && atomics.compareExchange(words, at, id, 0) === id) registry.ring(slot);
+      if (id !== 0 && atomics.compareExchange(words, at, id, 0) === id) threadTable.notify(slot);
     }
   }
 }
 
 /** One where mostly nobody waits, and each change asks whether somebody does. */
-export class RareWaitSet extends WaitSet {
+export class HintedWaitSet extends WaitSet {
   readonly #words: Int32Array;
   readonly #any: number;
 

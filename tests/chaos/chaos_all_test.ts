@@ -461,7 +461,7 @@ interface Box {
   /** Its workers do not start for ever. */
   readonly cursed: boolean;
   calls: number;
-  deaths: number;
+  deathCount: number;
   /** Tasks that may leave an error behind, by which whatever runs then on their worker fails. */
   strays: number;
   ended: boolean;
@@ -510,7 +510,7 @@ function makeBox(number: number, pick: Draw): Box {
     quiet,
     cursed,
     calls: 0,
-    deaths: 0,
+    deathCount: 0,
     strays: 0,
     ended: false,
     terminated: false,
@@ -621,7 +621,7 @@ function isFitting(call: Call, index: number, error: unknown): boolean {
   if (error instanceof BrokenProcessPoolError) {
     if (box.broken || box.cursed) return true;
     const stray = box.strays > 0 && error.cause === STRAY;
-    return !call.refused && (stray || hasKind(chunk, DYING) || (call.moved && box.deaths + box.strays > 0));
+    return !call.refused && (stray || hasKind(chunk, DYING) || (call.moved && box.deathCount + box.strays > 0));
   }
   if (call.refused) return false;
   if (error instanceof CancelledError) return box.terminated || box.cancelled || call.cancelled;
@@ -825,7 +825,7 @@ class Chaos {
     const large = kind === "large" || kind === "echo" || kind === "takes";
     const size = large ? (pick(25) === 0 ? pick(300_000) : pick(3000)) : pick(1000);
     if (kind === "unsendableArgument") return [kind, n, size, Symbol("argument")];
-    if (isOneOf(DYING, kind)) box.deaths++;
+    if (isOneOf(DYING, kind)) box.deathCount++;
     if (isOneOf(OUTSIDE, kind)) box.strays++;
     return kind === "echo" || kind === "takes" ? [kind, n, size, makeLoad(n, size)] : [kind, n, size];
   }

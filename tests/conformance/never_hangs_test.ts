@@ -282,7 +282,7 @@ test("a task sees no way to what the caller listens to", async () => {
       (self as unknown as { postMessage(m: unknown): void }).postMessage({
         type: "record",
         kind: 1,
-        seq: 1,
+        taskId: 1,
         detail: 0,
       });
       (self as unknown as { onmessage: unknown }).onmessage = () => {};

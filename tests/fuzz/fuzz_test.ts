@@ -548,7 +548,7 @@ const HOSTILE: readonly (readonly [name: string, make: () => unknown])[] = [
   ["a fake error", () => Object.create(Error.prototype)],
   ["a fake buffer", () => Object.create(ArrayBuffer.prototype)],
   ["a fake lock", () => ({ [Symbol.for("@manycore/parallel/handle")]: throwOwn })],
-  ["an odd handle", () => ({ kind: "Lock", registry: 1, memory: {} })],
+  ["an odd handle", () => ({ kind: "Lock", threadTable: 1, memory: {} })],
   [
     "an odd error",
     () => Object.defineProperty(Object.assign(new TypeError("t"), { f: () => 1 }), "stack", { get: throwOwn }),
@@ -1977,14 +1977,14 @@ async function handles(fuzz: Fuzz): Promise<void> {
       () => ({ ...handle, kind: odd.value }),
       () => ({ ...handle, memory: [new SharedArrayBuffer(0)] }),
       () => ({ ...handle, memory: [handle.memory[0], odd.value] }),
-      () => ({ ...handle, registry: new SharedArrayBuffer(4) }),
+      () => ({ ...handle, threadTable: new SharedArrayBuffer(4) }),
     ])()
     : fuzz.pick<() => unknown>([
       () => odd.value,
       () => ({ ...handle, kind: fuzz.pick(PRIMITIVES) }),
       () => ({ ...handle, memory: odd.value }),
       () => ({ ...handle, memory: [odd.value] }),
-      () => ({ ...handle, registry: odd.value }),
+      () => ({ ...handle, threadTable: odd.value }),
       () => ({ kind: handle.kind }),
       () => madeOf((kind + 1 + fuzz.next(types.length - 1)) % types.length).handle,
       () => throwing(handle),

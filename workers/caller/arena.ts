@@ -4,36 +4,36 @@
  * @module
  */
 
-/** Each piece begins at a multiple of this, in bytes. */
-const GRANULE = 16_384;
+/** Each block begins at a multiple of this, in bytes. */
+const PAGE = 16_384;
 /** How many there are. */
 const GRANULES = 1024;
 
 /** How many bytes there are in all. The runtime gives no memory to what was never used. */
-export const ARENA: number = GRANULE * GRANULES;
+export const ARENA: number = PAGE * GRANULES;
 
-/** Which pieces are taken: known to the calling thread alone, which gives them out and takes them back. */
+/** Which blocks are taken: known to the calling thread alone, which gives them out and takes them back. */
 export class Arena {
-  /** For each granule how many the piece has that begins there; 0 for none. */
-  readonly #pieces = new Uint16Array(GRANULES);
+  /** For each page how many the block has that begins there; 0 for none. */
+  readonly #blocks = new Uint16Array(GRANULES);
 
-  /** Takes a piece of `length` bytes, the first that is free: where it begins, or -1 when there is none. */
+  /** Takes a block of `length` bytes, the first that is free: where it begins, or -1 when there is none. */
   take(length: number): number {
-    const pieces = this.#pieces;
-    const needed = Math.ceil(length / GRANULE);
+    const blocks = this.#blocks;
+    const needed = Math.ceil(length / PAGE);
     let begin = 0;
     for (let at = 0; at - begin < needed;) {
       if (at >= GRANULES) return -1;
-      const taken = pieces[at]!;
+      const taken = blocks[at]!;
       at += taken || 1;
       if (taken > 0) begin = at;
     }
-    pieces[begin] = needed;
-    return begin * GRANULE;
+    blocks[begin] = needed;
+    return begin * PAGE;
   }
 
-  /** Takes back the piece that begins at `place`. */
+  /** Takes back the block that begins at `place`. */
   free(place: number): void {
-    this.#pieces[place / GRANULE] = 0;
+    this.#blocks[place / PAGE] = 0;
   }
 }

@@ -1,17 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
 import { ARENA, Arena } from "./arena.ts";
 
-Deno.test("Arena gives the first piece that is free and large enough", () => {
+Deno.test("Arena gives the first block that is free and large enough", () => {
   const arena = new Arena();
   const [a, b, c] = [arena.take(5000), arena.take(40_000), arena.take(1)];
   assertEquals([a, b, c], [0, 16_384, 16_384 * 4]);
   arena.free(b!);
-  assertEquals(arena.take(50_000), 16_384 * 5); // one granule more than has become free
+  assertEquals(arena.take(50_000), 16_384 * 5); // one page more than has become free
   assertEquals(arena.take(30_000), b);
   assertEquals(arena.take(10), 16_384 * 3);
 });
 
-Deno.test("Arena gives no piece twice, and all of it again", () => {
+Deno.test("Arena gives no block twice, and all of it again", () => {
   const arena = new Arena();
   assertEquals(arena.take(ARENA + 1), -1);
   assertEquals(arena.take(ARENA), 0);

@@ -4,29 +4,29 @@
  * @module
  */
 
-import type { Board } from "../shared/submission_ring.ts";
-import type { CallLimits } from "./deadline_watchdog.ts";
-import type { CallerSleep } from "./caller_parker.ts";
-import type { Crew } from "./worker_set.ts";
-import type { Packer } from "../../scheduler/task_encoder.ts";
-import type { Sweep } from "../../scheduler/settlements.ts";
+import type { SubmissionRing } from "../shared/submission_ring.ts";
+import type { DeadlineWatchdog } from "./deadline_watchdog.ts";
+import type { CallerParker } from "./caller_parker.ts";
+import type { WorkerSet } from "./worker_set.ts";
+import type { TaskEncoder } from "../../scheduler/task_encoder.ts";
+import type { PendingSettlements } from "../../scheduler/settlements.ts";
 import { refuseToBlockForMessages } from "../../base/platform.ts";
 import { refuseIfStopped, thisThread } from "../../sync/internal/current_thread.ts";
 
 /** The parts of a scheduler that have to go on meanwhile. */
 export interface BlockedParts {
   /** The memory that the thread sleeps on. */
-  readonly board: Board;
+  readonly submissions: SubmissionRing;
   /** How it sleeps. */
-  readonly sleep: CallerSleep;
+  readonly sleep: CallerParker;
   /** The calls that have a limit. */
-  readonly limits: CallLimits;
+  readonly deadlines: DeadlineWatchdog;
   /** The workers. */
-  readonly crew: Crew;
+  readonly workerSet: WorkerSet;
   /** What answers workers that ask which export of a module is meant. */
-  readonly packer: Packer;
+  readonly taskEncoder: TaskEncoder;
   /** The outcomes that nobody was told yet. */
-  readonly sweep: Sweep;
+  readonly settlements: PendingSettlements;
   /** Reads what the workers have to say: whether there was anything. */
   readonly drain: () => boolean;
   /** Whether it is worth the while to hand over tasks. */
@@ -55,30 +55,30 @@ export class BlockedCaller {
 
   /** How long until a call or a worker is to be looked after, in milliseconds. */
   #untilNext(): number {
-    return Math.min(this.#parts.limits.untilNext(), this.#parts.crew.untilNext());
+    return Math.min(this.#parts.deadlines.untilNext(), this.#parts.workerSet.untilNext());
   }
 
   #lookAfter(): void {
-    const { limits, crew } = this.#parts;
-    if (limits.untilNext() <= 0) this.#parts.endOverdue();
-    crew.check();
+    const { deadlines, workerSet } = this.#parts;
+    if (deadlines.untilNext() <= 0) this.#parts.endOverdue();
+    workerSet.check();
   }
 
   /** See `BlockingScheduler`. */
   block(done: () => boolean, deadline: number): boolean {
-    const { board, sleep, crew, packer, sweep, drain, shouldHandOver, handOver } = this.#parts;
-    if (!this.#known) this.#thread.blocksOn(board.memory);
+    const { submissions, sleep, workerSet, taskEncoder, settlements, drain, shouldHandOver, handOver } = this.#parts;
+    if (!this.#known) this.#thread.blocksOn(submissions.memory);
     this.#known = true;
     const look = (): boolean => {
       refuseIfStopped(this.#thread);
       return drain() || done() || shouldHandOver();
     };
-    sweep.run();
-    packer.answerAll();
+    settlements.run();
+    taskEncoder.answerAll();
     const outer = this.active;
     this.active = true;
     try {
-      crew.starts.stop(); // there may be no turn of the event loop for long: all are started now
+      workerSet.spawner.stop(); // there may be no turn of the event loop for long: all are started now
       if (!done()) handOver();
       while (!done()) {
         const left = deadline - performance.now();
@@ -101,16 +101,16 @@ export class BlockedCaller {
    * else after how many milliseconds to call it again at the latest.
    */
   readonly serve = (): number => {
-    const { sleep, crew, packer, drain, handOver, progress } = this.#parts;
-    crew.starts.hurry();
-    packer.answerAll();
+    const { sleep, workerSet, taskEncoder, drain, handOver, progress } = this.#parts;
+    workerSet.spawner.hurry();
+    taskEncoder.answerAll();
     this.serving = true;
     const before = progress();
     this.#lookAfter();
     do {
       drain();
       handOver();
-    } while (crew.hosts.size > 0 && !sleep.settle());
+    } while (workerSet.handles.size > 0 && !sleep.settle());
     this.serving = false;
     return progress() !== before ? 0 : Math.max(1, this.#untilNext());
   };

@@ -4,19 +4,19 @@
  * @module
  */
 
-import { AWAKE, type Board, LISTENING, WAITING } from "../shared/submission_ring.ts";
+import { AWAKE, LISTENING, type SubmissionRing, WAITING } from "../shared/submission_ring.ts";
 import { soon, turnsAreShort, waitAsyncWakes } from "../../base/platform.ts";
 import { type Member, memberOf } from "../../sync/internal/current_thread.ts";
 
 /**
  * How long it looks for the next record before it really sleeps, in milliseconds: no longer than it takes to sleep and be woken,
- * so that at most half of the time is lost, and none when tasks are short.
+ * so that at most half of the time is workerLost, and none when tasks are short.
  */
 const PATIENCE = 0.05;
 
 /** The sleep of one scheduler: in its event loop, or blocking. */
-export class CallerSleep {
-  readonly #board: Board;
+export class CallerParker {
+  readonly #submissions: SubmissionRing;
   readonly #hasRecords: () => boolean;
   readonly #awake: () => void;
   readonly #byMessage = !waitAsyncWakes();
@@ -30,8 +30,8 @@ export class CallerSleep {
   #idle: (() => void) | undefined;
 
   /** `hasRecords` looks at the rings; `awake` is called, from the event loop, when there may be something in them. */
-  constructor(board: Board, hasRecords: () => boolean, awake: () => void) {
-    this.#board = board;
+  constructor(submissions: SubmissionRing, hasRecords: () => boolean, awake: () => void) {
+    this.#submissions = submissions;
     this.#hasRecords = hasRecords;
     this.#awake = awake;
   }
@@ -46,7 +46,7 @@ export class CallerSleep {
     if (!soonExpected || !turnsAreShort()) return this.#sleep();
     this.#patience = performance.now() + PATIENCE;
     if (this.#turn !== undefined) return;
-    this.#board.setCaller(AWAKE); // no worker has to wake it
+    this.#submissions.setCaller(AWAKE); // no worker has to wake it
     this.#turn = soon(this.#look);
   }
 
@@ -85,10 +85,10 @@ export class CallerSleep {
 
   #sleep(): void {
     // The word first, then the look at the rings: a worker that writes after the look finds the word set.
-    this.#board.setCaller(this.#byMessage ? LISTENING : WAITING);
+    this.#submissions.setCaller(this.#byMessage ? LISTENING : WAITING);
     if (this.#hasRecords()) return this.#takeTurn();
     if (this.#byMessage || this.#waiting) return;
-    const woken = this.#board.waitForWorkersAsync();
+    const woken = this.#submissions.waitForWorkersAsync();
     if (woken === undefined) return this.#takeTurn();
     this.#waiting = true;
     woken.then(() => {
@@ -99,7 +99,7 @@ export class CallerSleep {
 
   /** There is more to read already: after a turn of the event loop, which must not starve. */
   #takeTurn(): void {
-    this.#board.setCaller(AWAKE);
+    this.#submissions.setCaller(AWAKE);
     this.#turn ??= soon(() => {
       this.#turn = undefined;
       this.#awake();
@@ -109,19 +109,19 @@ export class CallerSleep {
   /**
    * Blocks this thread until a worker has something to say, at most `timeout` milliseconds. `look` reads what there is,
    * after the sleep is announced; if it found something, there is no sleep. It sleeps on the bell of the thread, which whoever
-   * changes the word rings, and not on the word: so letters of any worker, and of the thread that has started this one, wake
+   * changes the word rings, and not on the word: so messages of any worker, and of the thread that has started this one, wake
    * it as well.
    */
   block(look: () => boolean, timeout: () => number): boolean {
     for (const end = performance.now() + PATIENCE; performance.now() < end;) {
       for (let i = 0; i < 50; i++) if (this.#hasRecords()) return look();
     }
-    const { registry, slot } = this.#member ??= memberOf();
-    const heard = registry.hear(slot); // before the word is set: who changes that rings after it
-    this.#board.setCaller(WAITING); // before the look, as in listen()
+    const { threadTable, slot } = this.#member ??= memberOf();
+    const heard = threadTable.prepareWait(slot); // before the word is set: who changes that rings after it
+    this.#submissions.setCaller(WAITING); // before the look, as in listen()
     if (look()) return true;
     const limit = timeout();
-    if (limit > 0) registry.sleep(slot, heard, limit);
+    if (limit > 0) threadTable.wait(slot, heard, limit);
     return false;
   }
 
@@ -130,6 +130,6 @@ export class CallerSleep {
     this.#turn?.();
     this.#turn = undefined;
     this.#idle = undefined;
-    this.#board.stopWaiting();
+    this.#submissions.stopWaiting();
   }
 }

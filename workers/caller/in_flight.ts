@@ -6,115 +6,123 @@
 
 import { type Encoded, NOTHING_ENCODED } from "../../codec/encoder.ts";
 import { Arena } from "./arena.ts";
-import { type Board, FETCHING, PAYLOAD, SEQ_MASK } from "../shared/submission_ring.ts";
-import type { CallLimits } from "./deadline_watchdog.ts";
-import type { Host } from "./worker_handle.ts";
-import type { KeptParcel } from "../../codec/payload.ts";
-import { MODE_NUMBERS, REMOTE, type Task } from "../../scheduler/task.ts";
+import { FETCHING, PAYLOAD, type SubmissionRing, TASK_ID_MASK } from "../shared/submission_ring.ts";
+import type { DeadlineWatchdog } from "./deadline_watchdog.ts";
+import type { WorkerHandle } from "./worker_handle.ts";
+import type { StoredPayload } from "../../codec/payload.ts";
+import { MODE_NUMBERS, type Task } from "../../scheduler/task.ts";
+import { PAYLOAD_BY_MESSAGE } from "../shared/messages.ts";
 
 /** How many numbers in a row have a place each; mostly no more are on their way. */
 const NEAR = 1024;
 
 /** The tasks that one scheduler has handed over. */
-export class Flight {
-  readonly #board: Board;
-  readonly #limits: CallLimits;
+export class InFlightTasks {
+  readonly #submissions: SubmissionRing;
+  readonly #deadlines: DeadlineWatchdog;
   /** Each in the place of its number, or, when an older one has that, in the other: a map alone makes much garbage. */
   readonly #near: (Task | undefined)[] = new Array(NEAR).fill(undefined);
   readonly #far = new Map<number, Task>();
-  /** The task in each slot of the board, as last filled. */
+  /** The task in each slot of the submissions, as last filled. */
   readonly #slots: (Task | undefined)[] = [];
   readonly #arena = new Arena();
-  #seq = 0;
+  #taskId = 0;
   /** How many payloads wait to be fetched. */
   parcels = 0;
 
-  constructor(board: Board, limits: CallLimits) {
-    this.#board = board;
-    this.#limits = limits;
+  constructor(submissions: SubmissionRing, deadlines: DeadlineWatchdog) {
+    this.#submissions = submissions;
+    this.#deadlines = deadlines;
   }
 
   /** How many there are. */
   size = 0;
 
   /** The task of this number. */
-  get(seq: number): Task | undefined {
-    const task = this.#near[seq & (NEAR - 1)];
-    return task?.seq === seq ? task : this.#far.get(seq);
+  get(taskId: number): Task | undefined {
+    const task = this.#near[taskId & (NEAR - 1)];
+    return task?.taskId === taskId ? task : this.#far.get(taskId);
   }
 
   /** Whether a task is one of them. */
   has(task: Task): boolean {
-    return this.get(task.seq) === task;
+    return this.get(task.taskId) === task;
   }
 
   /** All of them, at this moment, in the order of their numbers. */
   all(): Task[] {
     const near = this.#near.filter((task) => task !== undefined);
-    return [...near, ...this.#far.values()].sort((a, b) => a.seq - b.seq);
+    return [...near, ...this.#far.values()].sort((a, b) => a.taskId - b.taskId);
   }
 
   #add(task: Task): void {
-    const place = task.seq & (NEAR - 1);
+    const place = task.taskId & (NEAR - 1);
     if (this.#near[place] === undefined) this.#near[place] = task;
-    else this.#far.set(task.seq, task);
+    else this.#far.set(task.taskId, task);
     this.size++;
   }
 
   #delete(task: Task): boolean {
-    const place = task.seq & (NEAR - 1);
+    const place = task.taskId & (NEAR - 1);
     if (this.#near[place] === task) this.#near[place] = undefined;
-    else if (this.#far.get(task.seq) !== task || !this.#far.delete(task.seq)) return false;
+    else if (this.#far.get(task.taskId) !== task || !this.#far.delete(task.taskId)) return false;
     this.size--;
     return true;
   }
 
   /** The number that was given last. */
   get numbered(): number {
-    return this.#seq;
+    return this.#taskId;
   }
 
   /** Gives a task its number. */
   number(task: Task): void {
-    if (task.seq >= 0) return;
-    do this.#seq = (this.#seq + 1) & SEQ_MASK; while (this.get(this.#seq) !== undefined);
-    task.seq = this.#seq;
+    if (task.taskId >= 0) return;
+    do this.#taskId = (this.#taskId + 1) & TASK_ID_MASK; while (this.get(this.#taskId) !== undefined);
+    task.taskId = this.#taskId;
   }
 
   /** Whether there is room in shared memory for a payload of `length` bytes; if so, it is kept for `task`. */
   reserve(task: Task, length: number): boolean {
     if (length <= PAYLOAD) return true;
-    task.piece = this.#arena.take(length);
-    return task.piece >= 0;
+    task.arenaBlock = this.#arena.take(length);
+    return task.arenaBlock >= 0;
   }
 
   /** Gives that back. */
   free(task: Task): void {
-    if (task.piece >= 0) this.#arena.free(task.piece);
-    task.piece = -1;
+    if (task.arenaBlock >= 0) this.#arena.free(task.arenaBlock);
+    task.arenaBlock = -1;
   }
 
-  /** The payload of a task, taken out of its piece of the arena if it has one. */
-  #parcelOf(task: Task): KeptParcel | undefined {
-    if (task.piece < 0) return task.parcel;
-    return { bytes: this.#board.payloadOf(task.slot), refs: [], moves: [] };
+  /** The payload of a task, taken out of its block of the arena if it has one. */
+  #parcelOf(task: Task): StoredPayload | undefined {
+    if (task.arenaBlock < 0) return task.parcel;
+    return { bytes: this.#submissions.payloadOf(task.slot), refs: [], moves: [] };
   }
 
-  /** Puts a task on the board, which has room; without `encoded`, its payload is to be fetched. */
+  /** Puts a task on the submissions, which has room; without `encoded`, its payload is to be fetched. */
   fill(task: Task, encoded: Encoded | undefined): void {
     const remote = encoded === undefined;
     if (remote) this.parcels++;
-    const mode = MODE_NUMBERS[task.mode] | (remote ? REMOTE : 0);
+    const mode = MODE_NUMBERS[task.mode] | (remote ? PAYLOAD_BY_MESSAGE : 0);
     this.#add(task);
-    task.slot = this.#board.push(task.seq, task.fnNumber, mode, task.limit, encoded ?? NOTHING_ENCODED, task.piece);
+    task.slot = this.#submissions.push(
+      task.taskId,
+      task.functionId,
+      mode,
+      task.limit,
+      encoded ?? NOTHING_ENCODED,
+      task.arenaBlock,
+    );
     this.#slots[task.slot] = task;
-    this.#limits.enter(task.limit); // last: it uses a timer, see touchLazyGlobals()
+    this.#deadlines.enter(task.limit); // last: it uses a timer, see touchLazyGlobals()
   }
 
-  /** A task was posted to one worker. */
+  /** A task was directTasks to one worker. */
   enter(task: Task): void {
     this.#add(task);
-    this.#limits.enter(task.limit);
+    this.#deadlines.enter(task.limit);
   }
 
   /** A task has ended, or goes back to the queue. */
@@ -124,19 +132,19 @@ export class Flight {
     task.parcel = undefined;
     this.free(task);
     if (this.#slots[task.slot] === task) this.#slots[task.slot] = undefined; // or it would keep the arguments
-    this.#limits.leave(task.limit);
+    this.#deadlines.leave(task.limit);
   }
 
-  /** Takes a task back from the board: false when a worker has taken it. */
+  /** Takes a task back from the submissions: false when a worker has taken it. */
   cancel(task: Task): boolean {
-    if (!this.#isInSlot(task) || !this.#board.cancel(task.slot)) return false;
+    if (!this.#isInSlot(task) || !this.#submissions.cancel(task.slot)) return false;
     this.leave(task);
     return true;
   }
 
   /** Whether a worker has taken it. */
   isTaken(task: Task): boolean {
-    return this.has(task) && !(this.#isInSlot(task) && this.#board.isWaiting(task.slot));
+    return this.has(task) && !(this.#isInSlot(task) && this.#submissions.isWaiting(task.slot));
   }
 
   #isInSlot(task: Task): boolean {
@@ -144,21 +152,21 @@ export class Flight {
   }
 
   /**
-   * Takes back what a worker, told to stop, had claimed or held, and not begun; not what was posted to it alone. `read` is what it
+   * Takes back what a worker, told to stop, had claimed or held, and not begun; not what was directTasks to it alone. `read` is what it
    * was reading then, wherever that came from.
    */
-  takeBack({ number, desk, posted, given }: Host): { unbegun: Task[]; read: Task | undefined } {
+  takeBack({ number, desk, directTasks, given }: WorkerHandle): { unbegun: Task[]; read: Task | undefined } {
     const tasks = new Set<Task>();
     let read: Task | undefined;
-    const slots = this.#board.repossess(number, (slot) => read = this.#slots[slot]);
+    const slots = this.#submissions.repossess(number, (slot) => read = this.#slots[slot]);
     for (const slot of slots) {
       const task = this.#slots[slot];
       if (task !== undefined && !task.settled) tasks.add(task);
     }
     const held = this.get(desk.revoke());
-    if (held !== undefined && !posted.has(held)) tasks.add(held);
+    if (held !== undefined && !directTasks.has(held)) tasks.add(held);
     // It had all of it, or was about to read the rest, and did not come to begin it.
-    if (held !== undefined && (desk.stage !== FETCHING || given === held.seq)) read = held;
+    if (held !== undefined && (desk.stage !== FETCHING || given === held.taskId)) read = held;
     return { unbegun: [...tasks], read: read?.settled === false ? read : undefined };
   }
 

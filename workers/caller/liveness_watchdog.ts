@@ -7,23 +7,23 @@
 
 import { unrefTimer } from "../../base/platform.ts";
 import { BUSY, SEARCHING, TURNING } from "../shared/submission_ring.ts";
-import type { Host } from "./worker_handle.ts";
+import type { WorkerHandle } from "./worker_handle.ts";
 
 /** How long a free worker may take to look for a task, in milliseconds. */
 const PATIENCE = 1000;
 
 /** Watches while there are tasks that nobody has claimed. */
-export class ResponseWatch {
-  readonly #hosts: () => Iterable<Host>;
+export class LivenessWatchdog {
+  readonly #handles: () => Iterable<WorkerHandle>;
   readonly #unclaimed: () => boolean;
-  readonly #lose: (host: Host) => void;
-  readonly #looks = new Map<Host, number>();
+  readonly #lose: (handle: WorkerHandle) => void;
+  readonly #looks = new Map<WorkerHandle, number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #due = Infinity;
 
   /** `unclaimed` tells whether there are such tasks; `lose` is told a worker that does not come. */
-  constructor(hosts: () => Iterable<Host>, unclaimed: () => boolean, lose: (host: Host) => void) {
-    this.#hosts = hosts;
+  constructor(handles: () => Iterable<WorkerHandle>, unclaimed: () => boolean, lose: (handle: WorkerHandle) => void) {
+    this.#handles = handles;
     this.#unclaimed = unclaimed;
     this.#lose = lose;
   }
@@ -32,9 +32,9 @@ export class ResponseWatch {
   watch(): void {
     if (this.#timer !== undefined) return;
     let waiting = this.#unclaimed();
-    for (const host of this.#hosts()) {
-      this.#looks.set(host, host.desk.looks);
-      waiting ||= host.posted.size > 0;
+    for (const handle of this.#handles()) {
+      this.#looks.set(handle, handle.desk.looks);
+      waiting ||= handle.directTasks.size > 0;
     }
     if (!waiting) return this.#looks.clear();
     this.#due = performance.now() + PATIENCE;
@@ -51,11 +51,11 @@ export class ResponseWatch {
   check(): void {
     const before = [...this.#looks];
     this.stop();
-    for (const [host, looks] of before) {
-      const { sleep, current } = host.desk;
-      const called = this.#unclaimed() || host.posted.size > 0;
+    for (const [handle, looks] of before) {
+      const { sleep, current } = handle.desk;
+      const called = this.#unclaimed() || handle.directTasks.size > 0;
       const coming = sleep === BUSY || sleep === TURNING || sleep === SEARCHING;
-      if (called && coming && current < 0 && host.desk.looks === looks) this.#lose(host);
+      if (called && coming && current < 0 && handle.desk.looks === looks) this.#lose(handle);
     }
     this.watch();
   }

@@ -16,8 +16,8 @@ const BACK_OFF = 100;
 /** The longest such time. */
 const LONGEST_BACK_OFF = 10_000;
 
-/** What the starts of workers depend on. */
-export interface StartsOptions {
+/** What the spawner of workers depend on. */
+export interface SpawnerOptions {
   /** How many workers may still be started. */
   readonly room: () => number;
   /** Whether there are some. */
@@ -28,7 +28,7 @@ export interface StartsOptions {
   readonly anyReady: () => boolean;
   /** How many workers have no task, and may come without having been counted: they go once through their event loop, say. */
   readonly nearlyFree: () => number;
-  /** Starts one: whether that was possible. */
+  /** Spawner one: whether that was possible. */
   readonly start: () => boolean;
 }
 
@@ -37,8 +37,8 @@ export interface StartsOptions {
  * of the event loop of its own, if it is still needed then; at once as well if the thread is about to block. After a failure the
  * next one is tried only after some time, unless there is no worker at all.
  */
-export class Starts {
-  readonly #options: StartsOptions;
+export class Spawner {
+  readonly #options: SpawnerOptions;
   #undo: (() => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** When the timer is due. */
@@ -49,12 +49,12 @@ export class Starts {
   #failedUntil = 0;
   #backOff = BACK_OFF;
 
-  /** Starts none yet. */
-  constructor(options: StartsOptions) {
+  /** Spawner none yet. */
+  constructor(options: SpawnerOptions) {
     this.#options = options;
   }
 
-  /** Starts up to `count` workers, as many tasks as nobody is on the way to; all `now` if need be. */
+  /** Spawner up to `count` workers, as many tasks as nobody is on the way to; all `now` if need be. */
   start(count: number, now: boolean): void {
     const { any, room } = this.#options;
     while (count > 0 && room() > 0) {
@@ -74,7 +74,7 @@ export class Starts {
     }
   }
 
-  /** Starts one worker of `count`; if that fails and there are others, it is tried again later. */
+  /** Spawner one worker of `count`; if that fails and there are others, it is tried again later. */
   #startOne(count: number): boolean {
     const { any, room, start } = this.#options;
     if (start()) return true;
@@ -114,7 +114,7 @@ export class Starts {
     return this.#due - performance.now();
   }
 
-  /** Starts what has waited long enough. */
+  /** Spawner what has waited long enough. */
   check(now: boolean): void {
     this.#stopTimer();
     this.#next(now);
@@ -142,7 +142,7 @@ export class Starts {
     this.#due = Infinity;
   }
 
-  /** Starts no more. */
+  /** Spawner no more. */
   stop(): void {
     this.#undo?.();
     this.#undo = undefined;

@@ -8,7 +8,8 @@ import { SerializationError } from "../../errors.ts";
 import { Encoder } from "../../codec/encoder.ts";
 import { type AnyFunction, describeFunction, type FunctionSpec } from "../../codec/functions.ts";
 import type { Owner } from "../../scheduler/lifecycle.ts";
-import type { Parcel, Setup } from "../../scheduler/task.ts";
+import type { Setup } from "../../scheduler/messages.ts";
+import type { Payload } from "../../codec/payload.ts";
 
 /** The wishes for the workers of a scheduler. */
 export interface WorkerOptions {
@@ -26,7 +27,7 @@ export interface WorkerOptions {
   readonly scope: Readonly<Record<string, unknown>>;
   /** What they may do, as the runtime takes it; undefined for as much as this program. */
   readonly permissions: Deno.PermissionOptions | undefined;
-  /** Run in each worker before its first task. */
+  /** TaskRun in each worker before its first task. */
   readonly initializer: AnyFunction | undefined;
   /** Its arguments. */
   readonly initargs: readonly unknown[];
@@ -47,7 +48,7 @@ export interface WorkerOptions {
  *
  * @throws {SerializationError} If the initializer, its arguments or the scope cannot be sent.
  */
-export function packSetup(options: WorkerOptions): Parcel {
+export function packSetup(options: WorkerOptions): Payload {
   const describe = (fn: AnyFunction): FunctionSpec => describeFunction(fn, options.module !== undefined);
   const functions: [string, FunctionSpec][] = [];
   const values: Record<string, unknown> = {};

@@ -5,12 +5,14 @@
  */
 
 import { hasNodeModules, isDeno, referenceOf } from "../../base/platform.ts";
-import { Board, BUSY, Desk, PREPARING } from "../shared/submission_ring.ts";
+import { BUSY, Desk, PREPARING, SubmissionRing } from "../shared/submission_ring.ts";
 import { PROGRAM } from "../program_gen.ts";
-import { type Line, receiveMessage } from "../../sync/internal/resource_sharer.ts";
-import { Registry } from "../../sync/internal/thread_table.ts";
+import { type Link, receiveMessage } from "../../sync/internal/resource_sharer.ts";
+import { ThreadTable } from "../../sync/internal/thread_table.ts";
 import { memberOf, thisThread } from "../../sync/internal/current_thread.ts";
-import type { FromWorker, Init, Parcel, Task, ToWorker, WorkerNote, WorkerRecord } from "../../scheduler/task.ts";
+import type { Task } from "../../scheduler/task.ts";
+import type { FromWorker, Init, ToWorker, WorkerNote, WorkerRecord } from "../shared/messages.ts";
+import type { Payload } from "../../codec/payload.ts";
 
 /** How long the end of a worker waits for it to have started, in milliseconds: mostly it takes 5. */
 const ARRIVAL = 200;
@@ -26,10 +28,10 @@ function makeProgramUrl(): string {
   return URL.createObjectURL(new Blob([PROGRAM], { type: "application/javascript" }));
 }
 
-/** What a new host is told. */
-export interface HostOptions {
-  /** The pool's board. */
-  readonly board: Board;
+/** What a new handle is told. */
+export interface WorkerHandleOptions {
+  /** The pool's submissions. */
+  readonly submissions: SubmissionRing;
   /** The worker's number, unique in its pool. */
   readonly number: number;
   /** The worker's name. */
@@ -39,19 +41,19 @@ export interface HostOptions {
   /** When the pool was made, in milliseconds since 1970. */
   readonly epoch: number;
   /** An encoded `Setup`. */
-  readonly setup: Parcel;
+  readonly setup: Payload;
   /** How long each part of its preparation may take, in milliseconds; 0 for no limit. */
   readonly limit: number;
   /** Told that the worker wakes this thread by a message. */
   readonly onWake: () => void;
   /** Told every message of the worker. */
-  readonly onMessage: (host: Host, message: WorkerRecord) => void;
+  readonly onMessage: (handle: WorkerHandle, message: WorkerRecord) => void;
   /** Told that the worker ended by an error that nothing in it caught. */
-  readonly onError: (host: Host, message: string) => void;
+  readonly onError: (handle: WorkerHandle, message: string) => void;
 }
 
 /** One worker, as the calling side sees it. */
-export class Host {
+export class WorkerHandle {
   /** The worker's number, unique in its pool. */
   readonly number: number;
   /** The worker's name. */
@@ -60,13 +62,13 @@ export class Host {
   readonly pid: number;
   /** Its shared words and records. */
   readonly desk: Desk = new Desk();
-  /** Whether the last call to the board counted on it. */
+  /** Whether the last call to the submissions counted on it. */
   onItsWay = false;
   /** The numbers of the functions it has been seen to know. */
-  readonly known: Set<number> = new Set();
-  /** The tasks that were posted to it alone and have not settled. */
-  readonly posted: Set<Task> = new Set();
-  /** The task whose payload was posted to it last; -1 for none. */
+  readonly knownFunctions: Set<number> = new Set();
+  /** The tasks that were directTasks to it alone and have not settled. */
+  readonly directTasks: Set<Task> = new Set();
+  /** The task whose payload was directTasks to it last; -1 for none. */
   given = -1;
   /** Whether processes live that were started on the worker, and that it waits for. */
   hasChildren = false;
@@ -79,8 +81,8 @@ export class Host {
   readonly #refer: ((keeps: boolean) => void) | undefined;
   #keeps = true;
   readonly #port: MessagePort;
-  readonly #onMessage: HostOptions["onMessage"];
-  readonly #office: Line;
+  readonly #onMessage: WorkerHandleOptions["onMessage"];
+  readonly #sharer: Link;
   /** What ends its waits. */
   readonly #waits: (() => void)[] = [];
   /** Where the port cannot be read without the event loop: what that has handed on. */
@@ -90,7 +92,7 @@ export class Host {
   /** It has ended by itself, perhaps before it began. */
   #failed = false;
 
-  constructor(options: HostOptions) {
+  constructor(options: WorkerHandleOptions) {
     this.number = options.number;
     this.name = options.name;
     this.#onMessage = options.onMessage;
@@ -112,13 +114,13 @@ export class Host {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     if (this.#inbox !== undefined) this.#listen(options.onWake);
-    const office = new MessageChannel();
+    const sharer = new MessageChannel();
     const member = memberOf();
-    this.#office = { port: office.port1, slot: member.slot, wake: () => {} };
-    thisThread().office.connect(member, this.#office);
-    this.pid = member.registry.nextNumber();
+    this.#sharer = { port: sharer.port1, slot: member.slot, wake: () => {} };
+    thisThread().sharer.connect(member, this.#sharer);
+    this.pid = member.threadTable.nextNumber();
     const init: Init = {
-      board: options.board.memory,
+      submissions: options.submissions.memory,
       desk: this.desk.memory,
       port: port2,
       number: options.number,
@@ -126,13 +128,13 @@ export class Host {
       epoch: options.epoch,
       setup: options.setup,
       limit: options.limit,
-      registry: member.registry.memory,
+      threadTable: member.threadTable.memory,
       parent: member.id,
       pid: this.pid,
-      named: thisThread().office.made,
-      office: office.port2,
+      named: thisThread().sharer.made,
+      sharer: sharer.port2,
     };
-    this.#worker.postMessage(init, [port2, office.port2]);
+    this.#worker.postMessage(init, [port2, sharer.port2]);
   }
 
   /** Whether this worker keeps the program from ending. One that was ended, though it may run on, does not. */
@@ -208,11 +210,11 @@ export class Host {
   /** Notes how to end the waits of the worker. */
   #note(message: WorkerNote): void {
     if (message.type === "joined") {
-      const registry = new Registry(message.registry);
-      this.#waits.push(() => registry.bury(message.id));
+      const threadTable = new ThreadTable(message.threadTable);
+      this.#waits.push(() => threadTable.markDead(message.id));
     } else {
-      const board = new Board(message.board);
-      this.#waits.push(() => board.stopWaiting());
+      const submissions = new SubmissionRing(message.submissions);
+      this.#waits.push(() => submissions.stopWaiting());
     }
     if (this.#ended) this.#endWaits();
   }
@@ -238,7 +240,7 @@ export class Host {
     // Deno keeps shared memory for ever that is in a message which nobody has read.
     if (isDeno() && !this.#failed) this.desk.awaitArrival(ARRIVAL);
     this.#worker.terminate();
-    thisThread().office.disconnect(this.#office);
+    thisThread().sharer.disconnect(this.#sharer);
     if (this.#inbox === undefined) this.#port.close(); // else the last messages are still on their way
   }
 

@@ -1,7 +1,7 @@
 /**
  * Tasks over workers: the calling side.
  *
- * A task waits in the queue until the board has a free slot, then in shared memory until a worker claims it, then its
+ * A task waits in the queue until the submissions has a free slot, then in shared memory until a worker claims it, then its
  * reply comes as a record on that worker's desk, or by message when it is large. The scheduler sleeps meanwhile, in
  * `Atomics.waitAsync` or, for blocking calls, in `Atomics.wait`.
  *
@@ -11,81 +11,82 @@
 import { BrokenProcessPoolError, SerializationError } from "../../errors.ts";
 import { messageOf } from "../../codec/error_fields.ts";
 import { BlockedCaller } from "./blocked_caller.ts";
-import { Board, type DeskRecord, SLOTS, STARTING } from "../shared/submission_ring.ts";
-import { CallerSleep } from "./caller_parker.ts";
-import { CallLimits } from "./deadline_watchdog.ts";
-import { Crew } from "./worker_set.ts";
+import { type DeskRecord, SLOTS, STARTING, SubmissionRing } from "../shared/submission_ring.ts";
+import { CallerParker } from "./caller_parker.ts";
+import { DeadlineWatchdog } from "./deadline_watchdog.ts";
+import { WorkerSet } from "./worker_set.ts";
 import type { Encoded } from "../../codec/encoder.ts";
 import { ErrorStacks } from "../../scheduler/error_stacks.ts";
-import { Host } from "./worker_handle.ts";
+import { WorkerHandle } from "./worker_handle.ts";
 import { IdleTimer } from "./idle_timer.ts";
-import { Lifecycle, type LongCall } from "../../scheduler/lifecycle.ts";
-import { Flight } from "./in_flight.ts";
-import { Packer } from "../../scheduler/task_encoder.ts";
-import { type KeptParcel, postKept } from "../../codec/payload.ts";
+import { Lifecycle, type TaskProducer } from "../../scheduler/lifecycle.ts";
+import { InFlightTasks } from "./in_flight.ts";
+import { TaskEncoder } from "../../scheduler/task_encoder.ts";
+import { postStored, type StoredPayload } from "../../codec/payload.ts";
 import { thisThread } from "../../sync/internal/current_thread.ts";
 import { touchLazyGlobals } from "../../base/platform.ts";
 import {
+  argumentsMoved,
   byUncaught,
-  lost,
   lostAtStart,
-  movedAway,
-  overdue,
   received,
   SILENT,
   startOverdue,
   takeTimes,
+  timedOut,
   unreadable,
+  workerLost,
 } from "../../scheduler/failures.ts";
-import { ReplyReader } from "../../scheduler/reply_decoder.ts";
+import { ReplyDecoder } from "../../scheduler/reply_decoder.ts";
 import { Queue } from "../../base/deque.ts";
 import { packSetup, type WorkerOptions } from "./worker_config.ts";
-import { Sweep } from "../../scheduler/settlements.ts";
+import { PendingSettlements } from "../../scheduler/settlements.ts";
 import {
-  BYE,
-  CHILDREN,
-  FETCH,
-  GIVEN_UP,
-  LACKS_ARGUMENTS,
-  LACKS_EXPORT,
-  LACKS_FUNCTION,
   MODE_NUMBERS,
   type Outcome,
-  type Parcel,
   type Scheduler,
   type SchedulerStats,
   type Task,
   type TraceEvent,
-  UNCAUGHT,
-  type WorkerRecord,
 } from "../../scheduler/task.ts";
+import { GIVEN_UP, UNCAUGHT } from "../../scheduler/messages.ts";
+import {
+  CHILDREN,
+  EXITING,
+  LACKS_ARGUMENTS,
+  LACKS_EXPORT,
+  LACKS_FUNCTION,
+  NEED_PAYLOAD,
+  type WorkerRecord,
+} from "../shared/messages.ts";
+import { type Payload } from "../../codec/payload.ts";
 
 /** A {@linkcode Scheduler} on workers. */
 export class WorkerScheduler implements Scheduler {
   readonly size: number;
   readonly copies = true;
   readonly #options: WorkerOptions;
-  readonly #setup: Parcel;
-  readonly #board = new Board();
+  readonly #setup: Payload;
+  readonly #submissions = new SubmissionRing();
   readonly #epoch = performance.timeOrigin + performance.now();
-  readonly #packer: Packer;
+  readonly #taskEncoder: TaskEncoder;
   readonly #stacks: ErrorStacks;
-  readonly #replies = new ReplyReader();
+  readonly #replyDecoder = new ReplyDecoder();
   readonly #life: Lifecycle;
   readonly #queue = new Queue<Task>();
   readonly #events: TraceEvent[] = [];
   readonly #thread = thisThread();
-  readonly #sleep = new CallerSleep(this.#board, () => this.#hasWork(), () => this.#awake());
+  readonly #sleep = new CallerParker(this.#submissions, () => this.#hasWork(), () => this.#awake());
   readonly #idle: IdleTimer;
-  readonly #limits = new CallLimits(
+  readonly #deadlines = new DeadlineWatchdog(
     () => this.#now(),
-    () => Array.from(this.#crew.hosts, (host) => host.desk),
+    () => Array.from(this.#workerSet.handles, (handle) => handle.desk),
     () => this.#endOverdue(),
   );
-  readonly #flight = new Flight(this.#board, this.#limits);
-  /** Tasks on their way from the queue to the board. */
+  readonly #inFlight = new InFlightTasks(this.#submissions, this.#deadlines);
+  /** Tasks on their way from the queue to the submissions. */
   readonly #encoding: Task[] = [];
-  readonly #sweep = new Sweep();
+  readonly #settlements = new PendingSettlements();
   #finished = 0;
   /** How many workers in a row have ended before they came to a task. */
   #stillborn = 0;
@@ -93,13 +94,13 @@ export class WorkerScheduler implements Scheduler {
   #more = false;
   /** Tasks in the queue that were cancelled there. */
   #cancelled = 0;
-  readonly #crew: Crew;
+  readonly #workerSet: WorkerSet;
   /** Workers whose preparation has a limit. */
-  readonly #preparing = new Set<Host>();
+  readonly #preparing = new Set<WorkerHandle>();
   readonly #blocked: BlockedCaller;
 
   /**
-   * Starts no worker yet.
+   * Spawner no worker yet.
    *
    * @throws {SerializationError} If the initializer, its arguments or the scope cannot be sent.
    */
@@ -110,29 +111,29 @@ export class WorkerScheduler implements Scheduler {
     this.#life = new Lifecycle(options.owner);
     this.#idle = new IdleTimer(options.idleTimeout, () => this.#endWorkers());
     this.#setup = packSetup(options);
-    this.#packer = new Packer(options.module);
-    this.#stacks = new ErrorStacks(options.scope, this.#packer.firstCall);
-    this.#crew = new Crew({
+    this.#taskEncoder = new TaskEncoder(options.module);
+    this.#stacks = new ErrorStacks(options.scope, this.#taskEncoder.firstCall);
+    this.#workerSet = new WorkerSet({
       size: options.size,
-      board: this.#board,
-      flight: this.#flight,
-      make: (number) => this.#makeHost(number),
+      submissions: this.#submissions,
+      inFlight: this.#inFlight,
+      make: (number) => this.#makeHandle(number),
       failed: (error) => this.#break(error),
       goOn: (error) => this.#tellStartFailure(error),
-      lose: (host) => this.#lose(host, "as it did not come to its next task", true),
+      lose: (handle) => this.#lose(handle, "as it did not come to its next task", true),
     });
     this.#blocked = new BlockedCaller({
-      board: this.#board,
+      submissions: this.#submissions,
       sleep: this.#sleep,
-      limits: this.#limits,
-      crew: this.#crew,
-      sweep: this.#sweep,
-      packer: this.#packer,
+      deadlines: this.#deadlines,
+      workerSet: this.#workerSet,
+      settlements: this.#settlements,
+      taskEncoder: this.#taskEncoder,
       drain: () => this.#drain(),
       shouldHandOver: () => this.#shouldHandOver(),
       handOver: () => this.#handOver(),
       endOverdue: () => this.#endOverdue(),
-      progress: () => this.#finished + this.#flight.numbered,
+      progress: () => this.#finished + this.#inFlight.numbered,
     });
   }
 
@@ -147,14 +148,14 @@ export class WorkerScheduler implements Scheduler {
     this.submitMore(task);
   }
 
-  begin(call: LongCall): void {
+  begin(call: TaskProducer): void {
     this.#life.add(call);
   }
 
   submitMore(task: Task): void {
     this.#life.refuseUnlessRunning();
     this.#queue.push(task);
-    if (this.#flight.parcels > 0) this.#answerWaiting();
+    if (this.#inFlight.parcels > 0) this.#answerWaiting();
     // If there is no room, whoever makes room hands over more.
     if (this.#queue.size === 1 ? this.#canHandOver() : this.#shouldHandOver()) return this.#handOver(true);
     if (this.#more) return;
@@ -162,29 +163,29 @@ export class WorkerScheduler implements Scheduler {
     if (this.#shouldHandOver()) this.#handOver(true); // they may have claimed much before they were told
   }
 
-  end(call: LongCall): void {
+  end(call: TaskProducer): void {
     this.#life.remove(call);
     this.#afterWork();
   }
 
   submitToAll(make: (index: number) => Task): number {
     this.#life.refuseUnlessOpen();
-    while (this.#crew.room > 0 && this.#crew.start());
+    while (this.#workerSet.room > 0 && this.#workerSet.start());
     this.#life.refuseUnlessOpen();
     let index = 0;
-    for (const host of [...this.#crew.hosts]) if (!host.retired) this.#post(host, make(index++));
-    this.#crew.responses.watch();
+    for (const handle of [...this.#workerSet.handles]) if (!handle.retired) this.#post(handle, make(index++));
+    this.#workerSet.liveness.watch();
     this.#afterWork();
     return index;
   }
 
   cancel(task: Task): boolean {
     if (task.settled) {
-      this.#sweep.run(); // it has an outcome, of which nobody may have been told
+      this.#settlements.run(); // it has an outcome, of which nobody may have been told
       return false;
     }
-    if (this.#flight.has(task)) {
-      if (!this.#flight.cancel(task)) return false;
+    if (this.#inFlight.has(task)) {
+      if (!this.#inFlight.cancel(task)) return false;
     } else if (!this.#encoding.includes(task)) {
       this.#cancelled++;
     }
@@ -194,23 +195,23 @@ export class WorkerScheduler implements Scheduler {
   }
 
   isRunning(task: Task): boolean {
-    return !task.settled && this.#flight.isTaken(task);
+    return !task.settled && this.#inFlight.isTaken(task);
   }
 
   cancelAll(outcome: () => Outcome): void {
-    for (const task of this.#flight.all()) if (this.cancel(task)) this.#sweep.add(task, outcome());
-    for (const task of this.#encoding) if (!task.settled) this.#sweep.add(task, outcome());
+    for (const task of this.#inFlight.all()) if (this.cancel(task)) this.#settlements.add(task, outcome());
+    for (const task of this.#encoding) if (!task.settled) this.#settlements.add(task, outcome());
     for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) {
       if (task.settled) this.#cancelled--;
-      else this.#sweep.add(task, outcome());
+      else this.#settlements.add(task, outcome());
     }
-    this.#sweep.run();
+    this.#settlements.run();
     this.#afterWork();
   }
 
   // Handing tasks over.
 
-  /** Moves tasks from the queue to the board as long as there is room, and sees to it that workers take them. */
+  /** Moves tasks from the queue to the submissions as long as there is room, and sees to it that workers take them. */
   #handOver(more = this.#shouldHandOver()): void {
     while (more && this.#canHandOver()) {
       const task = this.#queue.shift()!;
@@ -227,23 +228,23 @@ export class WorkerScheduler implements Scheduler {
     this.#afterWork();
   }
 
-  /** Tells the workers whether this thread keeps tasks: then they call it when there is little left on the board. */
+  /** Tells the workers whether this thread keeps tasks: then they call it when there is little left on the submissions. */
   #tellMore(): void {
     const more = !this.#queue.empty;
     if (more === this.#more) return;
     this.#more = more;
-    this.#board.setMore(more);
+    this.#submissions.setMore(more);
   }
 
   /** Numbers a task and its function; false, and the task settled, when the function cannot be sent. */
   #prepare(task: Task): boolean {
     try {
-      this.#packer.number(task);
+      this.#taskEncoder.number(task);
     } catch (error) {
       this.#settle(task, { ok: false, error });
       return false;
     }
-    this.#flight.number(task);
+    this.#inFlight.number(task);
     return true;
   }
 
@@ -253,22 +254,22 @@ export class WorkerScheduler implements Scheduler {
       encoded = this.#pack(task);
       if (encoded === undefined) return;
       const beside = encoded.refs.length > 0 || encoded.transfers.length > 0;
-      if (beside || !this.#flight.reserve(task, encoded.length)) {
-        if (!this.#settleIfThrows(task, () => this.#packer.keep(task, encoded!))) return;
+      if (beside || !this.#inFlight.reserve(task, encoded.length)) {
+        if (!this.#settleIfThrows(task, () => this.#taskEncoder.keep(task, encoded!))) return;
       }
     }
-    if (this.#overtaken(task)) return this.#flight.free(task);
-    if (!this.#board.hasRoom()) {
-      this.#flight.free(task);
+    if (this.#overtaken(task)) return this.#inFlight.free(task);
+    if (!this.#submissions.hasRoom()) {
+      this.#inFlight.free(task);
       return this.#queue.unshift(task);
     }
-    this.#flight.fill(task, task.parcel === undefined ? encoded : undefined);
+    this.#inFlight.fill(task, task.parcel === undefined ? encoded : undefined);
   }
 
   /** Undefined, and the task settled, when it cannot be sent. */
   #pack(task: Task): Encoded | undefined {
     try {
-      return this.#packer.pack(task, this.#crew.hosts);
+      return this.#taskEncoder.pack(task, this.#workerSet.handles);
     } catch (error) {
       this.#settle(task, { ok: false, error });
       return undefined;
@@ -293,37 +294,37 @@ export class WorkerScheduler implements Scheduler {
   }
 
   /** Posts a task to one worker. */
-  #post(host: Host, task: Task): void {
+  #post(handle: WorkerHandle, task: Task): void {
     if (!this.#prepare(task)) return;
     const encoded = this.#pack(task);
-    if (encoded === undefined || !this.#settleIfThrows(task, () => this.#packer.keep(task, encoded))) return;
+    if (encoded === undefined || !this.#settleIfThrows(task, () => this.#taskEncoder.keep(task, encoded))) return;
     if (this.#overtaken(task)) return;
     const kept = task.parcel!;
     task.parcel = undefined;
-    this.#flight.enter(task);
-    host.posted.add(task);
-    const header = { seq: task.seq, fn: task.fnNumber, mode: MODE_NUMBERS[task.mode], limit: task.limit };
+    this.#inFlight.enter(task);
+    handle.directTasks.add(task);
+    const header = { taskId: task.taskId, fn: task.functionId, mode: MODE_NUMBERS[task.mode], limit: task.limit };
     const sent = this.#settleIfThrows(
       task,
-      () => postKept(kept, (parcel, transfers) => host.postTask({ type: "task", header, parcel }, transfers)),
+      () => postStored(kept, (parcel, transfers) => handle.postTask({ type: "task", header, parcel }, transfers)),
     );
-    if (!sent) host.posted.delete(task);
+    if (!sent) handle.directTasks.delete(task);
   }
 
   #wakeWorkers(): void {
-    if (this.state === "terminated" || this.state === "broken") return; // what is on the board is nobody's any more
-    this.#crew.call(this.#blocked.active);
+    if (this.state === "terminated" || this.state === "broken") return; // what is on the submissions is nobody's any more
+    this.#workerSet.call(this.#blocked.active);
   }
 
   /** The number of the first worker among all processes and workers, if there is one. */
   get firstPid(): number | null {
-    return this.#crew.firstPid;
+    return this.#workerSet.firstPid;
   }
 
-  #makeHost(number: number): Host {
+  #makeHandle(number: number): WorkerHandle {
     const { name, exactName, permissions } = this.#options;
-    const host = new Host({
-      board: this.#board,
+    const handle = new WorkerHandle({
+      submissions: this.#submissions,
       number,
       name: exactName ? name : `${name}-${number}`,
       permissions,
@@ -331,26 +332,26 @@ export class WorkerScheduler implements Scheduler {
       setup: this.#setup,
       limit: this.#options.limit,
       onWake: () => this.#awake(),
-      onMessage: (host, message) => this.#receive(host, message),
-      onError: (host, message) => {
-        if (this.#crew.hosts.has(host)) this.#lose(host, `by an error: ${message}`);
+      onMessage: (handle, message) => this.#receive(handle, message),
+      onError: (handle, message) => {
+        if (this.#workerSet.handles.has(handle)) this.#lose(handle, `by an error: ${message}`);
       },
     });
     this.#thread.services.add(this.#blocked.serve);
     if (this.#options.limit > 0) {
-      this.#preparing.add(host);
-      this.#limits.enter(this.#options.limit);
+      this.#preparing.add(handle);
+      this.#deadlines.enter(this.#options.limit);
     }
-    return host;
+    return handle;
   }
 
   #tellStartFailure(error: unknown): void {
     const { name } = this.#options;
-    const { hosts } = this.#crew;
+    const { handles } = this.#workerSet;
     console.warn(
       `Cannot start another worker of '${name}': ${
         messageOf(error)
-      }. It goes on with ${hosts.size} of ${this.size}, and tries again`,
+      }. It goes on with ${handles.size} of ${this.size}, and tries again`,
     );
   }
 
@@ -359,106 +360,108 @@ export class WorkerScheduler implements Scheduler {
   /** Reads every record and message there is: whether there was one. */
   #drain(): boolean {
     let any = false;
-    for (const host of this.#crew.hosts) any = this.#drainHost(host) || any;
-    this.#thread.office.serve();
+    for (const handle of this.#workerSet.handles) any = this.#drainHandle(handle) || any;
+    this.#thread.sharer.serve();
     return any;
   }
 
-  #drainHost(host: Host): boolean {
-    let any = host.receive();
-    while (this.#crew.hosts.has(host) && !host.isBehind) {
-      const record = host.desk.peek();
+  #drainHandle(handle: WorkerHandle): boolean {
+    let any = handle.receive();
+    while (this.#workerSet.handles.has(handle) && !handle.isBehind) {
+      const record = handle.desk.peek();
       if (record === undefined) break;
       any = true;
-      this.#read(host, record);
+      this.#read(handle, record);
     }
     return any;
   }
 
-  #read(host: Host, record: DeskRecord): void {
-    const { kind, seq, detail, at } = record;
-    if (kind === FETCH || kind === BYE || kind === CHILDREN) {
-      host.desk.advance();
-      return this.#handle(host, kind, seq, detail, undefined);
+  #read(handle: WorkerHandle, record: DeskRecord): void {
+    const { kind, taskId, detail, at } = record;
+    if (kind === NEED_PAYLOAD || kind === EXITING || kind === CHILDREN) {
+      handle.desk.advance();
+      return this.#handle(handle, kind, taskId, detail, undefined);
     }
     // Decoded and given back before anyone is told: whoever is told may block in here again.
-    const task = this.#flight.get(seq);
-    const reply = task && this.#replies.read(task, kind, host.desk.source, at);
-    host.desk.advance();
-    this.#handle(host, kind, seq, detail, reply);
+    const task = this.#inFlight.get(taskId);
+    const reply = task && this.#replyDecoder.read(task, kind, handle.desk.source, at);
+    handle.desk.advance();
+    this.#handle(handle, kind, taskId, detail, reply);
   }
 
-  #receive(host: Host, message: WorkerRecord): void {
+  #receive(handle: WorkerHandle, message: WorkerRecord): void {
     if (message.type === "broken") {
-      const error = this.#replies.readError(message.parcel);
+      const error = this.#replyDecoder.readError(message.parcel);
       this.#stacks.completeStart(this.#options.initializer, error);
       return this.#break(error);
     }
-    const { kind, seq, detail, parcel } = message;
-    const task = this.#flight.get(seq);
-    this.#handle(host, kind, seq, detail, task && this.#replies.readParcel(task, kind, parcel));
+    const { kind, taskId, detail, parcel } = message;
+    const task = this.#inFlight.get(taskId);
+    this.#handle(handle, kind, taskId, detail, task && this.#replyDecoder.readParcel(task, kind, parcel));
   }
 
-  #handle(host: Host, kind: number, seq: number, detail: number, reply: Outcome | undefined): void {
-    if (kind === BYE) return this.#lose(host, `with code ${detail}`, false, { exitCode: detail, uncaught: undefined });
-    if (kind === FETCH) return this.#answer(host, seq, detail);
-    if (kind === CHILDREN) return this.#crew.noteChildren(host, detail);
-    const task = this.#flight.get(seq);
-    if (kind === UNCAUGHT) return this.#lose(host, ...byUncaught(reply, detail > 0));
-    if (detail > 0) this.#retire(host, task, detail === GIVEN_UP);
+  #handle(handle: WorkerHandle, kind: number, taskId: number, detail: number, reply: Outcome | undefined): void {
+    if (kind === EXITING) {
+      return this.#lose(handle, `with code ${detail}`, false, { exitCode: detail, uncaught: undefined });
+    }
+    if (kind === NEED_PAYLOAD) return this.#answer(handle, taskId, detail);
+    if (kind === CHILDREN) return this.#workerSet.noteChildren(handle, detail);
+    const task = this.#inFlight.get(taskId);
+    if (kind === UNCAUGHT) return this.#lose(handle, ...byUncaught(reply, detail > 0));
+    if (detail > 0) this.#retire(handle, task, detail === GIVEN_UP);
     if (task === undefined || reply === undefined) return;
-    if (!host.known.has(task.fnNumber)) {
-      host.known.add(task.fnNumber);
+    if (!handle.knownFunctions.has(task.functionId)) {
+      handle.knownFunctions.add(task.functionId);
       this.#stillborn = 0;
     }
-    if (host.posted.size > 0) host.posted.delete(task);
-    const bare = this.#options.trace ? takeTimes(host.number, task, reply, this.#events) : reply;
+    if (handle.directTasks.size > 0) handle.directTasks.delete(task);
+    const bare = this.#options.trace ? takeTimes(handle.number, task, reply, this.#events) : reply;
     this.#settle(task, this.#stacks.complete(task, received(task, bare)));
   }
 
   /** Workers that ask for arguments get them while more tasks are handed over; whatever else they say is for later. */
   #answerWaiting(): void {
-    for (const host of this.#crew.hosts) {
-      const record = host.desk.peek();
-      if (record === undefined || record.kind !== FETCH) continue;
-      host.desk.advance();
-      this.#answer(host, record.seq, record.detail);
+    for (const handle of this.#workerSet.handles) {
+      const record = handle.desk.peek();
+      if (record === undefined || record.kind !== NEED_PAYLOAD) continue;
+      handle.desk.advance();
+      this.#answer(handle, record.taskId, record.detail);
     }
   }
 
   /** Gives a worker what it lacks for a task it holds. */
-  #answer(host: Host, seq: number, lacks: number): void {
-    const task = this.#flight.get(seq);
-    if (task === undefined) return host.post({ type: "drop", seq }, []);
+  #answer(handle: WorkerHandle, taskId: number, lacks: number): void {
+    const task = this.#inFlight.get(taskId);
+    if (task === undefined) return handle.post({ type: "drop", taskId }, []);
     if ((lacks & LACKS_EXPORT) !== 0) {
       const blocked = this.#blocked.active || this.#blocked.serving;
-      return this.#packer.packExport(task, blocked, (kept) => this.#give(host, task, kept));
+      return this.#taskEncoder.packExport(task, blocked, (kept) => this.#give(handle, task, kept));
     }
     let kept = task.parcel;
     if ((lacks & LACKS_ARGUMENTS) !== 0 && kept !== undefined) {
       task.parcel = undefined;
-      this.#flight.parcels--;
+      this.#inFlight.parcels--;
     } else if ((lacks & LACKS_FUNCTION) !== 0) {
-      kept = this.#packer.packFunction(task);
+      kept = this.#taskEncoder.packFunction(task);
     }
-    this.#give(host, task, kept);
+    this.#give(handle, task, kept);
   }
 
-  #give(host: Host, task: Task, kept: KeptParcel | undefined): void {
-    const { seq } = task;
-    if (!this.#crew.hosts.has(host)) return; // it was asked for before that ended
-    if (this.#flight.get(seq) !== task) return host.post({ type: "drop", seq }, []);
+  #give(handle: WorkerHandle, task: Task, kept: StoredPayload | undefined): void {
+    const { taskId } = task;
+    if (!this.#workerSet.handles.has(handle)) return; // it was asked for before that ended
+    if (this.#inFlight.get(taskId) !== task) return handle.post({ type: "drop", taskId }, []);
     const sent = this.#settleIfThrows(task, () => {
-      if (kept === undefined) throw new SerializationError(`Worker '${host.name}' asks for arguments that were sent`);
-      postKept(kept, (parcel, transfers) => host.post({ type: "payload", seq, parcel }, transfers));
-      host.given = seq;
+      if (kept === undefined) throw new SerializationError(`Worker '${handle.name}' asks for arguments that were sent`);
+      postStored(kept, (parcel, transfers) => handle.post({ type: "payload", taskId, parcel }, transfers));
+      handle.given = taskId;
     });
-    if (!sent) host.post({ type: "drop", seq }, []);
+    if (!sent) handle.post({ type: "drop", taskId }, []);
   }
 
   #settle(task: Task, outcome: Outcome): void {
     if (task.settled) return;
-    this.#flight.leave(task);
+    this.#inFlight.leave(task);
     task.settled = true;
     this.#finished++;
     task.settle(outcome);
@@ -467,48 +470,48 @@ export class WorkerScheduler implements Scheduler {
   // Losing workers.
 
   /** The worker has said that it takes no more tasks; if it was given up, also that nothing of it is waited for. */
-  #retire(host: Host, last: Task | undefined, givenUp: boolean): void {
-    this.#drainHost(host); // what it sent before
-    if (!this.#crew.retire(host, givenUp)) return;
-    if (last !== undefined) host.posted.delete(last);
-    this.#repost(host);
+  #retire(handle: WorkerHandle, last: Task | undefined, givenUp: boolean): void {
+    this.#drainHandle(handle); // what it sent before
+    if (!this.#workerSet.retire(handle, givenUp)) return;
+    if (last !== undefined) handle.directTasks.delete(last);
+    this.#repost(handle);
   }
 
   /** The worker is gone: fails the task it ran, and takes back what it had not begun. */
-  #lose(host: Host, how: string, runsOn = false, end = SILENT): void {
-    this.#drainHost(host); // replies that it sent before
-    if (!this.#crew.remove(host)) return;
-    const starting = host.desk.sleep === STARTING;
-    this.#crew.end(host, runsOn);
-    const { unbegun, read } = this.#flight.takeBack(host);
-    const running = this.#flight.get(host.desk.current);
+  #lose(handle: WorkerHandle, how: string, runsOn = false, end = SILENT): void {
+    this.#drainHandle(handle); // replies that it sent before
+    if (!this.#workerSet.remove(handle)) return;
+    const starting = handle.desk.sleep === STARTING;
+    this.#workerSet.end(handle, runsOn);
+    const { unbegun, read } = this.#inFlight.takeBack(handle);
+    const running = this.#inFlight.get(handle.desk.current);
     const failed: [Task, Outcome][] = [];
     const { exitCode } = end;
-    if (running !== undefined) failed.push([running, lost(host.name, how, running, end)]);
+    if (running !== undefined) failed.push([running, workerLost(handle.name, how, running, end)]);
     if (read !== undefined && ++read.tries === MOST_TRIES) {
-      failed.push([read, unreadable(host.name, how, read, exitCode)]);
+      failed.push([read, unreadable(handle.name, how, read, exitCode)]);
     }
     if (starting) {
-      this.#crew.startFailed(host.number, lostAtStart(host.name, how, end));
+      this.#workerSet.startFailed(handle.number, lostAtStart(handle.name, how, end));
       if (this.state === "broken") return;
-      for (const task of host.posted) failed.push([task, lost(host.name, how, task, end)]);
+      for (const task of handle.directTasks) failed.push([task, workerLost(handle.name, how, task, end)]);
     }
-    if (running === undefined && read === undefined && host.known.size === 0 && !starting) {
+    if (running === undefined && read === undefined && handle.knownFunctions.size === 0 && !starting) {
       // It has never come to a task. That is chance once, but not again and again.
-      if (this.#board.unclaimed() > 0 && ++this.#stillborn >= MOST_STILLBORN) {
-        const message = `Worker '${host.name}' ended ${how} before its first task`;
-        this.#crew.startFailed(host.number, new BrokenProcessPoolError(message, { exitCode }));
+      if (this.#submissions.unclaimed() > 0 && ++this.#stillborn >= MOST_STILLBORN) {
+        const message = `Worker '${handle.name}' ended ${how} before its first task`;
+        this.#workerSet.startFailed(handle.number, new BrokenProcessPoolError(message, { exitCode }));
         if (this.state === "broken") return;
       }
     }
-    this.#goOnWithout(host, unbegun, failed);
+    this.#goOnWithout(handle, unbegun, failed);
   }
 
   /** The tasks of a worker that is gone go to others, but for those that have failed with it. */
-  #goOnWithout(host: Host, unbegun: readonly Task[], failed: readonly (readonly [Task, Outcome])[]): void {
-    for (const [task] of failed) host.posted.delete(task);
+  #goOnWithout(handle: WorkerHandle, unbegun: readonly Task[], failed: readonly (readonly [Task, Outcome])[]): void {
+    for (const [task] of failed) handle.directTasks.delete(task);
     this.#requeue(unbegun.filter((task) => !failed.some(([other]) => other === task)));
-    this.#repost(host);
+    this.#repost(handle);
     this.#handOver();
     // Last, as whoever is told may block here for one of the others.
     for (const [task, outcome] of failed) this.#settle(task, outcome);
@@ -516,60 +519,60 @@ export class WorkerScheduler implements Scheduler {
   }
 
   #requeue(tasks: readonly Task[]): void {
-    for (const task of [...tasks].sort((a, b) => b.seq - a.seq)) {
-      this.#flight.recall(task);
-      if (task.moved && task.parcel === undefined) this.#settle(task, movedAway());
+    for (const task of [...tasks].sort((a, b) => b.taskId - a.taskId)) {
+      this.#inFlight.recall(task);
+      if (task.moved && task.parcel === undefined) this.#settle(task, argumentsMoved());
       else this.#queue.unshift(task);
     }
   }
 
   /** Tasks for one worker whose worker is gone go to others. */
-  #repost({ posted }: Host): void {
-    const tasks = [...posted];
-    posted.clear();
+  #repost({ directTasks }: WorkerHandle): void {
+    const tasks = [...directTasks];
+    directTasks.clear();
     for (const task of tasks) {
       if (task.settled || this.state === "terminated" || this.state === "broken") continue;
       if (task.moved) {
-        this.#settle(task, movedAway());
+        this.#settle(task, argumentsMoved());
         continue;
       }
-      this.#flight.leave(task);
-      if (this.#crew.room > 0) this.#crew.start();
-      const host = [...this.#crew.hosts].findLast((host) => !host.retired);
-      if (host !== undefined) this.#post(host, task);
+      this.#inFlight.leave(task);
+      if (this.#workerSet.room > 0) this.#workerSet.start();
+      const handle = [...this.#workerSet.handles].findLast((handle) => !handle.retired);
+      if (handle !== undefined) this.#post(handle, task);
       else this.#settle(task, this.#life.refusal()); // no worker could be started
     }
   }
 
-  // Time limits.
+  // Time deadlines.
 
   #now(): number {
     return performance.timeOrigin + performance.now() - this.#epoch;
   }
 
-  /** Ends the workers whose call is overdue, so that their successors can go on. */
+  /** Ends the workers whose call is timedOut, so that their successors can go on. */
   #endOverdue(): void {
     this.#drain();
-    for (const host of this.#preparing) {
-      if (this.#crew.hosts.has(host) && host.desk.sleep === STARTING) continue;
-      this.#preparing.delete(host);
-      this.#limits.leave(this.#options.limit);
+    for (const handle of this.#preparing) {
+      if (this.#workerSet.handles.has(handle) && handle.desk.sleep === STARTING) continue;
+      this.#preparing.delete(handle);
+      this.#deadlines.leave(this.#options.limit);
     }
-    for (const host of [...this.#crew.hosts]) {
-      if (!this.#limits.isOverdue(host.desk)) continue;
-      const { current } = host.desk;
-      this.#drainHost(host); // perhaps it has ended just now
-      if (!this.#limits.isOverdue(host.desk) || host.desk.current !== current) continue;
-      host.desk.stop();
-      this.#drainHost(host); // or while it was told to stop
-      if (!this.#crew.remove(host)) continue;
-      const starting = host.desk.sleep === STARTING;
-      const running = this.#flight.get(current);
-      this.#crew.end(host, true); // its event loop would have ended the call, had it had a turn
-      const { unbegun, read } = this.#flight.takeBack(host);
-      if (starting) return this.#break(startOverdue(host.name, this.#options.limit));
+    for (const handle of [...this.#workerSet.handles]) {
+      if (!this.#deadlines.isOverdue(handle.desk)) continue;
+      const { current } = handle.desk;
+      this.#drainHandle(handle); // perhaps it has ended just now
+      if (!this.#deadlines.isOverdue(handle.desk) || handle.desk.current !== current) continue;
+      handle.desk.stop();
+      this.#drainHandle(handle); // or while it was told to stop
+      if (!this.#workerSet.remove(handle)) continue;
+      const starting = handle.desk.sleep === STARTING;
+      const running = this.#inFlight.get(current);
+      this.#workerSet.end(handle, true); // its event loop would have ended the call, had it had a turn
+      const { unbegun, read } = this.#inFlight.takeBack(handle);
+      if (starting) return this.#break(startOverdue(handle.name, this.#options.limit));
       const late = running?.settled === false ? running : read;
-      this.#goOnWithout(host, unbegun, late === undefined ? [] : [[late, overdue(late)]]);
+      this.#goOnWithout(handle, unbegun, late === undefined ? [] : [[late, timedOut(late)]]);
     }
     this.#afterWork();
   }
@@ -578,31 +581,31 @@ export class WorkerScheduler implements Scheduler {
 
   /** Before this thread goes back to its event loop: hears of the next record, and lets go of what is not needed. */
   #afterWork(): void {
-    const { parents } = this.#crew;
-    const pending = this.#flight.size + parents + this.#encoding.length > 0 || this.#queue.size > this.#cancelled;
+    const { parents } = this.#workerSet;
+    const pending = this.#inFlight.size + parents + this.#encoding.length > 0 || this.#queue.size > this.#cancelled;
     if (this.#life.complete && !pending) this.#endAll();
-    if (this.#crew.hosts.size === 0) return;
+    if (this.#workerSet.handles.size === 0) return;
     this.#idle.set(!pending);
-    if (!pending && this.#crew.keepsProgram) return this.#sleep.settleDown(this.#letGo);
-    if (pending && !this.#crew.keepsProgram && !this.#options.background) this.#crew.keepProgram(true);
-    this.#sleep.listen(this.#flight.size > 0);
+    if (!pending && this.#workerSet.keepsProgram) return this.#sleep.settleDown(this.#letGo);
+    if (pending && !this.#workerSet.keepsProgram && !this.#options.background) this.#workerSet.keepProgram(true);
+    this.#sleep.listen(this.#inFlight.size > 0);
   }
 
-  readonly #letGo = (): void => this.#crew.keepProgram(false);
+  readonly #letGo = (): void => this.#workerSet.keepProgram(false);
 
   /** Whether there is something to do for which no worker may wake this thread any more. */
   #hasWork(): boolean {
-    for (const host of this.#crew.hosts) if (host.hasRecords || host.hasMessages) return true;
-    return this.#shouldHandOver() || this.#thread.office.hasLetters;
+    for (const handle of this.#workerSet.handles) if (handle.hasRecords || handle.hasMessages) return true;
+    return this.#shouldHandOver() || this.#thread.sharer.hasMessagesHere;
   }
 
   #canHandOver(): boolean {
-    return !this.#queue.empty && this.#board.hasRoom() && this.#flight.parcels <= 2 * this.size;
+    return !this.#queue.empty && this.#submissions.hasRoom() && this.#inFlight.parcels <= 2 * this.size;
   }
 
   /** Whether it is worth the while: as long as the workers have plenty to claim, tasks wait to be handed over in handfuls. */
   #shouldHandOver(): boolean {
-    return this.#board.unclaimed() <= PLENTY && this.#canHandOver();
+    return this.#submissions.unclaimed() <= PLENTY && this.#canHandOver();
   }
 
   #awake(): void {
@@ -619,11 +622,11 @@ export class WorkerScheduler implements Scheduler {
   // Ending.
 
   #endWorkers(): void {
-    for (const _ of this.#preparing) this.#limits.leave(this.#options.limit);
+    for (const _ of this.#preparing) this.#deadlines.leave(this.#options.limit);
     this.#preparing.clear();
-    this.#limits.stop();
+    this.#deadlines.stop();
     this.#idle.stop();
-    this.#crew.endAll();
+    this.#workerSet.endAll();
     this.#thread.services.delete(this.#blocked.serve);
     this.#sleep.stop();
   }
@@ -635,16 +638,16 @@ export class WorkerScheduler implements Scheduler {
 
   /** Settles everything that is pending. */
   #abandon(): void {
-    const pending = this.#flight.all();
+    const pending = this.#inFlight.all();
     for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) pending.push(task);
     this.#endAll();
     for (const task of pending) {
       if (task.settled) continue;
-      this.#flight.leave(task);
+      this.#inFlight.leave(task);
       this.#finished++;
-      this.#sweep.add(task, this.#life.refusal());
+      this.#settlements.add(task, this.#life.refusal());
     }
-    this.#sweep.run();
+    this.#settlements.run();
   }
 
   close(cut?: Error): void {
@@ -684,14 +687,14 @@ export class WorkerScheduler implements Scheduler {
   // Looking.
 
   stats(): SchedulerStats {
-    const { hosts, running, zombies } = this.#crew;
+    const { handles, running, zombies } = this.#workerSet;
     return {
-      workers: hosts.size,
-      queued: this.#queue.size - this.#cancelled + this.#flight.size - running,
+      workers: handles.size,
+      queued: this.#queue.size - this.#cancelled + this.#inFlight.size - running,
       running,
       finished: this.#finished,
       zombies,
-      startFailures: this.#crew.startFailures,
+      startFailures: this.#workerSet.startFailures,
     };
   }
 
@@ -704,5 +707,5 @@ export class WorkerScheduler implements Scheduler {
 const MOST_TRIES = 2;
 /** So many workers in a row may end before they have come to a task that is there; then no more are started at once. */
 const MOST_STILLBORN = 3;
-/** How many tasks on the board are plenty. */
+/** How many tasks on the submissions are plenty. */
 const PLENTY = SLOTS - 64;

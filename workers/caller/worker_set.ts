@@ -4,35 +4,35 @@
  * @module
  */
 
-import { type Board, BUSY, type Desk, IDLE, PARKED, SEARCHING, STARTING } from "../shared/submission_ring.ts";
-import type { Flight } from "./in_flight.ts";
-import type { Host } from "./worker_handle.ts";
-import { ResponseWatch } from "./liveness_watchdog.ts";
-import { Starts } from "./spawner.ts";
+import { BUSY, type Desk, IDLE, PARKED, SEARCHING, STARTING, type SubmissionRing } from "../shared/submission_ring.ts";
+import type { InFlightTasks } from "./in_flight.ts";
+import type { WorkerHandle } from "./worker_handle.ts";
+import { LivenessWatchdog } from "./liveness_watchdog.ts";
+import { Spawner } from "./spawner.ts";
 import { terminateStopsCode } from "../../base/platform.ts";
 
 // Taken early: a program may mock it, and its pools must go on.
 const { min } = Math;
 
-/** What a crew is told. */
-export interface CrewOptions {
+/** What a workerSet is told. */
+export interface WorkerSetOptions {
   /** How many workers it may have. */
   readonly size: number;
   /** Where they find their tasks. */
-  readonly board: Board;
+  readonly submissions: SubmissionRing;
   /** The tasks that were handed over. */
-  readonly flight: Flight;
+  readonly inFlight: InFlightTasks;
   /** Makes the worker of this number. */
-  readonly make: (number: number) => Host;
+  readonly make: (number: number) => WorkerHandle;
   /** Told why none can be started, when there is no other worker. */
   readonly failed: (error: unknown) => void;
   /** Told why one cannot be started, the first time that the others go on without it. */
   readonly goOn: (error: unknown) => void;
   /** Told a worker that was called and does not come. */
-  readonly lose: (host: Host) => void;
+  readonly lose: (handle: WorkerHandle) => void;
 }
 
-/** A worker that can be called to the board. */
+/** A worker that can be called to the submissions. */
 interface Callable {
   /** Its words. */
   readonly desk: Desk;
@@ -45,17 +45,17 @@ interface Callable {
 }
 
 /**
- * Calls workers to the board until somebody is on the way to each task that nobody has claimed: gives for how many tasks nobody is.
+ * Calls workers to the submissions until somebody is on the way to each task that nobody has claimed: gives for how many tasks nobody is.
  *
- * A worker counts as on the way only if it looks at the board before it does anything else (`SEARCHING`); it takes that back before
+ * A worker counts as on the way only if it looks at the submissions before it does anything else (`SEARCHING`); it takes that back before
  * its claim can be seen, and looks once more after it has taken it back for another reason. So what is counted here stays true.
  */
-export function callWorkers(board: Board, workers: Iterable<Callable>): number {
-  let unmet = countUnmet(board, workers);
+export function callWorkers(submissions: SubmissionRing, workers: Iterable<Callable>): number {
+  let unmet = countUnmet(submissions, workers);
   // A worker says that it is busy just before its claim can be seen: a second look spares another worker a wake-up for nothing.
-  if (unmet > 0) unmet = countUnmet(board, workers);
+  if (unmet > 0) unmet = countUnmet(submissions, workers);
   if (unmet <= 0) return 0;
-  // Those that come soonest first: a worker that starts may still have a long initializer before it.
+  // Those that come soonest first: a worker that spawner may still have a long initializer before it.
   for (const state of [PARKED, IDLE]) {
     for (const worker of workers) {
       if (unmet <= 0) return 0;
@@ -69,8 +69,8 @@ export function callWorkers(board: Board, workers: Iterable<Callable>): number {
 }
 
 /** How many tasks are unclaimed beyond those that workers are on the way to. */
-function countUnmet(board: Board, workers: Iterable<Callable>): number {
-  let unmet = board.unclaimed(); // before what the workers say: see Board.claim()
+function countUnmet(submissions: SubmissionRing, workers: Iterable<Callable>): number {
+  let unmet = submissions.unclaimed(); // before what the workers say: see SubmissionRing.claim()
   if (unmet === 0) return 0;
   for (const worker of workers) {
     // Remembered, as it may be about to sleep: it is not to be counted a second time when it is woken from that.
@@ -80,11 +80,11 @@ function countUnmet(board: Board, workers: Iterable<Callable>): number {
   return unmet;
 }
 
-/** Starts workers, calls them to their tasks, and ends them. */
-export class Crew {
-  readonly #options: CrewOptions;
-  readonly #hosts = new Set<Host>();
-  readonly #zombies = new Set<Host>();
+/** Spawner workers, calls them to their tasks, and ends them. */
+export class WorkerSet {
+  readonly #options: WorkerSetOptions;
+  readonly #handles = new Set<WorkerHandle>();
+  readonly #zombies = new Set<WorkerHandle>();
   #number = 0;
   /** How many could not be started. */
   startFailures = 0;
@@ -97,114 +97,117 @@ export class Crew {
   /** How many of those take no more tasks. */
   #retired = 0;
   /** The worker that keeps the program from ending. */
-  #keeper: Host | undefined;
+  #keeper: WorkerHandle | undefined;
   /** Those that are to be started later. */
-  readonly starts: Starts;
+  readonly spawner: Spawner;
   /** Finds those that do not come. */
-  readonly responses: ResponseWatch;
+  readonly liveness: LivenessWatchdog;
 
-  /** Starts no worker yet. */
-  constructor(options: CrewOptions) {
+  /** Spawner no worker yet. */
+  constructor(options: WorkerSetOptions) {
     this.#options = options;
-    this.starts = new Starts({
+    this.spawner = new Spawner({
       room: () => this.room,
-      any: () => this.#hosts.size + this.#starting > 0,
-      unmet: () => callWorkers(options.board, this.#hosts),
-      anyReady: () => [...this.#hosts].some((host) => host.desk.sleep !== STARTING),
+      any: () => this.#handles.size + this.#starting > 0,
+      unmet: () => callWorkers(options.submissions, this.#handles),
+      anyReady: () => [...this.#handles].some((handle) => handle.desk.sleep !== STARTING),
       nearlyFree: () => this.#nearlyFree(),
       start: () => this.start(),
     });
-    this.responses = new ResponseWatch(() => this.#hosts, () => options.board.unclaimed() > 0, options.lose);
+    this.liveness = new LivenessWatchdog(() => this.#handles, () => options.submissions.unclaimed() > 0, options.lose);
   }
 
   /** The workers that have not ended, as far as is known. */
-  get hosts(): ReadonlySet<Host> {
-    return this.#hosts;
+  get handles(): ReadonlySet<WorkerHandle> {
+    return this.#handles;
   }
 
   /** How many more it may start. */
   get room(): number {
-    return this.#options.size - this.#hosts.size - this.#starting + this.#retired;
+    return this.#options.size - this.#handles.size - this.#starting + this.#retired;
   }
 
   /** The number of the first worker among all processes and workers, if there is one. */
   get firstPid(): number | null {
-    for (const host of this.#hosts) return host.pid;
+    for (const handle of this.#handles) return handle.pid;
     return null;
   }
 
   /** How many have a task. */
   get running(): number {
     let running = 0;
-    for (const host of this.#hosts) if (this.#hasTask(host)) running++;
+    for (const handle of this.#handles) if (this.#hasTask(handle)) running++;
     return running;
   }
 
   /** How many were ended and still run. */
   get zombies(): number {
     // One that has come back to its event loop ends there.
-    for (const host of this.#zombies) if (host.desk.rests) this.#zombies.delete(host);
+    for (const handle of this.#zombies) if (handle.desk.rests) this.#zombies.delete(handle);
     return this.#zombies.size;
   }
 
-  #hasTask(host: Host): boolean {
-    return this.#options.flight.get(host.desk.current) !== undefined;
+  #hasTask(handle: WorkerHandle): boolean {
+    return this.#options.inFlight.get(handle.desk.current) !== undefined;
   }
 
-  /** Starts one more worker: whether that was possible. */
+  /** Spawner one more worker: whether that was possible. */
   start(): boolean {
     this.#number++;
     this.#starting++;
-    let host: Host;
+    let handle: WorkerHandle;
     try {
-      host = this.#options.make(this.#number);
+      handle = this.#options.make(this.#number);
     } catch (error) {
       this.#starting--;
       this.startFailed(this.#number, error);
       return false;
     }
     this.#starting--;
-    this.#hosts.add(host);
+    this.#handles.add(handle);
     return true;
   }
 
   /** The worker of this number cannot be started, or has ended before it could take a task. */
   startFailed(number: number, error: unknown): void {
     this.startFailures++;
-    if (this.#hosts.size + this.#starting === 0) return this.#options.failed(error);
+    if (this.#handles.size + this.#starting === 0) return this.#options.failed(error);
     const last = this.#lastFailed;
     this.#lastFailed = number;
     // Whether none of those that were started since the last failure is ready.
-    const again = last > 0 && ![...this.#hosts].some((host) => host.number > last && host.desk.sleep !== STARTING);
-    this.starts.failed(again);
+    const again = last > 0 &&
+      ![...this.#handles].some((handle) => handle.number > last && handle.desk.sleep !== STARTING);
+    this.spawner.failed(again);
     if (this.startFailures === 1) this.#options.goOn(error);
   }
 
   /** How many are neither asleep nor have a task. */
   #nearlyFree(): number {
     let count = 0;
-    for (const host of this.#hosts) if (host.desk.sleep <= BUSY && !host.onItsWay && !this.#hasTask(host)) count++;
+    for (const handle of this.#handles) {
+      if (handle.desk.sleep <= BUSY && !handle.onItsWay && !this.#hasTask(handle)) count++;
+    }
     return count;
   }
 
-  /** Sees to it that enough workers look at the board: wakes those that sleep, starts those that are missing, `now` if need be. */
+  /** Sees to it that enough workers look at the submissions: wakes those that sleep, spawner those that are missing, `now` if need be. */
   call(now: boolean): void {
-    const { board } = this.#options;
-    const unmet = callWorkers(board, this.#hosts);
-    if (unmet > 0) this.starts.start(unmet, now);
-    else this.starts.satisfied();
-    if (board.unclaimed() > 0) this.responses.watch();
+    const { submissions } = this.#options;
+    const unmet = callWorkers(submissions, this.#handles);
+    if (unmet > 0) this.spawner.start(unmet, now);
+    else this.spawner.satisfied();
+    if (submissions.unclaimed() > 0) this.liveness.watch();
   }
 
   /** How long until something is to be checked, for a thread that blocks, in milliseconds. */
   untilNext(): number {
-    return min(this.responses.untilNext(), this.starts.untilNext());
+    return min(this.liveness.untilNext(), this.spawner.untilNext());
   }
 
   /** Checks what is due; timers do the same where the event loop has its turns. */
   check(): void {
-    if (this.responses.untilNext() <= 0) this.responses.check();
-    if (this.starts.untilNext() <= 0) this.starts.check(true);
+    if (this.liveness.untilNext() <= 0) this.liveness.check();
+    if (this.spawner.untilNext() <= 0) this.spawner.check(true);
   }
 
   /** Whether one of the workers keeps the program from ending. */
@@ -217,59 +220,59 @@ export class Crew {
     this.#keeper?.keepsProgram(false);
     this.#keeper = undefined;
     if (!keeps) return;
-    for (const host of this.#hosts) {
-      host.keepsProgram(true);
-      this.#keeper = host;
+    for (const handle of this.#handles) {
+      handle.keepsProgram(true);
+      this.#keeper = handle;
       return;
     }
   }
 
   /** Takes a worker out: whether it was one of them. It is still to be ended. */
-  remove(host: Host): boolean {
-    if (!this.#hosts.delete(host)) return false;
-    if (this.#keeper === host) this.#keeper = undefined;
-    if (host.hasChildren) this.parents--;
-    if (host.retired) this.#retired--;
+  remove(handle: WorkerHandle): boolean {
+    if (!this.#handles.delete(handle)) return false;
+    if (this.#keeper === handle) this.#keeper = undefined;
+    if (handle.hasChildren) this.parents--;
+    if (handle.retired) this.#retired--;
     return true;
   }
 
   /** Takes note of what a record `CHILDREN` says. One that has only waited for its children ends. */
-  noteChildren(host: Host, detail: number): void {
+  noteChildren(handle: WorkerHandle, detail: number): void {
     const any = (detail & 1) === 1;
     const news = detail >> 1;
-    if (news <= host.childNews || !this.#hosts.has(host)) return;
-    host.childNews = news;
-    if (any !== host.hasChildren) this.parents += any ? 1 : -1;
-    host.hasChildren = any;
-    if (host.retired && !any) this.retire(host, false);
+    if (news <= handle.childNews || !this.#handles.has(handle)) return;
+    handle.childNews = news;
+    if (any !== handle.hasChildren) this.parents += any ? 1 : -1;
+    handle.hasChildren = any;
+    if (handle.retired && !any) this.retire(handle, false);
   }
 
   /** One takes no more tasks: it ends, now if it is `givenUp`, else after its children. False when it was none of them any more. */
-  retire(host: Host, givenUp: boolean): boolean {
-    if (!this.#hosts.has(host)) return false;
-    if (host.hasChildren && !givenUp) {
-      if (!host.retired) this.#retired++;
-      host.retired = true;
+  retire(handle: WorkerHandle, givenUp: boolean): boolean {
+    if (!this.#handles.has(handle)) return false;
+    if (handle.hasChildren && !givenUp) {
+      if (!handle.retired) this.#retired++;
+      handle.retired = true;
     } else {
-      this.remove(host);
-      host.end();
+      this.remove(handle);
+      handle.end();
     }
     return true;
   }
 
   /** Ends a worker; one that runs code may not stop at once. */
-  end(host: Host, runsCode: boolean = host.runsCode): void {
-    if (runsCode && !terminateStopsCode()) this.#zombies.add(host);
-    host.end();
+  end(handle: WorkerHandle, runsCode: boolean = handle.runsCode): void {
+    if (runsCode && !terminateStopsCode()) this.#zombies.add(handle);
+    handle.end();
   }
 
   /** Ends all of them. */
   endAll(): void {
-    this.responses.stop();
-    this.starts.stop();
-    for (const host of this.#hosts) this.end(host);
-    this.#options.board.raiseEpoch(); // or one of them might still claim the next task
-    this.#hosts.clear();
+    this.liveness.stop();
+    this.spawner.stop();
+    for (const handle of this.#handles) this.end(handle);
+    this.#options.submissions.raiseEpoch(); // or one of them might still claim the next task
+    this.#handles.clear();
     this.parents = this.#retired = 0;
     this.#keeper = undefined;
   }

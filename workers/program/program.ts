@@ -19,38 +19,33 @@ import "../../sync/mod.ts"; // so that its objects can be made here from their h
 import { afterInterruption } from "../../sync/internal/current_thread.ts";
 import {
   AWAKE,
-  Board,
   Desk,
   FETCHING,
   LARGEST_RECORD,
   LISTENING,
   NONE,
   type SlotHeader,
+  SubmissionRing,
 } from "../shared/submission_ring.ts";
 import { Decoder, sourceOf } from "../../codec/decoder.ts";
 import { type Encoded, NOTHING_ENCODED } from "../../codec/encoder.ts";
 import { messageOf } from "../../codec/error_fields.ts";
 import { type AnyFunction, EMPTY_ENVIRONMENT, type FunctionSpec, TASK_URL } from "../../codec/functions.ts";
 import { rememberRuntime } from "../../codec/runtime_functions.ts";
+import { FAILURE, GIVEN_UP, RETIRING, type Setup, type TaskHeader, UNCAUGHT } from "../../scheduler/messages.ts";
 import {
-  BYE,
   CHILDREN,
-  FAILURE,
-  FETCH,
+  EXITING,
   type FromWorker,
-  GIVEN_UP,
   type Init,
   LACKS_ARGUMENTS,
   LACKS_EXPORT,
   LACKS_FUNCTION,
-  LAST,
-  type Parcel,
-  REMOTE,
-  type Setup,
-  type TaskHeader,
+  NEED_PAYLOAD,
+  PAYLOAD_BY_MESSAGE,
   type ToWorker,
-  UNCAUGHT,
-} from "../../scheduler/task.ts";
+} from "../shared/messages.ts";
+import { type Payload } from "../../codec/payload.ts";
 import { forgetTransfers } from "../../codec/transfer.ts";
 import { Children } from "../../runner/children.ts";
 import { enterThread } from "./enter_thread.ts";
@@ -58,9 +53,9 @@ import { LateInterruption } from "../../runner/late_interruption.ts";
 import { lockDown } from "../../runner/lockdown.ts";
 import { Preparation } from "../../runner/preparation.ts";
 import { ReadingLimit } from "../../runner/reading_limit.ts";
-import { Replies } from "../../runner/reply_encoder.ts";
+import { ReplyEncoder } from "../../runner/reply_encoder.ts";
 import { type KnownFunction, KnownFunctions } from "../../runner/known_functions.ts";
-import { afterTask, Run } from "../../runner/task_run.ts";
+import { afterTask, TaskRun } from "../../runner/task_run.ts";
 import { trimStack } from "../../runner/stack.ts";
 import { ASLEEP, POSTED, STOPPED, TaskSearch } from "./task_search.ts";
 import { prepareLimit, runLimited } from "../../runner/time_limit.ts";
@@ -80,7 +75,7 @@ const { now } = Date;
 const { clock } = atomics;
 
 class Program {
-  readonly #board: Board;
+  readonly #submissions: SubmissionRing;
   readonly #desk: Desk;
   readonly #port: MessagePort;
   readonly #number: number;
@@ -92,25 +87,25 @@ class Program {
     true,
     (spec, environment) => this.#reading.compile(spec, environment),
   );
-  readonly #replies: Replies;
+  readonly #replyEncoder: ReplyEncoder;
   readonly #functions = new KnownFunctions();
-  readonly #inbox: { header: TaskHeader; parcel: Parcel }[] = [];
+  readonly #inbox: { header: TaskHeader; parcel: Payload }[] = [];
   /** Goes once through the event loop. */
-  readonly #hop = new MessageChannel();
+  readonly #yieldChannel = new MessageChannel();
   readonly #search: TaskSearch;
   #environment = EMPTY_ENVIRONMENT;
   /** Ends this worker by an error of its own, or for none. */
   #crash: (error?: unknown) => void = () => {};
   /** The task under way. */
-  #run: Run | undefined;
+  #run: TaskRun | undefined;
   /** What the last task has called. */
   #last: FunctionSpec | undefined;
   /** Whether the target of a process has returned: its end is told once that of its children is known. */
   #returned = false;
   /** The processes that were started here, and have to end before this worker does. */
   readonly #children = new Children((detail) => {
-    this.#say(CHILDREN, 0, detail, NOTHING_ENCODED);
-    if (this.#returned) this.#hop.port2.postMessage(null);
+    this.#send(CHILDREN, 0, detail, NOTHING_ENCODED);
+    if (this.#returned) this.#yieldChannel.port2.postMessage(null);
   });
   /** Whether code of this program runs. */
   #inside = false;
@@ -135,13 +130,13 @@ class Program {
   readonly #reading: ReadingLimit;
 
   constructor(init: Init) {
-    this.#board = new Board(init.board);
+    this.#submissions = new SubmissionRing(init.submissions);
     this.#desk = new Desk(init.desk);
     this.#desk.arrive();
     this.#port = init.port;
     this.#number = init.number;
     this.#search = new TaskSearch({
-      board: this.#board,
+      submissions: this.#submissions,
       desk: this.#desk,
       number: init.number,
       linger: LINGER,
@@ -151,10 +146,10 @@ class Program {
     this.#name = init.name;
     this.#epoch = init.epoch;
     this.#reading = new ReadingLimit(this.#desk, init.epoch);
-    this.#replies = new Replies(() => clock() - init.epoch);
+    this.#replyEncoder = new ReplyEncoder(() => clock() - init.epoch);
     this.#port.onmessage = (event) => this.#enter(() => this.#receive(event.data));
     this.#port.onmessageerror = () => this.#enter(() => this.#lostPayload());
-    this.#hop.port1.onmessage = () => this.#enter(() => this.#returned ? this.#endProcess() : this.#pump());
+    this.#yieldChannel.port1.onmessage = () => this.#enter(() => this.#returned ? this.#endProcess() : this.#runLoop());
     this.#ringParent = enterThread(init, {
       stopped: () => this.#desk.stopped,
       environment: () => this.#environment,
@@ -166,14 +161,14 @@ class Program {
 
   /** The calling thread may sleep in its event loop, or in a call of its pool. */
   readonly #wakeParent = (): void => {
-    if (this.#board.wakeCaller(this.#desk) === LISTENING || !waitAsyncWakes()) wake(null);
+    if (this.#submissions.wakeCaller(this.#desk) === LISTENING || !waitAsyncWakes()) wake(null);
   };
 
   async start({ setup: parcel, limit }: Init): Promise<void> {
     this.#crash = watchForEnd(this.#name, {
       farewell: (code) => {
         this.#retired = true;
-        this.#say(BYE, 0, code, NOTHING_ENCODED);
+        this.#send(EXITING, 0, code, NOTHING_ENCODED);
         if (this.#started) this.#desk.leave();
       },
       uncaught: (error) => this.#uncaught(error),
@@ -184,13 +179,13 @@ class Program {
       this.#environment = environment;
       this.#rest = setup.maxTasks;
       this.#trace = setup.trace;
-      this.#replies.timed = setup.trace;
+      this.#replyEncoder.timed = setup.trace;
     } catch (error) {
-      return this.#post({ type: "broken", parcel: this.#replies.parcel(this.#replies.error(error)) }, []);
+      return this.#post({ type: "broken", parcel: this.#replyEncoder.parcel(this.#replyEncoder.error(error)) }, []);
     }
     this.#free = true;
     this.#started = true;
-    this.#enter(() => this.#pump());
+    this.#enter(() => this.#runLoop());
   }
 
   /** See `EndListener`. A task that runs has no other end than by this error, if it waits for what has failed. */
@@ -201,9 +196,9 @@ class Program {
       return afterTask(this.#last);
     }
     this.#retired = true;
-    const encoded = this.#replies.uncaught(error);
-    if (run === undefined) this.#post({ type: "broken", parcel: this.#replies.parcel(encoded) }, []);
-    else this.#say(UNCAUGHT, run.header.seq, this.#last === undefined ? 0 : 1, encoded);
+    const encoded = this.#replyEncoder.uncaught(error);
+    if (run === undefined) this.#post({ type: "broken", parcel: this.#replyEncoder.parcel(encoded) }, []);
+    else this.#send(UNCAUGHT, run.header.taskId, this.#last === undefined ? 0 : 1, encoded);
     if (this.#started) this.#desk.leave();
   }
 
@@ -237,7 +232,7 @@ class Program {
   // Getting tasks.
 
   /** Runs tasks until there are none, one goes on asynchronously, or the event loop is due for a turn. */
-  #pump(): void {
+  #runLoop(): void {
     if (!this.#free) return;
     this.#startTurn();
     this.#desk.countLook();
@@ -246,7 +241,7 @@ class Program {
       const found = this.#search.next();
       if (found === STOPPED) return this.#desk.leave();
       if (found === ASLEEP) return;
-      if (!(found === POSTED ? this.#takeMail() : this.#take(found))) return;
+      if (!(found === POSTED ? this.#takeMail() : this.#readSlot(found))) return;
       if (!this.#due) continue;
       // A worker that was terminated meanwhile never comes back from its event loop to say that it has left.
       if (this.#desk.stopped) return this.#desk.leave();
@@ -268,7 +263,7 @@ class Program {
   /** Goes on after a turn of the event loop. */
   #yield(): void {
     this.#desk.setTurning();
-    this.#hop.port2.postMessage(null);
+    this.#yieldChannel.port2.postMessage(null);
   }
 
   /** Whether a task was posted for this worker, though the event loop may not have handed it on. A message can even come before it is counted. */
@@ -284,7 +279,7 @@ class Program {
       return false;
     }
     this.#desk.setBusy();
-    this.#desk.hold(posted.header.seq);
+    this.#desk.hold(posted.header.taskId);
     return this.#begin(posted.header, posted.parcel);
   }
 
@@ -294,54 +289,54 @@ class Program {
       this.#inbox.push(message);
     } else if (message?.type === "payload") {
       const header = this.#fetching;
-      if (header === undefined || header.seq !== message.seq) return;
+      if (header === undefined || header.taskId !== message.taskId) return;
       this.#fetching = undefined;
       this.#free = true;
       this.#desk.setStage(NONE);
       this.#desk.setBusy();
       if (!this.#begin(header, message.parcel)) return;
     } else if (message?.type === "drop") {
-      if (this.#fetching?.seq !== message.seq) return;
+      if (this.#fetching?.taskId !== message.taskId) return;
       this.#fetching = undefined;
       this.#fetchedArgs = undefined;
       this.#desk.setStage(NONE);
       this.#desk.finish();
       this.#free = true;
     }
-    this.#pump();
+    this.#runLoop();
   }
 
   readonly #compileTask = (spec: FunctionSpec): AnyFunction => this.#reading.compile(spec, this.#environment, TASK_URL);
 
   /** Reads a claimed task. True when the worker can go on to another one. */
-  #take(slot: number): boolean {
-    const header = this.#board.header(slot);
+  #readSlot(slot: number): boolean {
+    const header = this.#submissions.header(slot);
     let payload: unknown;
     let failure: unknown;
-    const remote = (header.mode & REMOTE) !== 0;
+    const remote = (header.mode & PAYLOAD_BY_MESSAGE) !== 0;
     if (!remote) {
       this.#reading.start(header);
       try {
-        const at = this.#board.payloadAt(slot); // may renew the source
-        payload = this.#decoder.decode(this.#board.source, at, []);
+        const at = this.#submissions.payloadAt(slot); // may renew the source
+        payload = this.#decoder.decode(this.#submissions.source, at, []);
       } catch (error) {
         failure = error;
       }
     }
     // Held before the slot is given back: at each moment the caller finds the task here or there.
-    this.#desk.hold(header.seq);
-    if (!this.#board.release(slot, this.#number)) {
+    this.#desk.hold(header.taskId);
+    if (!this.#submissions.release(slot, this.#number)) {
       this.#reading.fail(undefined);
       this.#desk.finish();
       return true;
     }
     if (failure !== undefined) return this.#refuse(header, failure);
-    if (!remote) return this.#accept(header, payload);
+    if (!remote) return this.#startTask(header, payload);
     return this.#fetch(header, this.#functions.get(header.fn), undefined);
   }
 
   /** Goes on with a task whose payload came by message. */
-  #begin(header: TaskHeader, parcel: Parcel): boolean {
+  #begin(header: TaskHeader, parcel: Payload): boolean {
     let payload: unknown;
     this.#reading.start(header);
     try {
@@ -349,10 +344,10 @@ class Program {
     } catch (error) {
       return this.#refuse(header, error);
     }
-    return this.#accept(header, payload);
+    return this.#startTask(header, payload);
   }
 
-  #accept(header: TaskHeader, payload: unknown): boolean {
+  #startTask(header: TaskHeader, payload: unknown): boolean {
     const [spec, args] = payload as [FunctionSpec | undefined, readonly unknown[] | undefined];
     let fn = this.#functions.get(header.fn);
     if (spec !== undefined) {
@@ -366,11 +361,11 @@ class Program {
     if (fn === undefined || fn.unsure || given === undefined) return this.#fetch(header, fn, given);
     this.#fetchedArgs = undefined;
     const read = this.#reading.stop();
-    if (!this.#desk.begin(header.seq)) {
+    if (!this.#desk.begin(header.taskId)) {
       this.#desk.finish();
       return true;
     }
-    this.#run = new Run(header, fn, this.#environment, given, this.#trace ? clock() - this.#epoch : 0, read);
+    this.#run = new TaskRun(header, fn, this.#environment, given, this.#trace ? clock() - this.#epoch : 0, read);
     return this.#step(this.#run);
   }
 
@@ -386,7 +381,7 @@ class Program {
     this.#fetchedArgs = args;
     this.#free = false;
     this.#desk.setStage(FETCHING);
-    this.#say(FETCH, header.seq, lacks, NOTHING_ENCODED);
+    this.#send(NEED_PAYLOAD, header.taskId, lacks, NOTHING_ENCODED);
     this.#desk.setTurning();
     return false;
   }
@@ -399,7 +394,7 @@ class Program {
     this.#free = true;
     this.#desk.setStage(NONE);
     this.#refuse(header, new SerializationError("Cannot read the arguments of the task in the worker"));
-    this.#pump();
+    this.#runLoop();
   }
 
   /** Fails a task that cannot be begun. True: the worker goes on. */
@@ -407,7 +402,7 @@ class Program {
     this.#fetchedArgs = undefined;
     const reason = this.#reading.fail(error);
     trimStack(reason, this.#environment);
-    if (this.#desk.begin(header.seq)) this.#reply(header.seq, FAILURE, this.#replies.error(reason), 0);
+    if (this.#desk.begin(header.taskId)) this.#reply(header.taskId, FAILURE, this.#replyEncoder.error(reason), 0);
     this.#desk.finish();
     this.#checkTurn();
     return true;
@@ -416,7 +411,7 @@ class Program {
   // Running a task.
 
   /** Makes the calls of a task one after the other. True when it has ended, false when it goes on asynchronously. */
-  #step(run: Run): boolean {
+  #step(run: TaskRun): boolean {
     while (run.index < run.count) {
       if (run.header.limit === 0 && run.mode === "map" ? this.#mapOn(run) : this.#call(run)) continue;
       this.#free = false;
@@ -427,7 +422,7 @@ class Program {
   }
 
   /** Makes calls without a limit, up to one that throws or gives a promise. False when a result is still to come. */
-  #mapOn(run: Run): boolean {
+  #mapOn(run: TaskRun): boolean {
     const { call } = run.fn;
     const { args, results, count } = run;
     let { index } = run;
@@ -451,7 +446,7 @@ class Program {
   }
 
   /** Makes one call. False when its result is still to come. */
-  #call(run: Run): boolean {
+  #call(run: TaskRun): boolean {
     const limit = run.rest();
     let result: unknown;
     let failed = false;
@@ -495,7 +490,7 @@ class Program {
   }
 
   /** Waits for the promise of a call, at most `rest` milliseconds unless the task has no limit. */
-  #await(run: Run, promise: PromiseLike<unknown>, rest: number): void {
+  #await(run: TaskRun, promise: PromiseLike<unknown>, rest: number): void {
     const { index } = run;
     const limited = run.header.limit !== 0;
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -510,7 +505,7 @@ class Program {
       run.index++;
       if (this.#step(run)) {
         this.#free = true;
-        this.#pump();
+        this.#runLoop();
       }
     };
     if (limited) {
@@ -530,7 +525,7 @@ class Program {
   // Replying.
 
   /** True when it has ended, false when that is still to come. */
-  #end(run: Run): boolean {
+  #end(run: TaskRun): boolean {
     if (run.mode === "run") {
       if (!this.#returned) return this.#return();
       run.results[0] = undefined;
@@ -538,14 +533,14 @@ class Program {
     let detail = this.#retired ? GIVEN_UP : 0;
     if (--this.#rest === 0) {
       this.#retired = true;
-      detail ||= LAST;
+      detail ||= RETIRING;
     }
     this.#last = run.fn.spec;
-    const encoded = run.isOneCall ? this.#replies.result(run) : this.#replies.chunk(run);
-    const { kind } = this.#replies;
+    const encoded = run.isOneCall ? this.#replyEncoder.result(run) : this.#replyEncoder.chunk(run);
+    const { kind } = this.#replyEncoder;
     // Before the caller hears of it, who may have the next task at once: the next look follows, and no code of the user before it.
     if (!this.#checkTurn() && !this.#retired && !this.#hasMail()) this.#search.begin();
-    this.#reply(run.header.seq, kind, encoded, detail);
+    this.#reply(run.header.taskId, kind, encoded, detail);
     this.#desk.finish();
     this.#run = undefined;
     return true;
@@ -568,28 +563,28 @@ class Program {
     this.#desk.setBusy();
     this.#end(run);
     this.#free = true;
-    this.#pump();
+    this.#runLoop();
   }
 
-  #reply(seq: number, kind: number, encoded: Encoded, detail: number): void {
+  #reply(taskId: number, kind: number, encoded: Encoded, detail: number): void {
     try {
-      this.#say(kind, seq, detail, encoded);
+      this.#send(kind, taskId, detail, encoded);
     } catch (error) {
       const reason = new SerializationError(`Cannot send the result of the task: ${messageOf(error)}`, {
         cause: error,
       });
-      this.#say(FAILURE, seq, detail, this.#replies.error(reason));
+      this.#send(FAILURE, taskId, detail, this.#replyEncoder.error(reason));
     }
   }
 
   /** Writes a record, into the ring if it fits, else by message; and wakes the caller. */
-  #say(kind: number, seq: number, detail: number, encoded: Encoded): void {
+  #send(kind: number, taskId: number, detail: number, encoded: Encoded): void {
     const { length, refs, transfers, marked } = encoded;
     if (refs.length === 0 && transfers.length === 0 && length <= LARGEST_RECORD) {
-      if (this.#desk.write(kind, seq, detail, encoded)) return this.#wakeCaller();
+      if (this.#desk.write(kind, taskId, detail, encoded)) return this.#wakeCaller();
     }
-    const bytes = this.#replies.take(encoded);
-    this.#post({ type: "record", kind, seq, detail, parcel: { bytes, refs } }, [bytes, ...transfers]);
+    const bytes = this.#replyEncoder.take(encoded);
+    this.#post({ type: "record", kind, taskId, detail, parcel: { bytes, refs } }, [bytes, ...transfers]);
     if (marked.length > 0) forgetTransfers(marked);
   }
 
@@ -600,13 +595,13 @@ class Program {
   }
 
   #wakeCaller(): void {
-    const slept = this.#board.wakeCaller(this.#desk);
+    const slept = this.#submissions.wakeCaller(this.#desk);
     if (slept === AWAKE) return;
     if (slept === LISTENING) wake(null);
     this.#ringParent(); // it may be blocked elsewhere than in this pool
   }
 
-  #unpack(parcel: Parcel): unknown {
+  #unpack(parcel: Payload): unknown {
     return this.#decoder.decode(sourceOf(new Uint8Array(parcel.bytes)), 0, parcel.refs);
   }
 }

@@ -1,7 +1,7 @@
 /**
  * How a worker comes to its next task.
  *
- * The calling thread counts on a worker that is `SEARCHING` for one task on the board. So a worker stops being that only in three
+ * The calling thread counts on a worker that is `SEARCHING` for one task on the submissions. So a worker stops being that only in three
  * ways: it claims a task (and says `BUSY` before the claim can be seen), it goes to sleep (and looks once more after it has said so),
  * or it turns to a task that was posted to it (and looks once more, too). While a task is unclaimed and a worker is free, someone is
  * therefore on the way to it, whatever the calling thread does meanwhile.
@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { Board, Desk } from "../shared/submission_ring.ts";
+import type { Desk, SubmissionRing } from "../shared/submission_ring.ts";
 
 /** There is a task that was posted to this worker. */
 export const POSTED = -1;
@@ -21,7 +21,7 @@ export const ASLEEP = -3;
 /** What a search needs to know of its worker. */
 export interface TaskSearchOptions {
   /** Where the tasks are. */
-  readonly board: Board;
+  readonly submissions: SubmissionRing;
   /** The words of the worker. */
   readonly desk: Desk;
   /** The number of the worker. */
@@ -43,8 +43,8 @@ export class TaskSearch {
 
   /** Does not begin yet. */
   constructor(options: TaskSearchOptions) {
-    const { board, desk, hasMail } = this.#options = options;
-    this.#anything = () => desk.stopped || board.hasTasks() || hasMail();
+    const { submissions, desk, hasMail } = this.#options = options;
+    this.#anything = () => desk.stopped || submissions.hasTasks() || hasMail();
   }
 
   /** To be called when {@linkcode next} will be, and no code of the user will run before that. */
@@ -55,20 +55,20 @@ export class TaskSearch {
 
   /** The slot of a task that was claimed; {@linkcode POSTED}, {@linkcode STOPPED} or {@linkcode ASLEEP}. */
   next(): number {
-    const { board, desk, number, linger, hasMail, wakeCaller } = this.#options;
+    const { submissions, desk, number, linger, hasMail, wakeCaller } = this.#options;
     let patient = true; // one that was woken for nothing sleeps again at once, and leaves its core to others
     for (;;) {
       if (desk.stopped) return STOPPED;
       if (!this.#counted && hasMail()) return POSTED;
-      const slot = board.claim(number, desk);
-      if (board.callerIsNeeded) wakeCaller();
+      const slot = submissions.claim(number, desk);
+      if (submissions.callerIsNeeded) wakeCaller();
       if (slot >= 0) {
         this.#counted = false;
         return slot;
       }
       if (hasMail()) {
         desk.setTurning();
-        this.#counted = board.hasTasks(); // the caller may have counted on it just before
+        this.#counted = submissions.hasTasks(); // the caller may have counted on it just before
       } else if (desk.park(linger, this.#anything, patient)) {
         this.#counted = true;
         patient = false;

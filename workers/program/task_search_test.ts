@@ -2,7 +2,7 @@ import { assert, assertStringIncludes } from "@std/assert";
 import { NOTHING_ENCODED } from "../../codec/encoder.ts";
 import { atomics } from "../../sync/internal/atomics.ts";
 import { Model, type ModelThread } from "../../testing/model_checker.ts";
-import { AWAKE, Board, CALLER, Desk, WAITING } from "../shared/submission_ring.ts";
+import { AWAKE, CALLER, Desk, SubmissionRing, WAITING } from "../shared/submission_ring.ts";
 import { callWorkers } from "../caller/worker_set.ts";
 import { ASLEEP, POSTED, STOPPED, TaskSearch } from "./task_search.ts";
 
@@ -28,12 +28,12 @@ interface Caller {
   post(worker: number): void;
   /** Waits until so many tasks have begun, and ends the workers that are left. */
   endAfter(tasks: number): void;
-  readonly board: Board;
+  readonly submissions: SubmissionRing;
 }
 
 /** A calling thread and its workers. */
 class Crowd {
-  readonly #board = new Board().memory;
+  readonly #submissions = new SubmissionRing().memory;
   readonly #desks: readonly SharedArrayBuffer[];
   /** How many tasks have begun; then for each worker whether there is a message for it, and how many tasks were posted to it. */
   readonly #words: Int32Array<SharedArrayBuffer>;
@@ -47,11 +47,11 @@ class Crowd {
     const words = this.#words;
     const [message, posted] = [1 + 2 * number, 2 + 2 * number];
     const run = (): string => {
-      const board = new Board(this.#board);
+      const submissions = new SubmissionRing(this.#submissions);
       const desk = new (secretive ? Secretive : Desk)(this.#desks[number]!);
       const hasMail = (): boolean => atomics.load(words, posted) > 0;
-      const wakeCaller = (): void => void board.wakeCaller(desk);
-      const search = new TaskSearch({ board, desk, number, linger: 2, hasMail, wakeCaller });
+      const wakeCaller = (): void => void submissions.wakeCaller(desk);
+      const search = new TaskSearch({ submissions, desk, number, linger: 2, hasMail, wakeCaller });
       const sleep = (): void => {
         while (atomics.compareExchange(words, message, 1, 0) !== 1) atomics.wait(words, message, 0, Infinity);
       };
@@ -79,7 +79,7 @@ class Crowd {
   caller(started: number, say: (caller: Caller) => void): ModelThread {
     const words = this.#words;
     const run = (): void => {
-      const board = new Board(this.#board);
+      const submissions = new SubmissionRing(this.#submissions);
       const send = (worker: number): void => {
         atomics.store(words, 1 + 2 * worker, 1);
         atomics.notify(words, 1 + 2 * worker);
@@ -95,10 +95,10 @@ class Crowd {
       });
       let count = started;
       say({
-        board,
-        push: () => void board.push(1, 0, 0, 0, NOTHING_ENCODED),
+        submissions,
+        push: () => void submissions.push(1, 0, 0, 0, NOTHING_ENCODED),
         call: () => {
-          const unmet = callWorkers(board, workers.slice(0, count));
+          const unmet = callWorkers(submissions, workers.slice(0, count));
           for (let i = 0; i < unmet && count < workers.length; i++) send(count++);
         },
         post: (worker) => {
@@ -212,13 +212,13 @@ proves(
 proves(
   "a caller that keeps a task hears when there is room for it",
   2000,
-  ({ push, call, board }) => {
+  ({ push, call, submissions }) => {
     push();
     call();
-    board.setMore(true);
-    board.setCaller(WAITING);
-    if (board.unclaimed() > 0) atomics.wait(new Int32Array(board.memory, 0, 16), CALLER, WAITING, Infinity);
-    board.setCaller(AWAKE);
+    submissions.setMore(true);
+    submissions.setCaller(WAITING);
+    if (submissions.unclaimed() > 0) atomics.wait(new Int32Array(submissions.memory, 0, 16), CALLER, WAITING, Infinity);
+    submissions.setCaller(AWAKE);
     push();
     call();
   },

@@ -1,7 +1,7 @@
 /**
  * The memory that a pool shares with its workers, and every atomic step on it.
  *
- * `Board`: one for each pool. A ring of task slots, filled by the calling thread and claimed by whichever worker is
+ * `SubmissionRing`: one for each pool. A ring of task slots, filled by the calling thread and claimed by whichever worker is
  * free. `Desk`: one for each worker. Its sleep, stop and work words, and a ring of records it writes for the caller.
  *
  * The protocols, with the reason for each order of steps, are written down in `ARCHITECTURE.md`; the comments here name
@@ -22,13 +22,13 @@ const { ceil, max, min } = Math;
 const SPIN = 0.01;
 
 /*
- * Board, in 32-bit words, then payloads:
+ * SubmissionRing, in 32-bit words, then payloads:
  *
  *   0 HEAD     epoch (8 bits) | index of the next slot to claim (24 bits)
  *   1 TAIL     index of the next slot to fill (24 bits); written by the caller alone
  *   2 CALLER   AWAKE | WAITING (on this word, or blocked on its bell) | LISTENING (for a message)
- *   3 MORE     1 while the caller keeps tasks that are not on the board
- *   16 …       SLOTS × 8 words: STATE, SEQ, FN, MODE, LIMIT, LENGTH, PLACE (of the payload, in bytes), -
+ *   3 MORE     1 while the caller keeps tasks that are not on the submissions
+ *   16 …       SLOTS × 8 words: STATE, TASK_ID, FN, MODE, LIMIT, LENGTH, PLACE (of the payload, in bytes), -
  *   then       SLOTS × PAYLOAD bytes
  *   then       ARENA bytes, for larger payloads: see `arena.ts`
  */
@@ -40,7 +40,7 @@ const MORE = 3;
 const SLOT_TABLE = 16;
 const SLOT_WORDS = 8;
 const STATE = 0;
-const SEQ = 1;
+const TASK_ID = 1;
 const FN = 2;
 const MODE = 3;
 const LIMIT = 4;
@@ -49,7 +49,7 @@ const PLACE = 6;
 
 /** How many tasks wait in shared memory, ready for the workers while the caller does something else. */
 export const SLOTS = 256;
-/** With fewer tasks on the board than this, a claim wakes a caller that keeps more of them. */
+/** With fewer tasks on the submissions than this, a claim wakes a caller that keeps more of them. */
 const FEW = SLOTS / 4;
 /** The largest payload that a slot has room for, in bytes; what is larger goes to the arena. */
 export const PAYLOAD = 4096;
@@ -76,7 +76,7 @@ export const WAITING = 1;
 export const LISTENING = 2;
 
 /** Bytes that are written into shared memory. */
-export interface Payload {
+export interface Writable {
   /** How many. */
   readonly length: number;
   /** Writes them. */
@@ -94,7 +94,7 @@ export interface Claimant {
 /** What a slot holds beside its payload. */
 export interface SlotHeader {
   /** The number of the task. */
-  readonly seq: number;
+  readonly taskId: number;
   /** The number of its function. */
   readonly fn: number;
   /** How the arguments are meant, and where they are: see `task.ts`. */
@@ -126,7 +126,7 @@ function sourceOver(memory: SharedArrayBuffer): Source {
 }
 
 /** The task slots of a pool. */
-export class Board {
+export class SubmissionRing {
   /** The shared memory itself. */
   readonly memory: SharedArrayBuffer;
   /** All of it that is in use, to decode payloads from. */
@@ -134,7 +134,7 @@ export class Board {
   readonly #words: Int32Array;
   /**
    * Worker: whether the caller should hear of the last claim, as it hears of nothing else: cancelled slots were given back, or
-   * there is little left on the board while the caller keeps more.
+   * there is little left on the submissions while the caller keeps more.
    */
   callerIsNeeded = false;
   /** The caller's note of the index under which each slot was last filled. */
@@ -157,20 +157,20 @@ export class Board {
   }
 
   /**
-   * Caller: fills the next slot and gives its place. Only after {@linkcode hasRoom}. A payload larger than a slot goes to `piece`
+   * Caller: fills the next slot and gives its place. Only after {@linkcode hasRoom}. A payload larger than a slot goes to `block`
    * of the arena.
    */
-  push(seq: number, fn: number, mode: number, limit: number, payload: Payload, piece = -1): number {
+  push(taskId: number, fn: number, mode: number, limit: number, payload: Writable, block = -1): number {
     const words = this.#words;
     const tail = this.#tail;
     const slot = tail & SLOT_MASK;
     const at = SLOT_TABLE + slot * SLOT_WORDS;
-    words[at + SEQ] = seq;
+    words[at + TASK_ID] = taskId;
     words[at + FN] = fn;
     words[at + MODE] = mode;
     words[at + LIMIT] = limit;
     words[at + LENGTH] = payload.length;
-    const place = piece < 0 ? PAYLOADS + slot * PAYLOAD : ARENA_AT + piece;
+    const place = block < 0 ? PAYLOADS + slot * PAYLOAD : ARENA_AT + block;
     words[at + PLACE] = place;
     const end = place + payload.length;
     if (end > this.memory.byteLength) growTo(this.memory, end);
@@ -200,7 +200,7 @@ export class Board {
     return (this.#tail - atomics.load(this.#words, HEAD)) & INDEX_MASK;
   }
 
-  /** Caller: says whether it keeps tasks that are not on the board, before a last look at how many are. */
+  /** Caller: says whether it keeps tasks that are not on the submissions, before a last look at how many are. */
   setMore(more: boolean): void {
     atomics.store(this.#words, MORE, more ? 1 : 0);
   }
@@ -289,7 +289,7 @@ export class Board {
   header(slot: number): SlotHeader {
     const at = SLOT_TABLE + slot * SLOT_WORDS;
     const words = this.#words;
-    return { seq: words[at + SEQ]!, fn: words[at + FN]!, mode: words[at + MODE]!, limit: words[at + LIMIT]! };
+    return { taskId: words[at + TASK_ID]!, fn: words[at + FN]!, mode: words[at + MODE]!, limit: words[at + LIMIT]! };
   }
 
   /** Where the payload of a slot starts in {@linkcode source}, as that is after this. */
@@ -336,7 +336,7 @@ export class Board {
  *
  *   0 SLEEP     SEARCHING | TURNING | STARTING | BUSY | AWAITING | PARKED (on this word) | IDLE (in its event loop) | LEFT
  *   1 STOP      1 when it is to stop
- *   2 WORK      seq (30 bits) << 2 | NOTHING | HELD | RUNNING | REVOKED
+ *   2 WORK      taskId (30 bits) << 2 | NOTHING | HELD | RUNNING | REVOKED
  *   3 DEADLINE  when the running call must be over, in milliseconds since the pool was made, modulo 2 ** 32; 0: never
  *   4 MAIL      how many messages the caller has posted that are tasks for this worker
  *   5 SENT      how many messages the worker has sent
@@ -345,7 +345,7 @@ export class Board {
  *   8 LOOKS     how often the worker has begun to look for tasks
  *   9 ARRIVED   1 when the worker has read the message that this memory came with
  *   10 STAGE    NONE | PREPARING (the initializer runs) | IMPORTING (the module) | FETCHING (what it lacks of the task it holds)
- *   16 …        RING bytes of records: size, kind, seq, detail (32 bits each), payload; 8-byte aligned
+ *   16 …        RING bytes of records: size, kind, taskId, detail (32 bits each), payload; 8-byte aligned
  */
 const SLEEP = 0;
 const STOP = 1;
@@ -368,7 +368,7 @@ const SKIP = -1;
 /** The largest payload of a record, in bytes; what is larger goes by message. */
 export const LARGEST_RECORD: number = RING / 4;
 
-/** It looks at the board before it does anything else: the caller counts on it for one task. */
+/** It looks at the submissions before it does anything else: the caller counts on it for one task. */
 export const SEARCHING = -2;
 /** It goes once through its event loop, with a task or before the next look. */
 export const TURNING = -1;
@@ -399,14 +399,14 @@ export const IMPORTING = 2;
 export const FETCHING = 3;
 
 /** A task's number fits beside its stage in one word. */
-export const SEQ_MASK = 0x3fffffff;
+export const TASK_ID_MASK = 0x3fffffff;
 
 /** A record that a worker wrote for the caller, valid until the next one is looked at. */
 export class DeskRecord {
   /** What it says: see `task.ts`. */
   kind = 0;
   /** The number of the task it is about. */
-  seq = 0;
+  taskId = 0;
   /** More of it, by kind. */
   detail = 0;
   /** Where its payload starts in {@linkcode Desk.source}. */
@@ -541,7 +541,7 @@ export class Desk {
       const words = this.#words;
       const record = this.#record;
       record.kind = words[word + 1]!;
-      record.seq = words[word + 2]!;
+      record.taskId = words[word + 2]!;
       record.detail = words[word + 3]!;
       record.at = at + RECORD;
       if (record.kind !== SKIP) return record;
@@ -591,7 +591,7 @@ export class Desk {
     atomics.add(this.#words, SENT, 1);
   }
 
-  /** Worker: it looks at the board after this, before it does anything else. */
+  /** Worker: it looks at the submissions after this, before it does anything else. */
   setSearching(): void {
     // While it does not sleep, nobody else writes the word: a plain look saves a step.
     if (atomics.peek(this.#words, SLEEP) !== SEARCHING) atomics.store(this.#words, SLEEP, SEARCHING);
@@ -644,15 +644,15 @@ export class Desk {
     return atomics.compareExchange(words, SLEEP, PARKED, IDLE) !== PARKED;
   }
 
-  /** Worker: it has read task `seq`, and not begun it. */
-  hold(seq: number): void {
-    atomics.store(this.#words, WORK, (seq << 2) | HELD);
+  /** Worker: it has read task `taskId`, and not begun it. */
+  hold(taskId: number): void {
+    atomics.store(this.#words, WORK, (taskId << 2) | HELD);
   }
 
-  /** Worker: begins task `seq`; false when the caller has taken it back. */
-  begin(seq: number): boolean {
-    const held = (seq << 2) | HELD;
-    return atomics.compareExchange(this.#words, WORK, held, (seq << 2) | RUNNING) === held;
+  /** Worker: begins task `taskId`; false when the caller has taken it back. */
+  begin(taskId: number): boolean {
+    const held = (taskId << 2) | HELD;
+    return atomics.compareExchange(this.#words, WORK, held, (taskId << 2) | RUNNING) === held;
   }
 
   /** Worker: it is done with its task; only after the reply is written, or a death in between would lose both. */
@@ -672,7 +672,7 @@ export class Desk {
   }
 
   /** Worker: writes a record; false when the ring has no room for it. */
-  write(kind: number, seq: number, detail: number, payload: Payload): boolean {
+  write(kind: number, taskId: number, detail: number, payload: Writable): boolean {
     let words = this.#words;
     const size = RECORD + ((payload.length + 7) & ~7);
     const written = words[WRITTEN]! >>> 0;
@@ -688,18 +688,18 @@ export class Desk {
     this.#include(end);
     words = this.#words;
     if (skipped > 0) this.#head(place, skipped, SKIP, 0, 0);
-    this.#head(at, size, kind, seq, detail);
+    this.#head(at, size, kind, taskId, detail);
     payload.writeTo(this.source.bytes, RING_AT + at + RECORD);
     // Publishes the plain writes above.
     atomics.store(words, WRITTEN, (written + skipped + size) | 0);
     return true;
   }
 
-  #head(place: number, size: number, kind: number, seq: number, detail: number): void {
+  #head(place: number, size: number, kind: number, taskId: number, detail: number): void {
     const at = (RING_AT + place) / 4;
     this.#words[at] = size;
     this.#words[at + 1] = kind;
-    this.#words[at + 2] = seq;
+    this.#words[at + 2] = taskId;
     this.#words[at + 3] = detail;
   }
 }

@@ -1,96 +1,105 @@
 import { assert, assertEquals } from "@std/assert";
-import { AWAKE, Board, type Claimant, Desk, LISTENING, PAYLOAD, type Payload, SLOTS } from "./submission_ring.ts";
+import {
+  AWAKE,
+  type Claimant,
+  Desk,
+  LISTENING,
+  PAYLOAD,
+  SLOTS,
+  SubmissionRing,
+  type Writable,
+} from "./submission_ring.ts";
 
 const running: Claimant = { stopped: false, setBusy: () => {} };
 
-function payload(bytes: number[]): Payload {
+function payload(bytes: number[]): Writable {
   return { length: bytes.length, writeTo: (target, at) => target.set(bytes, at) };
 }
 
-function fill(board: Board, seq: number, byte = seq): number {
-  return board.push(seq, 1, 0, 0, payload([byte]));
+function fill(submissions: SubmissionRing, taskId: number, byte = taskId): number {
+  return submissions.push(taskId, 1, 0, 0, payload([byte]));
 }
 
-function firstByte(board: Board, slot: number): number | undefined {
-  const at = board.payloadAt(slot);
-  return board.source.bytes[at];
+function firstByte(submissions: SubmissionRing, slot: number): number | undefined {
+  const at = submissions.payloadAt(slot);
+  return submissions.source.bytes[at];
 }
 
-Deno.test("Board gives tasks in order, with their payloads", () => {
-  const board = new Board();
-  const worker = new Board(board.memory);
-  for (let seq = 1; seq <= 3; seq++) fill(board, seq);
-  assertEquals(board.unclaimed(), 3);
-  for (let seq = 1; seq <= 3; seq++) {
+Deno.test("SubmissionRing gives tasks in order, with their payloads", () => {
+  const submissions = new SubmissionRing();
+  const worker = new SubmissionRing(submissions.memory);
+  for (let taskId = 1; taskId <= 3; taskId++) fill(submissions, taskId);
+  assertEquals(submissions.unclaimed(), 3);
+  for (let taskId = 1; taskId <= 3; taskId++) {
     const slot = worker.claim(7, running);
-    assertEquals(worker.header(slot), { seq, fn: 1, mode: 0, limit: 0 });
-    assertEquals(firstByte(worker, slot), seq);
+    assertEquals(worker.header(slot), { taskId, fn: 1, mode: 0, limit: 0 });
+    assertEquals(firstByte(worker, slot), taskId);
     assert(worker.release(slot, 7));
   }
   assertEquals(worker.claim(7, running), -1);
 });
 
-Deno.test("Board takes as many tasks as it has slots, again and again", () => {
-  const board = new Board();
-  let seq = 0;
+Deno.test("SubmissionRing takes as many tasks as it has slots, again and again", () => {
+  const submissions = new SubmissionRing();
+  let taskId = 0;
   for (let round = 0; round < 5; round++) {
-    while (board.hasRoom()) fill(board, ++seq);
-    assertEquals(board.unclaimed(), SLOTS);
+    while (submissions.hasRoom()) fill(submissions, ++taskId);
+    assertEquals(submissions.unclaimed(), SLOTS);
     for (let i = 0; i < SLOTS; i++) {
-      const slot = board.claim(1, running);
-      assertEquals(board.header(slot).seq, round * SLOTS + i + 1);
-      assert(board.release(slot, 1));
+      const slot = submissions.claim(1, running);
+      assertEquals(submissions.header(slot).taskId, round * SLOTS + i + 1);
+      assert(submissions.release(slot, 1));
     }
   }
 });
 
-Deno.test("Board passes over a cancelled task, and a claimed one cannot be cancelled", () => {
-  const board = new Board();
-  const [a, b, c] = [fill(board, 1), fill(board, 2), fill(board, 3)];
-  assert(board.cancel(b!));
-  assert(!board.cancel(b!));
-  assertEquals(board.claim(1, running), a);
-  assert(!board.cancel(a!));
-  assert(board.release(a!, 1));
-  assertEquals(board.claim(1, running), c);
+Deno.test("SubmissionRing passes over a cancelled task, and a claimed one cannot be cancelled", () => {
+  const submissions = new SubmissionRing();
+  const [a, b, c] = [fill(submissions, 1), fill(submissions, 2), fill(submissions, 3)];
+  assert(submissions.cancel(b!));
+  assert(!submissions.cancel(b!));
+  assertEquals(submissions.claim(1, running), a);
+  assert(!submissions.cancel(a!));
+  assert(submissions.release(a!, 1));
+  assertEquals(submissions.claim(1, running), c);
 });
 
-Deno.test("Board takes back what a stopped worker has claimed, and lets it begin nothing", () => {
-  const board = new Board();
-  const [a, b] = [fill(board, 1), fill(board, 2)];
-  assertEquals(board.claim(1, running), a);
-  assertEquals(board.claim(2, running), b);
-  assertEquals(board.repossess(1), [a]);
-  assertEquals(board.release(a!, 1), false);
-  assertEquals(board.release(b!, 2), true);
-  assertEquals(board.claim(1, { ...running, stopped: true }), -1);
+Deno.test("SubmissionRing takes back what a stopped worker has claimed, and lets it begin nothing", () => {
+  const submissions = new SubmissionRing();
+  const [a, b] = [fill(submissions, 1), fill(submissions, 2)];
+  assertEquals(submissions.claim(1, running), a);
+  assertEquals(submissions.claim(2, running), b);
+  assertEquals(submissions.repossess(1), [a]);
+  assertEquals(submissions.release(a!, 1), false);
+  assertEquals(submissions.release(b!, 2), true);
+  assertEquals(submissions.claim(1, { ...running, stopped: true }), -1);
 });
 
-Deno.test("Board: a claim begun before the worker was stopped fails after it", () => {
-  const board = new Board();
-  fill(board, 1);
+Deno.test("SubmissionRing: a claim begun before the worker was stopped fails after it", () => {
+  const submissions = new SubmissionRing();
+  fill(submissions, 1);
   let stopped = false;
-  const slot = board.claim(1, {
+  const slot = submissions.claim(1, {
     setBusy: () => {},
     get stopped() {
       if (stopped) return true;
       // Right after the worker has read HEAD and found itself not stopped, the caller stops it.
       stopped = true;
-      assertEquals(board.repossess(1), []);
+      assertEquals(submissions.repossess(1), []);
       return false;
     },
   });
   assertEquals(slot, -1);
-  assertEquals(board.unclaimed(), 1);
-  assert(board.claim(2, running) >= 0);
+  assertEquals(submissions.unclaimed(), 1);
+  assert(submissions.claim(2, running) >= 0);
 });
 
-Deno.test("Board: a worker that is to stop leaves the wake of the caller to others, as it may end before it has notified", () => {
-  const board = new Board();
-  board.setCaller(LISTENING);
-  assertEquals(board.wakeCaller({ stopped: true }), AWAKE);
-  assertEquals(board.wakeCaller({ stopped: false }), LISTENING); // nobody has taken it before
-  assertEquals(board.wakeCaller({ stopped: false }), AWAKE);
+Deno.test("SubmissionRing: a worker that is to stop leaves the wake of the caller to others, as it may end before it has notified", () => {
+  const submissions = new SubmissionRing();
+  submissions.setCaller(LISTENING);
+  assertEquals(submissions.wakeCaller({ stopped: true }), AWAKE);
+  assertEquals(submissions.wakeCaller({ stopped: false }), LISTENING); // nobody has taken it before
+  assertEquals(submissions.wakeCaller({ stopped: false }), AWAKE);
 });
 
 Deno.test("Desk: a task that is held can be revoked, one that has begun cannot", () => {
@@ -116,7 +125,7 @@ Deno.test("Desk: records of every size go round the ring whole, and it says when
     const bytes = new Uint8Array(size).fill(written);
     while (!desk.write(1, written, size, { length: size, writeTo: (target, at) => target.set(bytes, at) })) {
       const record = desk.peek()!;
-      assertEquals([record.kind, record.seq], [1, read]);
+      assertEquals([record.kind, record.taskId], [1, read]);
       const payload = desk.source.bytes.slice(record.at, record.at + record.detail);
       assert(payload.every((byte) => byte === (read & 255)), `record ${read}`);
       read++;
@@ -139,7 +148,7 @@ Deno.test("Desk: little of the ring is used as long as the caller keeps up", () 
   for (let i = 0; i < 10_000; i++) {
     assert(desk.write(1, i, 0, payload(new Array(i % 100).fill(1))));
     const record = desk.peek()!;
-    assertEquals(record.seq, i);
+    assertEquals(record.taskId, i);
     last = Math.max(last, record.at);
     desk.advance();
     assertEquals(desk.peek(), undefined);
@@ -172,13 +181,13 @@ Deno.test("Desk: a worker that sleeps when it is told to stop rests from then on
   assert(desk.rests);
 });
 
-Deno.test("Board's payloads do not touch each other", () => {
-  const board = new Board();
-  for (let seq = 0; seq < SLOTS; seq++) {
-    board.push(seq, 0, 0, 0, payload(new Array(PAYLOAD).fill(seq)));
+Deno.test("SubmissionRing's payloads do not touch each other", () => {
+  const submissions = new SubmissionRing();
+  for (let taskId = 0; taskId < SLOTS; taskId++) {
+    submissions.push(taskId, 0, 0, 0, payload(new Array(PAYLOAD).fill(taskId)));
   }
-  for (let seq = 0; seq < SLOTS; seq++) {
-    const at = board.payloadAt(board.claim(1, running));
-    assert(board.source.bytes.subarray(at, at + PAYLOAD).every((byte) => byte === seq));
+  for (let taskId = 0; taskId < SLOTS; taskId++) {
+    const at = submissions.payloadAt(submissions.claim(1, running));
+    assert(submissions.source.bytes.subarray(at, at + PAYLOAD).every((byte) => byte === taskId));
   }
 });
