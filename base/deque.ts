@@ -5,7 +5,7 @@
  */
 
 /** Items leave in the order they came; `unshift` puts one before all others. */
-export class Queue<T> {
+export class Deque<T> {
   #items: (T | undefined)[] = [];
   #first = 0;
 

@@ -14,7 +14,7 @@ import {
   isArray,
   show,
 } from "./checks.ts";
-import type { AnyFunction } from "../codec/functions.ts";
+import type { AnyFunction } from "./values.ts";
 
 /** Checks the value of an option, which is never `undefined`, and returns it as it is used. */
 export type Check<V> = (value: unknown, name: string) => V;
@@ -24,6 +24,14 @@ export type Checks = Readonly<Record<string, Check<unknown>>>;
 
 /** Options that were read: what was not given, or given as `undefined`, is `undefined`. */
 export type OptionsOf<C extends Checks> = { readonly [K in keyof C]: ReturnType<C[K]> | undefined };
+
+/** Reads the options of one call or constructor: an {@linkcode OptionsSchema}, by the type of what it returns. */
+export interface OptionsReader<T> {
+  /** As {@linkcode OptionsSchema.read}. */
+  read(options: unknown, whose: string): T;
+  /** As {@linkcode OptionsSchema.describes}. */
+  describes(options: object): boolean;
+}
 
 const NO_OPTIONS = Object.freeze({});
 

@@ -4,11 +4,12 @@
  * @module
  */
 
-import { isAsyncIterable, isIterable } from "./pool_calls.ts";
+import { isAsyncIterable, isIterable, type Items } from "../base/values.ts";
+import { zip } from "../base/zip.ts";
 import { cancelledOutcome, type Future, futureOf, type FutureWork, settleFuture } from "./future.ts";
 import { checkFunction, checkIterator, show, wholeLimit } from "../base/checks.ts";
 import { AsyncResults, BlockingResults } from "./result_iterators.ts";
-import { checkStep, ResultStream } from "./result_stream.ts";
+import { ResultStream } from "./result_stream.ts";
 import {
   checkedCount,
   checkedFlag,
@@ -18,10 +19,8 @@ import {
   OptionsSchema,
 } from "../base/options_schema.ts";
 import { ClosedError } from "../errors.ts";
-import type { AnyFunction } from "../codec/functions.ts";
+import type { AnyFunction } from "../base/values.ts";
 import { type BlockingScheduler, type Outcome, type Scheduler, Task } from "../scheduler/task.ts";
-
-type Items = Iterable<unknown> | AsyncIterable<unknown>;
 
 const MAP_CHECKS = {
   chunksize: checkedCount,
@@ -152,64 +151,4 @@ function isOptions(value: unknown): boolean {
   if (typeof value !== "object" || value === null || isIterable(value) || isAsyncIterable(value)) return false;
   const prototype = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null || MAP_OPTIONS.describes(value);
-}
-
-/** The tuples of items at the same place, up to the end of the shortest; none of no iterables. */
-function zip(iterables: readonly Items[]): Items {
-  return iterables.every(isIterable) ? zipSync(iterables) : zipAsync(iterables);
-}
-
-function* zipSync(iterables: readonly Iterable<unknown>[]): Generator<unknown[]> {
-  const iterators: Iterator<unknown>[] = [];
-  const open = new Set<Iterator<unknown>>();
-  try {
-    for (const items of iterables) open.add(iterators[iterators.push(checkIterator(items[Symbol.iterator]())) - 1]!);
-    while (iterators.length > 0) {
-      const tuple: unknown[] = [];
-      for (const iterator of iterators) {
-        open.delete(iterator); // one that throws or ends is not closed
-        const { done, value } = checkStep(iterator.next());
-        if (done) return;
-        open.add(iterator);
-        tuple.push(value);
-      }
-      yield tuple;
-    }
-  } finally {
-    const errors: unknown[] = [];
-    for (const iterator of open) {
-      try {
-        iterator.return?.();
-      } catch (error) {
-        errors.push(error);
-      }
-    }
-    // deno-lint-ignore no-unsafe-finally -- as `for…of` does when closing fails
-    if (errors.length > 0) throw errors[0];
-  }
-}
-
-async function* zipAsync(iterables: readonly Items[]): AsyncGenerator<unknown[]> {
-  const iterators: (Iterator<unknown> | AsyncIterator<unknown>)[] = [];
-  const open = new Set<Iterator<unknown> | AsyncIterator<unknown>>();
-  try {
-    for (const items of iterables) {
-      const iterator = checkIterator(isAsyncIterable(items) ? items[Symbol.asyncIterator]() : items[Symbol.iterator]());
-      iterators.push(iterator);
-      open.add(iterator);
-    }
-    for (;;) {
-      const tuple: unknown[] = [];
-      for (const iterator of iterators) {
-        open.delete(iterator);
-        const { done, value } = checkStep(await iterator.next());
-        if (done) return;
-        open.add(iterator);
-        tuple.push(value);
-      }
-      yield tuple;
-    }
-  } finally {
-    await Promise.allSettled([...open].map(async (iterator) => await iterator.return?.()));
-  }
 }

@@ -8,10 +8,11 @@ import { asError, keepCause } from "./callback_errors.ts";
 import { checkIterator, checkTimeout, show } from "../base/checks.ts";
 import { soon } from "../base/platform.ts";
 import { InvalidStateError, TimeoutError } from "../errors.ts";
-import type { AnyFunction } from "../codec/functions.ts";
+import type { AnyFunction } from "../base/values.ts";
 import { type CallSite, callSite } from "../base/call_site.ts";
 import type { TaskProducer } from "../scheduler/lifecycle.ts";
-import { Queue } from "../base/deque.ts";
+import { Deque } from "../base/deque.ts";
+import { checkStep } from "../base/values.ts";
 import {
   CallbackTask,
   type ChunkValue,
@@ -124,7 +125,7 @@ export class ResultStream<T> implements TaskProducer {
   readonly #waiters = new Set<Waiter<T>>();
   readonly #tasks = new Set<Task>();
   /** What is ready to be given, in order. */
-  readonly #ready = new Queue<Outcome>();
+  readonly #ready = new Deque<Outcome>();
   /** What has come before its turn, by place. */
   readonly #early = new Map<number, Outcome>();
   #chunk: unknown[] = [];
@@ -152,7 +153,7 @@ export class ResultStream<T> implements TaskProducer {
     this.#async = typeof sync !== "function";
     const length = (items as { length?: unknown }).length;
     this.#total = typeof length === "number" ? length : undefined;
-    scheduler.begin(this);
+    scheduler.attach(this);
     try {
       this.#input = this.#async
         ? checkIterator((items as AsyncIterable<unknown>)[Symbol.asyncIterator]())
@@ -265,7 +266,7 @@ export class ResultStream<T> implements TaskProducer {
     task.first = start;
     this.#tasks.add(task);
     try {
-      this.#scheduler.submitMore(task);
+      this.#scheduler.submitFrom(task);
     } catch (error) {
       this.#tasks.delete(task);
       this.#sent -= chunk.length;
@@ -278,7 +279,7 @@ export class ResultStream<T> implements TaskProducer {
     this.#ended = true;
     this.#lastError = lastError;
     if (!this.#stopped && this.#scheduler.state !== "terminated" && this.#scheduler.state !== "broken") this.#send();
-    this.#scheduler.end(this);
+    this.#scheduler.detach(this);
     if (this.#done === this.#sent) this.#detach();
     this.#give();
   }
@@ -454,12 +455,12 @@ export class ResultStream<T> implements TaskProducer {
     this.#options.signal?.removeEventListener("abort", this.#abort);
   }
 
-  abandon(error: unknown): void {
+  fail(error: unknown): void {
     this.#endInput({ ok: false, error });
     this.#closeInput()?.catch(() => {}); // the reason to close it is the error to tell
   }
 
-  hurry(): void {
+  drain(): void {
     this.#hurried = true;
     this.#fill();
   }
@@ -468,16 +469,6 @@ export class ResultStream<T> implements TaskProducer {
 /** A wait was too short. */
 function lateError(timeout: number | undefined): TimeoutError {
   return new TimeoutError(`The next result is not there after ${timeout} ms`);
-}
-
-/**
- * What an iterator gives, as `for…of` checks it.
- *
- * @throws {TypeError} If it is no object.
- */
-export function checkStep(step: IteratorResult<unknown>): IteratorResult<unknown> {
-  if ((typeof step === "object" && step !== null) || typeof step === "function") return step;
-  throw new TypeError(`Cannot read the items: iterator result ${show(step)} is not an object`);
 }
 
 function itemOutcomes(count: number, outcome: Outcome, returnExceptions: boolean): Outcome[] {

@@ -5,11 +5,11 @@
  */
 
 import { type Future, hasFailed, isFuture, watch } from "./future.ts";
-import { isIterable } from "./pool_calls.ts";
+import { isIterable } from "../base/values.ts";
 import { checkIterator, show } from "../base/checks.ts";
 import { type Check, checkedSignal, checkedTimeout, OptionsSchema } from "../base/options_schema.ts";
 import { TimeoutError } from "../errors.ts";
-import { Queue } from "../base/deque.ts";
+import { Deque } from "../base/deque.ts";
 
 /** Options of `asCompletedSync`. */
 export interface AsCompletedSyncOptions {
@@ -113,8 +113,8 @@ interface Waiter<F> {
 
 class Completed<F extends Future<unknown>> implements AsyncIterableIterator<F, undefined> {
   readonly #pending: Map<F, () => void> = new Map();
-  readonly #ready = new Queue<F>();
-  readonly #waiters = new Queue<Waiter<F>>();
+  readonly #ready = new Deque<F>();
+  readonly #waiters = new Deque<Waiter<F>>();
   readonly #total: number;
   readonly #deadline: number;
   readonly #signal: AbortSignal | undefined;

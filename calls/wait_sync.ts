@@ -17,7 +17,7 @@ import {
 import { checkedTimeout, OptionsSchema } from "../base/options_schema.ts";
 import { InvalidStateError, TimeoutError } from "../errors.ts";
 import { blockTogether } from "./block_together.ts";
-import { Queue } from "../base/deque.ts";
+import { Deque } from "../base/deque.ts";
 import type { BlockingScheduler } from "../scheduler/task.ts";
 
 const AS_COMPLETED_SYNC_OPTIONS = new OptionsSchema({ timeout: checkedTimeout });
@@ -83,7 +83,7 @@ class Pending<F extends Future<unknown>> {
 
 class CompletedSync<F extends Future<unknown>> implements IterableIterator<F, undefined> {
   readonly #pending: Pending<F>;
-  readonly #ready = new Queue<F>();
+  readonly #ready = new Deque<F>();
   readonly #total: number;
   readonly #deadline: number;
 

@@ -18,7 +18,8 @@ import {
   type OptionsOf,
   type OptionsSchema,
 } from "../base/options_schema.ts";
-import { type AnyFunction, isIdentifier } from "../codec/functions.ts";
+import { isIdentifier } from "../codec/functions.ts";
+import type { AnyFunction } from "../base/values.ts";
 import type { WorkerPermissions } from "./options.ts";
 import type { WorkerOptions } from "../workers/caller/worker_config.ts";
 

@@ -7,7 +7,8 @@
 import { SerializationError } from "../errors.ts";
 import { messageOf, newError, setErrorFields } from "./error_fields.ts";
 import { isInert } from "./foreign.ts";
-import { type AnyFunction, compileFunction, type Environment, type FunctionSpec, lazyFunction } from "./functions.ts";
+import { compileFunction, type Environment, type FunctionSpec, lazyFunction } from "./functions.ts";
+import type { AnyFunction } from "../base/values.ts";
 import { type Handle, reviveShared } from "./handles.ts";
 import { define, TAG, VIEWS } from "./tags.ts";
 

@@ -6,7 +6,8 @@
 
 import { SerializationError } from "../errors.ts";
 import { errorClassOf, errorFields, messageOf, readText } from "./error_fields.ts";
-import { type AnyFunction, describeFunction, type FunctionSpec, refuseClass } from "./functions.ts";
+import { describeFunction, type FunctionSpec, refuseClass } from "./functions.ts";
+import type { AnyFunction } from "../base/values.ts";
 import { runtimeClass } from "./runtime_functions.ts";
 import { handleOf } from "./handles.ts";
 import { define, TAG, VIEWS } from "./tags.ts";

@@ -9,6 +9,7 @@
  * @module
  */
 
+import type { AnyFunction } from "../base/values.ts";
 import { SerializationError } from "../errors.ts";
 import { helpersIn } from "./compiler_helpers.ts";
 import { candidates, type Namespace } from "./module_exports.ts";
@@ -22,9 +23,6 @@ import {
   runtimePath,
   textOf,
 } from "./runtime_functions.ts";
-
-/** Any function, for places that only hand it on. */
-export type AnyFunction = (...args: never[]) => unknown;
 
 /** Which export of the user's module a function is, as far as the sender knows. */
 export interface ExportKnowledge {

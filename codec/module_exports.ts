@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { AnyFunction } from "./functions.ts";
+import type { AnyFunction } from "../base/values.ts";
 import { nameOf, textOf } from "./runtime_functions.ts";
 
 /** What a module exports. */

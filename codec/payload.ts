@@ -7,7 +7,8 @@
 import { SerializationError } from "../errors.ts";
 import { type Encoded, Encoder } from "./encoder.ts";
 import { messageOf } from "./error_fields.ts";
-import type { AnyFunction, FunctionSpec } from "./functions.ts";
+import type { FunctionSpec } from "./functions.ts";
+import type { AnyFunction } from "../base/values.ts";
 import { forgetTransfers } from "./transfer.ts";
 
 /** An encoded value in a message. */

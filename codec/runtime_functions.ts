@@ -8,7 +8,7 @@
  */
 
 import { isDeno } from "../base/platform.ts";
-import type { AnyFunction } from "./functions.ts";
+import type { AnyFunction } from "../base/values.ts";
 
 /** Keys that lead to a function from the global object: one, or two. */
 export type Path = readonly string[];

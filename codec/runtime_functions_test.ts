@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { type AnyFunction, describeFunction, type FunctionSpec } from "./functions.ts";
+import { describeFunction, type FunctionSpec } from "./functions.ts";
+import type { AnyFunction } from "../base/values.ts";
 
 /** Every function that is found from the global object, in at most two steps. */
 function runtimeFunctions(): Map<AnyFunction, string[]> {

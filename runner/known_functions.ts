@@ -5,7 +5,8 @@
  */
 
 import { SerializationError } from "../errors.ts";
-import { type AnyFunction, type Environment, type FunctionSpec, isUnsure } from "../codec/functions.ts";
+import { type Environment, type FunctionSpec, isUnsure } from "../codec/functions.ts";
+import type { AnyFunction } from "../base/values.ts";
 
 /** How many functions a worker keeps; the oldest is asked for again. */
 const CAPACITY = 1000;

@@ -9,7 +9,7 @@ import { atomics } from "../sync/internal/atomics.ts";
 import { afterInterruption } from "../sync/internal/current_thread.ts";
 import { buildEnvironment, compileFunction, type Environment, TASK_URL } from "../codec/functions.ts";
 import { explainReferenceError } from "./reference_errors.ts";
-import { type Desk, IMPORTING, NONE, PREPARING } from "../workers/shared/submission_ring.ts";
+import { type ControlBlock, IMPORTING, NONE, PREPARING } from "../workers/shared/control_block.ts";
 import { importModule } from "./import_module.ts";
 import { trimStack } from "./stack.ts";
 import type { Setup } from "../scheduler/messages.ts";
@@ -23,14 +23,14 @@ const timers = (): { set: typeof setTimeout; clear: typeof clearTimeout } => ({ 
 
 /** Prepares a worker, each part of it within a time limit. */
 export class Preparation {
-  readonly #desk: Desk;
+  readonly #control: ControlBlock;
   readonly #epoch: number;
   readonly #limit: number;
   readonly #name: string;
 
-  /** `epoch`: the zero of the times on the desk; `limit`: for each part, in milliseconds; 0 for none. */
-  constructor(desk: Desk, epoch: number, limit: number, name: string) {
-    this.#desk = desk;
+  /** `epoch`: the zero of the times on the control; `limit`: for each part, in milliseconds; 0 for none. */
+  constructor(control: ControlBlock, epoch: number, limit: number, name: string) {
+    this.#control = control;
     this.#epoch = epoch;
     this.#limit = limit;
     this.#name = name;
@@ -59,18 +59,18 @@ export class Preparation {
         throw error;
       }
     }
-    this.#desk.clearDeadline();
+    this.#control.clearDeadline();
     return { setup, environment };
   }
 
   /** Runs synchronous code. */
   #limited<T>(what: string, run: () => T, stage = PREPARING): T {
     const limit = this.#limit;
-    this.#desk.setStage(stage);
+    this.#control.setStage(stage);
     try {
       if (limit === 0) return run();
       prepareLimit();
-      this.#desk.setDeadline(ceil(clock() - this.#epoch + limit));
+      this.#control.setDeadline(ceil(clock() - this.#epoch + limit));
       let outcome: { value: T } | { error: unknown } | undefined;
       const ended = runLimited(() => {
         try {
@@ -84,7 +84,7 @@ export class Preparation {
       if ("error" in outcome) throw outcome.error;
       return outcome.value;
     } finally {
-      this.#desk.setStage(NONE);
+      this.#control.setStage(NONE);
     }
   }
 
@@ -94,7 +94,7 @@ export class Preparation {
     const start = clock();
     const result = this.#limited(what, run, stage);
     if (limit === 0) return await result;
-    if (stage === IMPORTING) this.#desk.setStage(stage); // its top level may run in any turn of the event loop
+    if (stage === IMPORTING) this.#control.setStage(stage); // its top level may run in any turn of the event loop
     const { set, clear } = timers();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
@@ -104,7 +104,7 @@ export class Preparation {
       return await Promise.race([result, late]);
     } finally {
       clear(timer);
-      this.#desk.setStage(NONE);
+      this.#control.setStage(NONE);
     }
   }
 

@@ -7,14 +7,9 @@
 import { TimeoutError } from "../errors.ts";
 import { atomics } from "../sync/internal/atomics.ts";
 import { afterInterruption } from "../sync/internal/current_thread.ts";
-import {
-  type AnyFunction,
-  compileFunction,
-  type Environment,
-  type FunctionSpec,
-  type TASK_URL,
-} from "../codec/functions.ts";
-import type { Desk } from "../workers/shared/submission_ring.ts";
+import { compileFunction, type Environment, type FunctionSpec, type TASK_URL } from "../codec/functions.ts";
+import type { AnyFunction } from "../base/values.ts";
+import type { ControlBlock } from "../workers/shared/control_block.ts";
 import type { TaskHeader } from "../scheduler/messages.ts";
 import { prepareLimit, runLimited } from "./time_limit.ts";
 
@@ -27,15 +22,15 @@ const { ceil, max } = Math;
  * have static blocks: that code of the user is interrupted when the limit is over.
  */
 export class ReadingLimit {
-  readonly #desk: Desk;
+  readonly #control: ControlBlock;
   readonly #epoch: number;
   #limit = 0;
   #end = 0;
   #overdue: TimeoutError | undefined;
 
-  /** `epoch`: the zero of the times on the desk. */
-  constructor(desk: Desk, epoch: number) {
-    this.#desk = desk;
+  /** `epoch`: the zero of the times on the control. */
+  constructor(control: ControlBlock, epoch: number) {
+    this.#control = control;
     this.#epoch = epoch;
   }
 
@@ -45,14 +40,14 @@ export class ReadingLimit {
     prepareLimit();
     this.#limit = limit;
     this.#end = clock() + limit;
-    this.#desk.setDeadline(ceil(this.#end - this.#epoch));
+    this.#control.setDeadline(ceil(this.#end - this.#epoch));
   }
 
   /** It is the turn of the caller, who is asked for what the task lacks. */
   interrupt(): void {
     if (this.#limit === 0) return;
     this.#limit = 0;
-    this.#desk.clearDeadline();
+    this.#control.clearDeadline();
   }
 
   /** The task was read: gives how long that has taken, in milliseconds; 0 if it has no limit. */

@@ -7,9 +7,9 @@
 import { SerializationError } from "../errors.ts";
 import { type Encoded, Encoder } from "../codec/encoder.ts";
 import { errorClassOf, isError, messageOf, newError, readText, setErrorFields } from "../codec/error_fields.ts";
-import { type ChunkValue } from "../scheduler/task.ts";
+import type { ChunkValue } from "../scheduler/task.ts";
 import { FAILURE, RESULT } from "../scheduler/messages.ts";
-import { type Payload } from "../codec/payload.ts";
+import type { Payload } from "../codec/payload.ts";
 
 /** What there is to tell of a task. */
 export interface Answer {

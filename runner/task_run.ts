@@ -12,7 +12,7 @@ import type { KnownFunction } from "./known_functions.ts";
 import type { Answer } from "./reply_encoder.ts";
 import { trimStack } from "./stack.ts";
 import { MODES, type TaskMode } from "../scheduler/task.ts";
-import { type TaskHeader } from "../scheduler/messages.ts";
+import type { TaskHeader } from "../scheduler/messages.ts";
 import { PAYLOAD_BY_MESSAGE } from "../workers/shared/messages.ts";
 import { isIterable } from "../base/values.ts";
 

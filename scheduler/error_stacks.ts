@@ -6,7 +6,8 @@
  */
 
 import { isError, readText } from "../codec/error_fields.ts";
-import { type AnyFunction, describeFunction, type SourceSpec } from "../codec/functions.ts";
+import { describeFunction, type SourceSpec } from "../codec/functions.ts";
+import type { AnyFunction } from "../base/values.ts";
 import { type CallSite, deepCallSite, FRAMES, type UserStack, userStack } from "../base/call_site.ts";
 import { findPlace, type Place } from "./places.ts";
 import type { ChunkValue, Outcome, Task } from "./task.ts";

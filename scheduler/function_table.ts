@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type AnyFunction, describeFunction, type FunctionSpec, specKey } from "../codec/functions.ts";
+import { describeFunction, type FunctionSpec, specKey } from "../codec/functions.ts";
+import type { AnyFunction } from "../base/values.ts";
 import { type CallSite, deepCallSite, FRAMES } from "../base/call_site.ts";
 import { ModuleLookup } from "./module_lookup.ts";
 

@@ -17,9 +17,9 @@ export interface TaskProducer {
   /** Whether it has settled, and only tells so at the moment. */
   readonly over: boolean;
   /** Told that nothing will run any more. */
-  abandon(error: unknown): void;
+  fail(error: unknown): void;
   /** Told that someone waits for the end: what is still to come should be handed over without waiting for a reader. */
-  hurry(): void;
+  drain(): void;
 }
 
 /** Who has a scheduler. */
@@ -30,7 +30,7 @@ export class Lifecycle {
   /** `"closed"` takes no new calls; the other two run nothing any more. */
   state: "open" | "closed" | "terminated" | "broken" = "open";
   readonly #owner: Owner;
-  readonly #calls = new Set<TaskProducer>();
+  readonly #producers = new Set<TaskProducer>();
   readonly #end = Promise.withResolvers<void>();
   /** Whether the workers are gone and everything has settled. */
   hasEnded = false;
@@ -61,26 +61,26 @@ export class Lifecycle {
   }
 
   /** A long call begins; it must end by {@linkcode remove}. */
-  add(call: TaskProducer): void {
+  add(producer: TaskProducer): void {
     this.refuseUnlessOpen();
-    this.#calls.add(call);
+    this.#producers.add(producer);
   }
 
   /** A long call has handed over all its tasks. */
-  remove(call: TaskProducer): void {
-    this.#calls.delete(call);
+  remove(producer: TaskProducer): void {
+    this.#producers.delete(producer);
   }
 
   /** Takes no new calls; with `cut`, the long calls get that error, and hand over no more. */
   close(cut: Error | undefined): void {
     this.state = "closed";
     if (cut === undefined) return;
-    for (const call of [...this.#calls]) call.abandon(cut);
+    for (const producer of [...this.#producers]) producer.fail(cut);
   }
 
   /** Whether no task can come any more. */
   get complete(): boolean {
-    return this.state !== "open" && this.#calls.size === 0;
+    return this.state !== "open" && this.#producers.size === 0;
   }
 
   /** The workers are gone and everything has settled. */
@@ -97,9 +97,9 @@ export class Lifecycle {
    */
   prepareToBlock(encoding: boolean): void {
     let reads = encoding ? "argument" : undefined;
-    for (const call of [...this.#calls]) {
-      if (call.over) this.#calls.delete(call); // it would say so itself, but for what it has called
-      else if (call.reading) reads = "input";
+    for (const producer of [...this.#producers]) {
+      if (producer.over) this.#producers.delete(producer); // it would say so itself, but for what it has called
+      else if (producer.reading) reads = "input";
     }
     if (reads !== undefined) {
       const what = `Cannot block for the end of the ${this.#owner}`;
@@ -112,7 +112,7 @@ export class Lifecycle {
   join(): Promise<void> {
     if (!this.#joined && this.state === "closed") {
       this.#joined = true;
-      for (const call of [...this.#calls]) call.hurry();
+      for (const producer of [...this.#producers]) producer.drain();
     }
     return this.#end.promise;
   }
@@ -121,9 +121,9 @@ export class Lifecycle {
   abandon(state: "terminated" | "broken", cause?: unknown): void {
     this.state = state;
     this.#cause = cause;
-    const calls = [...this.#calls];
-    this.#calls.clear();
-    for (const call of calls) call.abandon(this.refusal().error);
+    const calls = [...this.#producers];
+    this.#producers.clear();
+    for (const producer of calls) producer.fail(this.refusal().error);
   }
 
   /** What a task ends with that was pending then; each has an error of its own. */

@@ -5,9 +5,9 @@
  */
 
 import { InvalidStateError, TimeoutError } from "../errors.ts";
-import type { AnyFunction } from "../codec/functions.ts";
+import type { AnyFunction } from "../base/values.ts";
 import { Lifecycle, type Owner, type TaskProducer } from "./lifecycle.ts";
-import { Queue } from "../base/deque.ts";
+import { Deque } from "../base/deque.ts";
 import { PendingSettlements } from "./settlements.ts";
 import type { ChunkValue, Outcome, Scheduler, SchedulerStats, Task, TraceEvent } from "./task.ts";
 
@@ -40,7 +40,7 @@ export class LocalScheduler implements Scheduler {
   readonly blocking: undefined = undefined;
   readonly #options: LocalOptions;
   readonly #life: Lifecycle;
-  readonly #queue = new Queue<Task>();
+  readonly #queue = new Deque<Task>();
   readonly #running = new Set<Task>();
   readonly #lanes: Lane[] = [];
   readonly #events: TraceEvent[] = [];
@@ -62,21 +62,21 @@ export class LocalScheduler implements Scheduler {
 
   submit(task: Task): void {
     this.#life.refuseUnlessOpen();
-    this.submitMore(task);
+    this.submitFrom(task);
   }
 
-  begin(call: TaskProducer): void {
-    this.#life.add(call);
+  attach(producer: TaskProducer): void {
+    this.#life.add(producer);
   }
 
-  submitMore(task: Task): void {
+  submitFrom(task: Task): void {
     this.#life.refuseUnlessRunning();
     this.#queue.push(task);
     this.#wake(this.#lanes.find((lane) => !lane.busy) ?? this.#newLane());
   }
 
-  end(call: TaskProducer): void {
-    this.#life.remove(call);
+  detach(producer: TaskProducer): void {
+    this.#life.remove(producer);
     this.#endIfComplete();
   }
 

@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { AnyFunction } from "../codec/functions.ts";
+import type { AnyFunction } from "../base/values.ts";
 import { keyOf, type Namespace } from "../codec/module_exports.ts";
 
 /** A module that is evaluated at once. */

@@ -8,7 +8,7 @@ import { Decoder, type Source, sourceOf } from "../codec/decoder.ts";
 import { EMPTY_ENVIRONMENT } from "../codec/functions.ts";
 import { AT_TARGET, type Outcome, type Task } from "./task.ts";
 import { FAILURE, RESULT, UNCAUGHT } from "./messages.ts";
-import { type Payload } from "../codec/payload.ts";
+import type { Payload } from "../codec/payload.ts";
 
 const NO_REFS: readonly unknown[] = [];
 const AT_TARGET_OUTCOME: Outcome = { ok: true, value: AT_TARGET };

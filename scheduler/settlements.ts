@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Queue } from "../base/deque.ts";
+import { Deque } from "../base/deque.ts";
 import type { Outcome, Task } from "./task.ts";
 
 /**
@@ -12,7 +12,7 @@ import type { Outcome, Task } from "./task.ts";
  * by a {@linkcode PendingSettlements.run} within the other.
  */
 export class PendingSettlements {
-  readonly #left = new Queue<readonly [Task, Outcome]>();
+  readonly #left = new Deque<readonly [Task, Outcome]>();
 
   /** Notes how a task has ended. */
   add(task: Task, outcome: Outcome): void {

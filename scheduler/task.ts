@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { AnyFunction } from "../codec/functions.ts";
+import type { AnyFunction } from "../base/values.ts";
 import type { Lifecycle, TaskProducer } from "./lifecycle.ts";
 import { type CallSite, stackHere } from "../base/call_site.ts";
 import type { NumberTarget } from "../codec/decoder.ts";
@@ -43,6 +43,9 @@ export type Outcome =
     /** To be told the stack of whoever gets the error, with which its own ends then. */
     readonly complete?: ((stack: string) => void) | undefined;
   };
+
+/** Receives the outcome of a call. */
+export type Settle = (outcome: Outcome) => void;
 
 /** How a worker ended that has not replied. */
 export interface WorkerEnd {
@@ -248,12 +251,12 @@ export interface Scheduler {
   readonly state: Lifecycle["state"];
   /** Takes a task. Throws `ClosedError` or `BrokenProcessPoolError` when it takes none. */
   submit(task: Task): void;
-  /** A call begins that hands over its tasks with `submitMore` until `end`, also after `close()`. Throws as `submit`. */
-  begin(call: TaskProducer): void;
+  /** A call begins that hands over its tasks with `submitFrom` until `end`, also after `close()`. Throws as `submit`. */
+  attach(producer: TaskProducer): void;
   /** Takes a task of such a call. */
-  submitMore(task: Task): void;
+  submitFrom(task: Task): void;
   /** The call has no more tasks. */
-  end(call: TaskProducer): void;
+  detach(producer: TaskProducer): void;
   /** Gives one task to every worker, and tells how many those are: fewer than `size` where some cannot be started. */
   submitToAll(make: (index: number) => Task): number;
   /** Drops a task that has not begun: false when it has. A dropped task is never settled by the scheduler. */

@@ -5,7 +5,8 @@
  */
 
 import type { Encoded } from "../codec/encoder.ts";
-import type { AnyFunction, FunctionSpec } from "../codec/functions.ts";
+import type { FunctionSpec } from "../codec/functions.ts";
+import type { AnyFunction } from "../base/values.ts";
 import type { CallSite } from "../base/call_site.ts";
 import { FunctionTable } from "./function_table.ts";
 import { PayloadEncoder, type StoredPayload } from "../codec/payload.ts";

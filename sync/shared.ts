@@ -26,7 +26,7 @@ import {
 } from "../base/options_schema.ts";
 import { type Handle, handleOf, reviveShared } from "../codec/handles.ts";
 import { registerLibraryFunction } from "../codec/functions.ts";
-import type { AnyFunction } from "../codec/functions.ts";
+import type { AnyFunction } from "../base/values.ts";
 import { atomics } from "./internal/atomics.ts";
 import { coreOf } from "./internal/hold.ts";
 import { anywhere } from "./internal/item_codec.ts";

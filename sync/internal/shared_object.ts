@@ -7,7 +7,7 @@
 import { shareClass } from "../../base/copies.ts";
 import { HANDLE, type Handle, registerShared } from "../../codec/handles.ts";
 import { registerLibraryFunction } from "../../codec/functions.ts";
-import type { AnyFunction } from "../../codec/functions.ts";
+import type { AnyFunction } from "../../base/values.ts";
 import { show } from "../../base/checks.ts";
 import { warnIfImporting } from "./importing.ts";
 import { THREAD_TABLE_BYTES } from "./thread_table.ts";

@@ -19,7 +19,7 @@ for (const kind of kinds.keys()) {
   Deno.test(`${kind}: ${SECONDS} s`, async () => {
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "--no-check", "--quiet", "--v8-flags=--expose-gc", "testing/overload.ts", `${SECONDS}`, kind],
-      cwd: import.meta.dirname!,
+      cwd: new URL("../../", import.meta.url),
       env: { NO_COLOR: "1" },
       signal: AbortSignal.timeout((SECONDS + LIMIT) * 1000),
     }).output();

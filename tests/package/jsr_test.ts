@@ -145,7 +145,7 @@ Deno.test("the package as a user gets it", async (t) => {
 });
 
 Deno.test("the package holds what the library needs, and nothing else", async () => {
-  const { exports } = JSON.parse(await Deno.readTextFile(new URL("deno.json", import.meta.url)));
+  const { exports } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
   const needed = new Set<string>();
   for (const entry of Object.values(exports) as string[]) {
     const { stdout } = await new Deno.Command(Deno.execPath(), {

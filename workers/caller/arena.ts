@@ -4,18 +4,17 @@
  * @module
  */
 
+import { ARENA_BYTES } from "../shared/submission_ring.ts";
+
 /** Each block begins at a multiple of this, in bytes. */
 const PAGE = 16_384;
 /** How many there are. */
-const GRANULES = 1024;
-
-/** How many bytes there are in all. The runtime gives no memory to what was never used. */
-export const ARENA: number = PAGE * GRANULES;
+const PAGES = ARENA_BYTES / PAGE;
 
 /** Which blocks are taken: known to the calling thread alone, which gives them out and takes them back. */
 export class Arena {
   /** For each page how many the block has that begins there; 0 for none. */
-  readonly #blocks = new Uint16Array(GRANULES);
+  readonly #blocks = new Uint16Array(PAGES);
 
   /** Takes a block of `length` bytes, the first that is free: where it begins, or -1 when there is none. */
   take(length: number): number {
@@ -23,7 +22,7 @@ export class Arena {
     const needed = Math.ceil(length / PAGE);
     let begin = 0;
     for (let at = 0; at - begin < needed;) {
-      if (at >= GRANULES) return -1;
+      if (at >= PAGES) return -1;
       const taken = blocks[at]!;
       at += taken || 1;
       if (taken > 0) begin = at;

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { ARENA, Arena } from "./arena.ts";
+import { Arena } from "./arena.ts";
+import { ARENA_BYTES } from "../shared/submission_ring.ts";
 
 Deno.test("Arena gives the first block that is free and large enough", () => {
   const arena = new Arena();
@@ -13,8 +14,8 @@ Deno.test("Arena gives the first block that is free and large enough", () => {
 
 Deno.test("Arena gives no block twice, and all of it again", () => {
   const arena = new Arena();
-  assertEquals(arena.take(ARENA + 1), -1);
-  assertEquals(arena.take(ARENA), 0);
+  assertEquals(arena.take(ARENA_BYTES + 1), -1);
+  assertEquals(arena.take(ARENA_BYTES), 0);
   assertEquals(arena.take(1), -1);
   arena.free(0);
   const taken = new Map<number, number>();
@@ -30,12 +31,12 @@ Deno.test("Arena gives no block twice, and all of it again", () => {
       taken.delete(first);
     }
     if (place < 0) continue;
-    assert(place + length <= ARENA);
+    assert(place + length <= ARENA_BYTES);
     for (const [other, size] of taken) {
       assert(place + length <= other || other + size <= place, `${place} and ${other}`);
     }
     taken.set(place, length);
   }
   for (const place of taken.keys()) arena.free(place);
-  assertEquals(arena.take(ARENA), 0);
+  assertEquals(arena.take(ARENA_BYTES), 0);
 });

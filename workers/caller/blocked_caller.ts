@@ -18,7 +18,7 @@ export interface BlockedParts {
   /** The memory that the thread sleeps on. */
   readonly submissions: SubmissionRing;
   /** How it sleeps. */
-  readonly sleep: CallerParker;
+  readonly parker: CallerParker;
   /** The calls that have a limit. */
   readonly deadlines: DeadlineWatchdog;
   /** The workers. */
@@ -66,7 +66,7 @@ export class BlockedCaller {
 
   /** See `BlockingScheduler`. */
   block(done: () => boolean, deadline: number): boolean {
-    const { submissions, sleep, workerSet, taskEncoder, settlements, drain, shouldHandOver, handOver } = this.#parts;
+    const { submissions, parker, workerSet, taskEncoder, settlements, drain, shouldHandOver, handOver } = this.#parts;
     if (!this.#known) this.#thread.blocksOn(submissions.memory);
     this.#known = true;
     const look = (): boolean => {
@@ -83,7 +83,7 @@ export class BlockedCaller {
       while (!done()) {
         const left = deadline - performance.now();
         if (left > 0) refuseToBlockForMessages("'get()', 'result()', 'next()' or 'join()'");
-        const any = sleep.block(look, () => Math.min(left, this.#untilNext()));
+        const any = parker.block(look, () => Math.min(left, this.#untilNext()));
         if (any) handOver();
         else if (left <= 0) break;
         this.#lookAfter();
@@ -101,8 +101,8 @@ export class BlockedCaller {
    * else after how many milliseconds to call it again at the latest.
    */
   readonly serve = (): number => {
-    const { sleep, workerSet, taskEncoder, drain, handOver, progress } = this.#parts;
-    workerSet.spawner.hurry();
+    const { parker, workerSet, taskEncoder, drain, handOver, progress } = this.#parts;
+    workerSet.spawner.spawnNow();
     taskEncoder.answerAll();
     this.serving = true;
     const before = progress();
@@ -110,7 +110,7 @@ export class BlockedCaller {
     do {
       drain();
       handOver();
-    } while (workerSet.handles.size > 0 && !sleep.settle());
+    } while (workerSet.handles.size > 0 && !parker.prepareToBlock());
     this.serving = false;
     return progress() !== before ? 0 : Math.max(1, this.#untilNext());
   };

@@ -12,7 +12,7 @@ import { type Member, memberOf } from "../../sync/internal/current_thread.ts";
  * How long it looks for the next record before it really sleeps, in milliseconds: no longer than it takes to sleep and be woken,
  * so that at most half of the time is workerLost, and none when tasks are short.
  */
-const PATIENCE = 0.05;
+const PATIENCE_MS = 0.05;
 
 /** The sleep of one scheduler: in its event loop, or blocking. */
 export class CallerParker {
@@ -41,10 +41,10 @@ export class CallerParker {
    * right away: then the event loop goes round for a moment first, since to sleep and be woken takes much longer than a short
    * task does.
    */
-  listen(soonExpected: boolean): void {
+  parkAsync(soonExpected: boolean): void {
     this.#idle = undefined;
     if (!soonExpected || !turnsAreShort()) return this.#sleep();
-    this.#patience = performance.now() + PATIENCE;
+    this.#patience = performance.now() + PATIENCE_MS;
     if (this.#turn !== undefined) return;
     this.#submissions.setCaller(AWAKE); // no worker has to wake it
     this.#turn = soon(this.#look);
@@ -52,7 +52,7 @@ export class CallerParker {
 
   /**
    * Nothing is awaited. As the next task often comes before the event loop has its turn, that is to be heard of then only: `idle` is
-   * called in that turn, unless {@linkcode listen} is called before.
+   * called in that turn, unless {@linkcode parkAsync} is called before.
    */
   settleDown(idle: () => void): void {
     this.#idle = idle;
@@ -74,7 +74,7 @@ export class CallerParker {
   /**
    * This thread is about to block elsewhere: from now on it has to be woken. False when there is something to read before that.
    */
-  settle(): boolean {
+  prepareToBlock(): boolean {
     this.#turn?.();
     this.#turn = undefined;
     this.#idle?.();
@@ -113,12 +113,12 @@ export class CallerParker {
    * it as well.
    */
   block(look: () => boolean, timeout: () => number): boolean {
-    for (const end = performance.now() + PATIENCE; performance.now() < end;) {
+    for (const end = performance.now() + PATIENCE_MS; performance.now() < end;) {
       for (let i = 0; i < 50; i++) if (this.#hasRecords()) return look();
     }
     const { threadTable, slot } = this.#member ??= memberOf();
     const heard = threadTable.prepareWait(slot); // before the word is set: who changes that rings after it
-    this.#submissions.setCaller(WAITING); // before the look, as in listen()
+    this.#submissions.setCaller(WAITING); // before the look, as in parkAsync()
     if (look()) return true;
     const limit = timeout();
     if (limit > 0) threadTable.wait(slot, heard, limit);

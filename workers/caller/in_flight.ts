@@ -6,7 +6,8 @@
 
 import { type Encoded, NOTHING_ENCODED } from "../../codec/encoder.ts";
 import { Arena } from "./arena.ts";
-import { FETCHING, PAYLOAD, type SubmissionRing, TASK_ID_MASK } from "../shared/submission_ring.ts";
+import { PAYLOAD, type SubmissionRing } from "../shared/submission_ring.ts";
+import { FETCHING, TASK_ID_MASK } from "../shared/control_block.ts";
 import type { DeadlineWatchdog } from "./deadline_watchdog.ts";
 import type { WorkerHandle } from "./worker_handle.ts";
 import type { StoredPayload } from "../../codec/payload.ts";
@@ -120,13 +121,13 @@ export class InFlightTasks {
   }
 
   /** A task was directTasks to one worker. */
-  enter(task: Task): void {
+  addDirect(task: Task): void {
     this.#add(task);
     this.#deadlines.enter(task.limit);
   }
 
   /** A task has ended, or goes back to the queue. */
-  leave(task: Task): void {
+  remove(task: Task): void {
     if (!this.#delete(task)) return;
     if (task.parcel !== undefined) this.parcels--;
     task.parcel = undefined;
@@ -138,7 +139,7 @@ export class InFlightTasks {
   /** Takes a task back from the submissions: false when a worker has taken it. */
   cancel(task: Task): boolean {
     if (!this.#isInSlot(task) || !this.#submissions.cancel(task.slot)) return false;
-    this.leave(task);
+    this.remove(task);
     return true;
   }
 
@@ -155,7 +156,7 @@ export class InFlightTasks {
    * Takes back what a worker, told to stop, had claimed or held, and not begun; not what was directTasks to it alone. `read` is what it
    * was reading then, wherever that came from.
    */
-  takeBack({ number, desk, directTasks, given }: WorkerHandle): { unbegun: Task[]; read: Task | undefined } {
+  takeBack({ number, control, directTasks, given }: WorkerHandle): { unbegun: Task[]; read: Task | undefined } {
     const tasks = new Set<Task>();
     let read: Task | undefined;
     const slots = this.#submissions.repossess(number, (slot) => read = this.#slots[slot]);
@@ -163,17 +164,17 @@ export class InFlightTasks {
       const task = this.#slots[slot];
       if (task !== undefined && !task.settled) tasks.add(task);
     }
-    const held = this.get(desk.revoke());
+    const held = this.get(control.revoke());
     if (held !== undefined && !directTasks.has(held)) tasks.add(held);
     // It had all of it, or was about to read the rest, and did not come to begin it.
-    if (held !== undefined && (desk.stage !== FETCHING || given === held.taskId)) read = held;
+    if (held !== undefined && (control.stage !== FETCHING || given === held.taskId)) read = held;
     return { unbegun: [...tasks], read: read?.settled === false ? read : undefined };
   }
 
   /** A task goes back to the queue, with its payload as far as that is still here. */
-  recall(task: Task): void {
+  requeue(task: Task): void {
     const parcel = this.#parcelOf(task);
-    this.leave(task);
+    this.remove(task);
     task.parcel = parcel;
     task.slot = -1;
   }

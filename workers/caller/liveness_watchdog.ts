@@ -6,11 +6,11 @@
  */
 
 import { unrefTimer } from "../../base/platform.ts";
-import { BUSY, SEARCHING, TURNING } from "../shared/submission_ring.ts";
+import { BUSY, SEARCHING, TURNING } from "../shared/control_block.ts";
 import type { WorkerHandle } from "./worker_handle.ts";
 
 /** How long a free worker may take to look for a task, in milliseconds. */
-const PATIENCE = 1000;
+const UNRESPONSIVE_MS = 1000;
 
 /** Watches while there are tasks that nobody has claimed. */
 export class LivenessWatchdog {
@@ -33,12 +33,12 @@ export class LivenessWatchdog {
     if (this.#timer !== undefined) return;
     let waiting = this.#unclaimed();
     for (const handle of this.#handles()) {
-      this.#looks.set(handle, handle.desk.looks);
+      this.#looks.set(handle, handle.control.looks);
       waiting ||= handle.directTasks.size > 0;
     }
     if (!waiting) return this.#looks.clear();
-    this.#due = performance.now() + PATIENCE;
-    this.#timer = setTimeout(() => this.check(), PATIENCE);
+    this.#due = performance.now() + UNRESPONSIVE_MS;
+    this.#timer = setTimeout(() => this.check(), UNRESPONSIVE_MS);
     unrefTimer(this.#timer); // the worker keeps the program from ending
   }
 
@@ -52,10 +52,10 @@ export class LivenessWatchdog {
     const before = [...this.#looks];
     this.stop();
     for (const [handle, looks] of before) {
-      const { sleep, current } = handle.desk;
+      const { sleep, current } = handle.control;
       const called = this.#unclaimed() || handle.directTasks.size > 0;
       const coming = sleep === BUSY || sleep === TURNING || sleep === SEARCHING;
-      if (called && coming && current < 0 && handle.desk.looks === looks) this.#lose(handle);
+      if (called && coming && current < 0 && handle.control.looks === looks) this.#lose(handle);
     }
     this.watch();
   }

@@ -10,7 +10,7 @@ import { soon, unrefTimer } from "../../base/platform.ts";
 const { max, min } = Math;
 
 /** How long a worker that is about to be free is waited for before another one is started in its place, in milliseconds. */
-const PATIENCE = 5;
+const PATIENCE_MS = 5;
 /** How long after a failure the next start is tried, in milliseconds; twice as long after each further one. */
 const BACK_OFF = 100;
 /** The longest such time. */
@@ -23,7 +23,7 @@ export interface SpawnerOptions {
   /** Whether there are some. */
   readonly any: () => boolean;
   /** Calls the workers there are to their tasks: for how many tasks nobody is on the way. */
-  readonly unmet: () => number;
+  readonly demand: () => number;
   /** Whether one of them has come up. */
   readonly anyReady: () => boolean;
   /** How many workers have no task, and may come without having been counted: they go once through their event loop, say. */
@@ -88,17 +88,17 @@ export class Spawner {
   }
 
   #next(now: boolean): void {
-    const { any, room, unmet } = this.#options;
-    const count = unmet();
+    const { any, room, demand } = this.#options;
+    const count = demand();
     if (count === 0) return this.satisfied();
     if (room() <= 0 || (any() && this.#mustWait(count)) || !this.#startOne(count)) return;
-    this.start(unmet(), now);
+    this.start(demand(), now);
   }
 
   /** Whether the next start has to wait; if so, a timer goes on with it. */
   #mustWait(count: number): boolean {
     const now = performance.now();
-    if (this.#patientUntil === 0 && this.#options.nearlyFree() >= count) this.#patientUntil = now + PATIENCE;
+    if (this.#patientUntil === 0 && this.#options.nearlyFree() >= count) this.#patientUntil = now + PATIENCE_MS;
     // After a failure nothing is tried as long as all others are still starting: they may fail, too.
     const starting = this.#failedUntil > 0 && !this.#options.anyReady();
     const until = max(this.#patientUntil, this.#failedUntil, starting ? now + BACK_OFF : 0);
@@ -121,7 +121,7 @@ export class Spawner {
   }
 
   /** This thread is about to block, and no timer will have its turn: what was left for later is started now. */
-  hurry(): void {
+  spawnNow(): void {
     if (this.#undo === undefined && this.#timer === undefined) return;
     this.stop();
     this.#failedUntil = 0;

@@ -6,7 +6,8 @@
 
 import { SerializationError } from "../../errors.ts";
 import { Encoder } from "../../codec/encoder.ts";
-import { type AnyFunction, describeFunction, type FunctionSpec } from "../../codec/functions.ts";
+import { describeFunction, type FunctionSpec } from "../../codec/functions.ts";
+import type { AnyFunction } from "../../base/values.ts";
 import type { Owner } from "../../scheduler/lifecycle.ts";
 import type { Setup } from "../../scheduler/messages.ts";
 import type { Payload } from "../../codec/payload.ts";

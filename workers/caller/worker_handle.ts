@@ -5,7 +5,9 @@
  */
 
 import { hasNodeModules, isDeno, referenceOf } from "../../base/platform.ts";
-import { BUSY, Desk, PREPARING, SubmissionRing } from "../shared/submission_ring.ts";
+import { SubmissionRing } from "../shared/submission_ring.ts";
+import { BUSY, ControlBlock, PREPARING } from "../shared/control_block.ts";
+import { CompletionRing } from "../shared/completion_ring.ts";
 import { PROGRAM } from "../program_gen.ts";
 import { type Link, receiveMessage } from "../../sync/internal/resource_sharer.ts";
 import { ThreadTable } from "../../sync/internal/thread_table.ts";
@@ -61,7 +63,9 @@ export class WorkerHandle {
   /** Its number among all processes and workers. */
   readonly pid: number;
   /** Its shared words and records. */
-  readonly desk: Desk = new Desk();
+  readonly completions: CompletionRing = new CompletionRing();
+  /** Its words. */
+  readonly control: ControlBlock = new ControlBlock(this.completions.memory);
   /** Whether the last call to the submissions counted on it. */
   onItsWay = false;
   /** The numbers of the functions it has been seen to know. */
@@ -121,7 +125,7 @@ export class WorkerHandle {
     this.pid = member.threadTable.nextNumber();
     const init: Init = {
       submissions: options.submissions.memory,
-      desk: this.desk.memory,
+      control: this.control.memory,
       port: port2,
       number: options.number,
       name: options.name,
@@ -146,7 +150,7 @@ export class WorkerHandle {
 
   /** Wakes it if it sleeps: whether it did. */
   wake(): boolean {
-    const how = this.desk.wake();
+    const how = this.control.wake();
     if (how === "message") this.#port.postMessage(null);
     return how !== "awake";
   }
@@ -159,7 +163,7 @@ export class WorkerHandle {
   /** Sends it a task of its own. */
   postTask(message: ToWorker & { type: "task" }, transfers: Transferable[]): void {
     this.#port.postMessage(message, transfers);
-    this.desk.countMail(); // after the message, so that one who sees the count will get it
+    this.control.countMail(); // after the message, so that one who sees the count will get it
     // It may even be done with the task, and wait in its event loop again: then it has to be told that it was woken.
     this.wake();
   }
@@ -175,17 +179,17 @@ export class WorkerHandle {
 
   /** Whether there are messages to receive. */
   get hasMessages(): boolean {
-    return this.#inbox === undefined ? this.#received !== this.desk.sent : this.#inbox.length > 0;
+    return this.#inbox === undefined ? this.#received !== this.control.sent : this.#inbox.length > 0;
   }
 
   /** Whether there are records to read. They come after the messages that were sent before them. */
   get hasRecords(): boolean {
-    return this.desk.hasRecords() && !this.isBehind;
+    return this.completions.hasRecords() && !this.isBehind;
   }
 
   /** Whether the event loop has still to hand on a message that was sent: only in browsers. */
   get isBehind(): boolean {
-    return this.#inbox !== undefined && ((this.desk.sent - this.#received) | 0) > 0;
+    return this.#inbox !== undefined && ((this.control.sent - this.#received) | 0) > 0;
   }
 
   #next(): FromWorker | undefined {
@@ -228,7 +232,7 @@ export class WorkerHandle {
     if (this.#ended) return;
     this.keepsProgram(false);
     this.#ended = true;
-    this.desk.stop();
+    this.control.stop();
     // Where it waits from now on, it sees that it is to stop; where it does already, it has said so.
     while (this.hasMessages) {
       const message = this.#next();
@@ -238,7 +242,7 @@ export class WorkerHandle {
     }
     this.#endWaits();
     // Deno keeps shared memory for ever that is in a message which nobody has read.
-    if (isDeno() && !this.#failed) this.desk.awaitArrival(ARRIVAL);
+    if (isDeno() && !this.#failed) this.control.awaitArrival(ARRIVAL);
     this.#worker.terminate();
     thisThread().sharer.disconnect(this.#sharer);
     if (this.#inbox === undefined) this.#port.close(); // else the last messages are still on their way
@@ -246,11 +250,11 @@ export class WorkerHandle {
 
   /** Whether it sleeps, or its task goes on asynchronously. */
   get waits(): boolean {
-    return this.desk.sleep > BUSY;
+    return this.control.sleep > BUSY;
   }
 
   /** Whether it runs synchronous code, of a task or before its first one, as far as can be seen. */
   get runsCode(): boolean {
-    return this.desk.sleep === BUSY || this.desk.stage === PREPARING;
+    return this.control.sleep === BUSY || this.control.stage === PREPARING;
   }
 }

@@ -2,7 +2,7 @@
  * Tasks over workers: the calling side.
  *
  * A task waits in the queue until the submissions has a free slot, then in shared memory until a worker claims it, then its
- * reply comes as a record on that worker's desk, or by message when it is large. The scheduler sleeps meanwhile, in
+ * reply comes as a record on that worker's control, or by message when it is large. The scheduler sleeps meanwhile, in
  * `Atomics.waitAsync` or, for blocking calls, in `Atomics.wait`.
  *
  * @module
@@ -11,7 +11,9 @@
 import { BrokenProcessPoolError, SerializationError } from "../../errors.ts";
 import { messageOf } from "../../codec/error_fields.ts";
 import { BlockedCaller } from "./blocked_caller.ts";
-import { type DeskRecord, SLOTS, STARTING, SubmissionRing } from "../shared/submission_ring.ts";
+import { SLOTS, SubmissionRing } from "../shared/submission_ring.ts";
+import { STARTING } from "../shared/control_block.ts";
+import type { Completion } from "../shared/completion_ring.ts";
 import { CallerParker } from "./caller_parker.ts";
 import { DeadlineWatchdog } from "./deadline_watchdog.ts";
 import { WorkerSet } from "./worker_set.ts";
@@ -38,7 +40,7 @@ import {
   workerLost,
 } from "../../scheduler/failures.ts";
 import { ReplyDecoder } from "../../scheduler/reply_decoder.ts";
-import { Queue } from "../../base/deque.ts";
+import { Deque } from "../../base/deque.ts";
 import { packSetup, type WorkerOptions } from "./worker_config.ts";
 import { PendingSettlements } from "../../scheduler/settlements.ts";
 import {
@@ -59,7 +61,7 @@ import {
   NEED_PAYLOAD,
   type WorkerRecord,
 } from "../shared/messages.ts";
-import { type Payload } from "../../codec/payload.ts";
+import type { Payload } from "../../codec/payload.ts";
 
 /** A {@linkcode Scheduler} on workers. */
 export class WorkerScheduler implements Scheduler {
@@ -73,14 +75,14 @@ export class WorkerScheduler implements Scheduler {
   readonly #stacks: ErrorStacks;
   readonly #replyDecoder = new ReplyDecoder();
   readonly #life: Lifecycle;
-  readonly #queue = new Queue<Task>();
+  readonly #queue = new Deque<Task>();
   readonly #events: TraceEvent[] = [];
   readonly #thread = thisThread();
-  readonly #sleep = new CallerParker(this.#submissions, () => this.#hasWork(), () => this.#awake());
+  readonly #parker = new CallerParker(this.#submissions, () => this.#hasWork(), () => this.#awake());
   readonly #idle: IdleTimer;
   readonly #deadlines = new DeadlineWatchdog(
     () => this.#now(),
-    () => Array.from(this.#workerSet.handles, (handle) => handle.desk),
+    () => Array.from(this.#workerSet.handles, (handle) => handle.control),
     () => this.#endOverdue(),
   );
   readonly #inFlight = new InFlightTasks(this.#submissions, this.#deadlines);
@@ -117,14 +119,14 @@ export class WorkerScheduler implements Scheduler {
       size: options.size,
       submissions: this.#submissions,
       inFlight: this.#inFlight,
-      make: (number) => this.#makeHandle(number),
+      spawn: (number) => this.#makeHandle(number),
       failed: (error) => this.#break(error),
       goOn: (error) => this.#tellStartFailure(error),
-      lose: (handle) => this.#lose(handle, "as it did not come to its next task", true),
+      onLost: (handle) => this.#lose(handle, "as it did not come to its next task", true),
     });
     this.#blocked = new BlockedCaller({
       submissions: this.#submissions,
-      sleep: this.#sleep,
+      parker: this.#parker,
       deadlines: this.#deadlines,
       workerSet: this.#workerSet,
       settlements: this.#settlements,
@@ -145,14 +147,14 @@ export class WorkerScheduler implements Scheduler {
 
   submit(task: Task): void {
     this.#life.refuseUnlessOpen();
-    this.submitMore(task);
+    this.submitFrom(task);
   }
 
-  begin(call: TaskProducer): void {
-    this.#life.add(call);
+  attach(producer: TaskProducer): void {
+    this.#life.add(producer);
   }
 
-  submitMore(task: Task): void {
+  submitFrom(task: Task): void {
     this.#life.refuseUnlessRunning();
     this.#queue.push(task);
     if (this.#inFlight.parcels > 0) this.#answerWaiting();
@@ -163,8 +165,8 @@ export class WorkerScheduler implements Scheduler {
     if (this.#shouldHandOver()) this.#handOver(true); // they may have claimed much before they were told
   }
 
-  end(call: TaskProducer): void {
-    this.#life.remove(call);
+  detach(producer: TaskProducer): void {
+    this.#life.remove(producer);
     this.#afterWork();
   }
 
@@ -301,7 +303,7 @@ export class WorkerScheduler implements Scheduler {
     if (this.#overtaken(task)) return;
     const kept = task.parcel!;
     task.parcel = undefined;
-    this.#inFlight.enter(task);
+    this.#inFlight.addDirect(task);
     handle.directTasks.add(task);
     const header = { taskId: task.taskId, fn: task.functionId, mode: MODE_NUMBERS[task.mode], limit: task.limit };
     const sent = this.#settleIfThrows(
@@ -368,7 +370,7 @@ export class WorkerScheduler implements Scheduler {
   #drainHandle(handle: WorkerHandle): boolean {
     let any = handle.receive();
     while (this.#workerSet.handles.has(handle) && !handle.isBehind) {
-      const record = handle.desk.peek();
+      const record = handle.completions.peek();
       if (record === undefined) break;
       any = true;
       this.#read(handle, record);
@@ -376,16 +378,16 @@ export class WorkerScheduler implements Scheduler {
     return any;
   }
 
-  #read(handle: WorkerHandle, record: DeskRecord): void {
+  #read(handle: WorkerHandle, record: Completion): void {
     const { kind, taskId, detail, at } = record;
     if (kind === NEED_PAYLOAD || kind === EXITING || kind === CHILDREN) {
-      handle.desk.advance();
+      handle.completions.consume();
       return this.#handle(handle, kind, taskId, detail, undefined);
     }
     // Decoded and given back before anyone is told: whoever is told may block in here again.
     const task = this.#inFlight.get(taskId);
-    const reply = task && this.#replyDecoder.read(task, kind, handle.desk.source, at);
-    handle.desk.advance();
+    const reply = task && this.#replyDecoder.read(task, kind, handle.completions.source, at);
+    handle.completions.consume();
     this.#handle(handle, kind, taskId, detail, reply);
   }
 
@@ -422,9 +424,9 @@ export class WorkerScheduler implements Scheduler {
   /** Workers that ask for arguments get them while more tasks are handed over; whatever else they say is for later. */
   #answerWaiting(): void {
     for (const handle of this.#workerSet.handles) {
-      const record = handle.desk.peek();
+      const record = handle.completions.peek();
       if (record === undefined || record.kind !== NEED_PAYLOAD) continue;
-      handle.desk.advance();
+      handle.completions.consume();
       this.#answer(handle, record.taskId, record.detail);
     }
   }
@@ -461,7 +463,7 @@ export class WorkerScheduler implements Scheduler {
 
   #settle(task: Task, outcome: Outcome): void {
     if (task.settled) return;
-    this.#inFlight.leave(task);
+    this.#inFlight.remove(task);
     task.settled = true;
     this.#finished++;
     task.settle(outcome);
@@ -481,10 +483,10 @@ export class WorkerScheduler implements Scheduler {
   #lose(handle: WorkerHandle, how: string, runsOn = false, end = SILENT): void {
     this.#drainHandle(handle); // replies that it sent before
     if (!this.#workerSet.remove(handle)) return;
-    const starting = handle.desk.sleep === STARTING;
+    const starting = handle.control.sleep === STARTING;
     this.#workerSet.end(handle, runsOn);
     const { unbegun, read } = this.#inFlight.takeBack(handle);
-    const running = this.#inFlight.get(handle.desk.current);
+    const running = this.#inFlight.get(handle.control.current);
     const failed: [Task, Outcome][] = [];
     const { exitCode } = end;
     if (running !== undefined) failed.push([running, workerLost(handle.name, how, running, end)]);
@@ -520,7 +522,7 @@ export class WorkerScheduler implements Scheduler {
 
   #requeue(tasks: readonly Task[]): void {
     for (const task of [...tasks].sort((a, b) => b.taskId - a.taskId)) {
-      this.#inFlight.recall(task);
+      this.#inFlight.requeue(task);
       if (task.moved && task.parcel === undefined) this.#settle(task, argumentsMoved());
       else this.#queue.unshift(task);
     }
@@ -536,7 +538,7 @@ export class WorkerScheduler implements Scheduler {
         this.#settle(task, argumentsMoved());
         continue;
       }
-      this.#inFlight.leave(task);
+      this.#inFlight.remove(task);
       if (this.#workerSet.room > 0) this.#workerSet.start();
       const handle = [...this.#workerSet.handles].findLast((handle) => !handle.retired);
       if (handle !== undefined) this.#post(handle, task);
@@ -554,19 +556,19 @@ export class WorkerScheduler implements Scheduler {
   #endOverdue(): void {
     this.#drain();
     for (const handle of this.#preparing) {
-      if (this.#workerSet.handles.has(handle) && handle.desk.sleep === STARTING) continue;
+      if (this.#workerSet.handles.has(handle) && handle.control.sleep === STARTING) continue;
       this.#preparing.delete(handle);
       this.#deadlines.leave(this.#options.limit);
     }
     for (const handle of [...this.#workerSet.handles]) {
-      if (!this.#deadlines.isOverdue(handle.desk)) continue;
-      const { current } = handle.desk;
+      if (!this.#deadlines.isOverdue(handle.control)) continue;
+      const { current } = handle.control;
       this.#drainHandle(handle); // perhaps it has ended just now
-      if (!this.#deadlines.isOverdue(handle.desk) || handle.desk.current !== current) continue;
-      handle.desk.stop();
+      if (!this.#deadlines.isOverdue(handle.control) || handle.control.current !== current) continue;
+      handle.control.stop();
       this.#drainHandle(handle); // or while it was told to stop
       if (!this.#workerSet.remove(handle)) continue;
-      const starting = handle.desk.sleep === STARTING;
+      const starting = handle.control.sleep === STARTING;
       const running = this.#inFlight.get(current);
       this.#workerSet.end(handle, true); // its event loop would have ended the call, had it had a turn
       const { unbegun, read } = this.#inFlight.takeBack(handle);
@@ -586,9 +588,9 @@ export class WorkerScheduler implements Scheduler {
     if (this.#life.complete && !pending) this.#endAll();
     if (this.#workerSet.handles.size === 0) return;
     this.#idle.set(!pending);
-    if (!pending && this.#workerSet.keepsProgram) return this.#sleep.settleDown(this.#letGo);
+    if (!pending && this.#workerSet.keepsProgram) return this.#parker.settleDown(this.#letGo);
     if (pending && !this.#workerSet.keepsProgram && !this.#options.background) this.#workerSet.keepProgram(true);
-    this.#sleep.listen(this.#inFlight.size > 0);
+    this.#parker.parkAsync(this.#inFlight.size > 0);
   }
 
   readonly #letGo = (): void => this.#workerSet.keepProgram(false);
@@ -628,7 +630,7 @@ export class WorkerScheduler implements Scheduler {
     this.#idle.stop();
     this.#workerSet.endAll();
     this.#thread.services.delete(this.#blocked.serve);
-    this.#sleep.stop();
+    this.#parker.stop();
   }
 
   #endAll(): void {
@@ -643,7 +645,7 @@ export class WorkerScheduler implements Scheduler {
     this.#endAll();
     for (const task of pending) {
       if (task.settled) continue;
-      this.#inFlight.leave(task);
+      this.#inFlight.remove(task);
       this.#finished++;
       this.#settlements.add(task, this.#life.refusal());
     }

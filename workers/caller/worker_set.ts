@@ -4,7 +4,8 @@
  * @module
  */
 
-import { BUSY, type Desk, IDLE, PARKED, SEARCHING, STARTING, type SubmissionRing } from "../shared/submission_ring.ts";
+import type { SubmissionRing } from "../shared/submission_ring.ts";
+import { BUSY, type ControlBlock, IDLE, PARKED, SEARCHING, STARTING } from "../shared/control_block.ts";
 import type { InFlightTasks } from "./in_flight.ts";
 import type { WorkerHandle } from "./worker_handle.ts";
 import { LivenessWatchdog } from "./liveness_watchdog.ts";
@@ -23,19 +24,19 @@ export interface WorkerSetOptions {
   /** The tasks that were handed over. */
   readonly inFlight: InFlightTasks;
   /** Makes the worker of this number. */
-  readonly make: (number: number) => WorkerHandle;
+  readonly spawn: (number: number) => WorkerHandle;
   /** Told why none can be started, when there is no other worker. */
   readonly failed: (error: unknown) => void;
   /** Told why one cannot be started, the first time that the others go on without it. */
   readonly goOn: (error: unknown) => void;
   /** Told a worker that was called and does not come. */
-  readonly lose: (handle: WorkerHandle) => void;
+  readonly onLost: (handle: WorkerHandle) => void;
 }
 
 /** A worker that can be called to the submissions. */
 interface Callable {
   /** Its words. */
-  readonly desk: Desk;
+  readonly control: ControlBlock;
   /** Whether it takes no more tasks. */
   readonly retired: boolean;
   /** Whether the last call counted on it. */
@@ -51,33 +52,33 @@ interface Callable {
  * its claim can be seen, and looks once more after it has taken it back for another reason. So what is counted here stays true.
  */
 export function callWorkers(submissions: SubmissionRing, workers: Iterable<Callable>): number {
-  let unmet = countUnmet(submissions, workers);
+  let demand = countUnmet(submissions, workers);
   // A worker says that it is busy just before its claim can be seen: a second look spares another worker a wake-up for nothing.
-  if (unmet > 0) unmet = countUnmet(submissions, workers);
-  if (unmet <= 0) return 0;
+  if (demand > 0) demand = countUnmet(submissions, workers);
+  if (demand <= 0) return 0;
   // Those that come soonest first: a worker that spawner may still have a long initializer before it.
   for (const state of [PARKED, IDLE]) {
     for (const worker of workers) {
-      if (unmet <= 0) return 0;
-      if (worker.onItsWay || worker.retired || worker.desk.sleep !== state || !worker.wake()) continue;
+      if (demand <= 0) return 0;
+      if (worker.onItsWay || worker.retired || worker.control.sleep !== state || !worker.wake()) continue;
       worker.onItsWay = true;
-      unmet--;
+      demand--;
     }
   }
-  for (const { desk } of workers) if (desk.sleep === STARTING) unmet--;
-  return unmet > 0 ? unmet : 0;
+  for (const { control } of workers) if (control.sleep === STARTING) demand--;
+  return demand > 0 ? demand : 0;
 }
 
 /** How many tasks are unclaimed beyond those that workers are on the way to. */
 function countUnmet(submissions: SubmissionRing, workers: Iterable<Callable>): number {
-  let unmet = submissions.unclaimed(); // before what the workers say: see SubmissionRing.claim()
-  if (unmet === 0) return 0;
+  let demand = submissions.unclaimed(); // before what the workers say: see SubmissionRing.claim()
+  if (demand === 0) return 0;
   for (const worker of workers) {
     // Remembered, as it may be about to sleep: it is not to be counted a second time when it is woken from that.
-    worker.onItsWay = !worker.retired && worker.desk.sleep === SEARCHING;
-    if (worker.onItsWay) unmet--;
+    worker.onItsWay = !worker.retired && worker.control.sleep === SEARCHING;
+    if (worker.onItsWay) demand--;
   }
-  return unmet;
+  return demand;
 }
 
 /** Spawner workers, calls them to their tasks, and ends them. */
@@ -109,12 +110,16 @@ export class WorkerSet {
     this.spawner = new Spawner({
       room: () => this.room,
       any: () => this.#handles.size + this.#starting > 0,
-      unmet: () => callWorkers(options.submissions, this.#handles),
-      anyReady: () => [...this.#handles].some((handle) => handle.desk.sleep !== STARTING),
+      demand: () => callWorkers(options.submissions, this.#handles),
+      anyReady: () => [...this.#handles].some((handle) => handle.control.sleep !== STARTING),
       nearlyFree: () => this.#nearlyFree(),
       start: () => this.start(),
     });
-    this.liveness = new LivenessWatchdog(() => this.#handles, () => options.submissions.unclaimed() > 0, options.lose);
+    this.liveness = new LivenessWatchdog(
+      () => this.#handles,
+      () => options.submissions.unclaimed() > 0,
+      options.onLost,
+    );
   }
 
   /** The workers that have not ended, as far as is known. */
@@ -143,12 +148,12 @@ export class WorkerSet {
   /** How many were ended and still run. */
   get zombies(): number {
     // One that has come back to its event loop ends there.
-    for (const handle of this.#zombies) if (handle.desk.rests) this.#zombies.delete(handle);
+    for (const handle of this.#zombies) if (handle.control.rests) this.#zombies.delete(handle);
     return this.#zombies.size;
   }
 
   #hasTask(handle: WorkerHandle): boolean {
-    return this.#options.inFlight.get(handle.desk.current) !== undefined;
+    return this.#options.inFlight.get(handle.control.current) !== undefined;
   }
 
   /** Spawner one more worker: whether that was possible. */
@@ -157,7 +162,7 @@ export class WorkerSet {
     this.#starting++;
     let handle: WorkerHandle;
     try {
-      handle = this.#options.make(this.#number);
+      handle = this.#options.spawn(this.#number);
     } catch (error) {
       this.#starting--;
       this.startFailed(this.#number, error);
@@ -176,7 +181,7 @@ export class WorkerSet {
     this.#lastFailed = number;
     // Whether none of those that were started since the last failure is ready.
     const again = last > 0 &&
-      ![...this.#handles].some((handle) => handle.number > last && handle.desk.sleep !== STARTING);
+      ![...this.#handles].some((handle) => handle.number > last && handle.control.sleep !== STARTING);
     this.spawner.failed(again);
     if (this.startFailures === 1) this.#options.goOn(error);
   }
@@ -185,7 +190,7 @@ export class WorkerSet {
   #nearlyFree(): number {
     let count = 0;
     for (const handle of this.#handles) {
-      if (handle.desk.sleep <= BUSY && !handle.onItsWay && !this.#hasTask(handle)) count++;
+      if (handle.control.sleep <= BUSY && !handle.onItsWay && !this.#hasTask(handle)) count++;
     }
     return count;
   }
@@ -193,8 +198,8 @@ export class WorkerSet {
   /** Sees to it that enough workers look at the submissions: wakes those that sleep, spawner those that are missing, `now` if need be. */
   call(now: boolean): void {
     const { submissions } = this.#options;
-    const unmet = callWorkers(submissions, this.#handles);
-    if (unmet > 0) this.spawner.start(unmet, now);
+    const demand = callWorkers(submissions, this.#handles);
+    if (demand > 0) this.spawner.start(demand, now);
     else this.spawner.satisfied();
     if (submissions.unclaimed() > 0) this.liveness.watch();
   }

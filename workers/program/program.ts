@@ -4,7 +4,7 @@
  * It is bundled into one self-contained text (`program_gen.ts`, by `deno task build`), since a worker started from a
  * `data:` URL needs no permission, and can import nothing beside it.
  *
- * A worker has one task at a time. Between tasks it parks on its desk, where a wake-up costs microseconds; but parked,
+ * A worker has one task at a time. Between tasks it parks on its control, where a wake-up costs microseconds; but parked,
  * it runs no timers and no promises of its own, so after {@linkcode LINGER} without a task it goes back to its event
  * loop, and from a long run of tasks it goes there every {@linkcode TURN}.
  *
@@ -17,20 +17,14 @@ import "../../sync/internal/current_process.ts"; // so that it can be called her
 import { atomics } from "../../sync/internal/atomics.ts";
 import "../../sync/mod.ts"; // so that its objects can be made here from their handles
 import { afterInterruption } from "../../sync/internal/current_thread.ts";
-import {
-  AWAKE,
-  Desk,
-  FETCHING,
-  LARGEST_RECORD,
-  LISTENING,
-  NONE,
-  type SlotHeader,
-  SubmissionRing,
-} from "../shared/submission_ring.ts";
+import { AWAKE, LISTENING, type SlotHeader, SubmissionRing } from "../shared/submission_ring.ts";
+import { ControlBlock, FETCHING, NONE } from "../shared/control_block.ts";
+import { CompletionRing, LARGEST_RECORD } from "../shared/completion_ring.ts";
 import { Decoder, sourceOf } from "../../codec/decoder.ts";
 import { type Encoded, NOTHING_ENCODED } from "../../codec/encoder.ts";
 import { messageOf } from "../../codec/error_fields.ts";
-import { type AnyFunction, EMPTY_ENVIRONMENT, type FunctionSpec, TASK_URL } from "../../codec/functions.ts";
+import { EMPTY_ENVIRONMENT, type FunctionSpec, TASK_URL } from "../../codec/functions.ts";
+import type { AnyFunction } from "../../base/values.ts";
 import { rememberRuntime } from "../../codec/runtime_functions.ts";
 import { FAILURE, GIVEN_UP, RETIRING, type Setup, type TaskHeader, UNCAUGHT } from "../../scheduler/messages.ts";
 import {
@@ -45,7 +39,7 @@ import {
   PAYLOAD_BY_MESSAGE,
   type ToWorker,
 } from "../shared/messages.ts";
-import { type Payload } from "../../codec/payload.ts";
+import type { Payload } from "../../codec/payload.ts";
 import { forgetTransfers } from "../../codec/transfer.ts";
 import { Children } from "../../runner/children.ts";
 import { enterThread } from "./enter_thread.ts";
@@ -76,7 +70,8 @@ const { clock } = atomics;
 
 class Program {
   readonly #submissions: SubmissionRing;
-  readonly #desk: Desk;
+  readonly #control: ControlBlock;
+  readonly #completions: CompletionRing;
   readonly #port: MessagePort;
   readonly #number: number;
   readonly #name: string;
@@ -131,13 +126,14 @@ class Program {
 
   constructor(init: Init) {
     this.#submissions = new SubmissionRing(init.submissions);
-    this.#desk = new Desk(init.desk);
-    this.#desk.arrive();
+    this.#control = new ControlBlock(init.control);
+    this.#completions = new CompletionRing(init.control);
+    this.#control.arrive();
     this.#port = init.port;
     this.#number = init.number;
     this.#search = new TaskSearch({
       submissions: this.#submissions,
-      desk: this.#desk,
+      control: this.#control,
       number: init.number,
       linger: LINGER,
       hasMail: () => this.#hasMail(),
@@ -145,13 +141,13 @@ class Program {
     });
     this.#name = init.name;
     this.#epoch = init.epoch;
-    this.#reading = new ReadingLimit(this.#desk, init.epoch);
+    this.#reading = new ReadingLimit(this.#control, init.epoch);
     this.#replyEncoder = new ReplyEncoder(() => clock() - init.epoch);
     this.#port.onmessage = (event) => this.#enter(() => this.#receive(event.data));
     this.#port.onmessageerror = () => this.#enter(() => this.#lostPayload());
     this.#yieldChannel.port1.onmessage = () => this.#enter(() => this.#returned ? this.#endProcess() : this.#runLoop());
     this.#ringParent = enterThread(init, {
-      stopped: () => this.#desk.stopped,
+      stopped: () => this.#control.stopped,
       environment: () => this.#environment,
       post: (note) => this.#post(note, []),
       wakeParent: this.#wakeParent,
@@ -161,7 +157,7 @@ class Program {
 
   /** The calling thread may sleep in its event loop, or in a call of its pool. */
   readonly #wakeParent = (): void => {
-    if (this.#submissions.wakeCaller(this.#desk) === LISTENING || !waitAsyncWakes()) wake(null);
+    if (this.#submissions.wakeCaller(this.#control) === LISTENING || !waitAsyncWakes()) wake(null);
   };
 
   async start({ setup: parcel, limit }: Init): Promise<void> {
@@ -169,12 +165,12 @@ class Program {
       farewell: (code) => {
         this.#retired = true;
         this.#send(EXITING, 0, code, NOTHING_ENCODED);
-        if (this.#started) this.#desk.leave();
+        if (this.#started) this.#control.leave();
       },
       uncaught: (error) => this.#uncaught(error),
     });
     try {
-      const preparation = new Preparation(this.#desk, this.#epoch, limit, this.#name);
+      const preparation = new Preparation(this.#control, this.#epoch, limit, this.#name);
       const { setup, environment } = await preparation.run(() => this.#unpack(parcel) as Setup);
       this.#environment = environment;
       this.#rest = setup.maxTasks;
@@ -199,7 +195,7 @@ class Program {
     const encoded = this.#replyEncoder.uncaught(error);
     if (run === undefined) this.#post({ type: "broken", parcel: this.#replyEncoder.parcel(encoded) }, []);
     else this.#send(UNCAUGHT, run.header.taskId, this.#last === undefined ? 0 : 1, encoded);
-    if (this.#started) this.#desk.leave();
+    if (this.#started) this.#control.leave();
   }
 
   /**
@@ -226,7 +222,7 @@ class Program {
       run.failAtLimit();
       run.index++;
     }
-    if (this.#step(run)) this.#desk.leave();
+    if (this.#step(run)) this.#control.leave();
   }
 
   // Getting tasks.
@@ -235,19 +231,19 @@ class Program {
   #runLoop(): void {
     if (!this.#free) return;
     this.#startTurn();
-    this.#desk.countLook();
+    this.#control.countLook();
     this.#search.begin();
     while (!this.#retired) {
       const found = this.#search.next();
-      if (found === STOPPED) return this.#desk.leave();
+      if (found === STOPPED) return this.#control.leave();
       if (found === ASLEEP) return;
       if (!(found === POSTED ? this.#takeMail() : this.#readSlot(found))) return;
       if (!this.#due) continue;
       // A worker that was terminated meanwhile never comes back from its event loop to say that it has left.
-      if (this.#desk.stopped) return this.#desk.leave();
+      if (this.#control.stopped) return this.#control.leave();
       return this.#yield();
     }
-    this.#desk.leave();
+    this.#control.leave();
   }
 
   #startTurn(): void {
@@ -262,24 +258,24 @@ class Program {
 
   /** Goes on after a turn of the event loop. */
   #yield(): void {
-    this.#desk.setTurning();
+    this.#control.setTurning();
     this.#yieldChannel.port2.postMessage(null);
   }
 
   /** Whether a task was posted for this worker, though the event loop may not have handed it on. A message can even come before it is counted. */
   #hasMail(): boolean {
-    return this.#inbox.length > 0 || ((this.#desk.mail - this.#mail) | 0) > 0;
+    return this.#inbox.length > 0 || ((this.#control.mail - this.#mail) | 0) > 0;
   }
 
   /** Begins a task that was posted. False when the worker cannot go on to another one. */
   #takeMail(): boolean {
     const posted = this.#inbox.shift();
     if (posted === undefined) {
-      this.#desk.setTurning(); // it is on its way to the event loop
+      this.#control.setTurning(); // it is on its way to the event loop
       return false;
     }
-    this.#desk.setBusy();
-    this.#desk.hold(posted.header.taskId);
+    this.#control.setBusy();
+    this.#control.hold(posted.header.taskId);
     return this.#begin(posted.header, posted.parcel);
   }
 
@@ -292,15 +288,15 @@ class Program {
       if (header === undefined || header.taskId !== message.taskId) return;
       this.#fetching = undefined;
       this.#free = true;
-      this.#desk.setStage(NONE);
-      this.#desk.setBusy();
+      this.#control.setStage(NONE);
+      this.#control.setBusy();
       if (!this.#begin(header, message.parcel)) return;
     } else if (message?.type === "drop") {
       if (this.#fetching?.taskId !== message.taskId) return;
       this.#fetching = undefined;
       this.#fetchedArgs = undefined;
-      this.#desk.setStage(NONE);
-      this.#desk.finish();
+      this.#control.setStage(NONE);
+      this.#control.finish();
       this.#free = true;
     }
     this.#runLoop();
@@ -324,10 +320,10 @@ class Program {
       }
     }
     // Held before the slot is given back: at each moment the caller finds the task here or there.
-    this.#desk.hold(header.taskId);
+    this.#control.hold(header.taskId);
     if (!this.#submissions.release(slot, this.#number)) {
       this.#reading.fail(undefined);
-      this.#desk.finish();
+      this.#control.finish();
       return true;
     }
     if (failure !== undefined) return this.#refuse(header, failure);
@@ -361,8 +357,8 @@ class Program {
     if (fn === undefined || fn.unsure || given === undefined) return this.#fetch(header, fn, given);
     this.#fetchedArgs = undefined;
     const read = this.#reading.stop();
-    if (!this.#desk.begin(header.taskId)) {
-      this.#desk.finish();
+    if (!this.#control.begin(header.taskId)) {
+      this.#control.finish();
       return true;
     }
     this.#run = new TaskRun(header, fn, this.#environment, given, this.#trace ? clock() - this.#epoch : 0, read);
@@ -380,9 +376,9 @@ class Program {
     this.#fetching = header;
     this.#fetchedArgs = args;
     this.#free = false;
-    this.#desk.setStage(FETCHING);
+    this.#control.setStage(FETCHING);
     this.#send(NEED_PAYLOAD, header.taskId, lacks, NOTHING_ENCODED);
-    this.#desk.setTurning();
+    this.#control.setTurning();
     return false;
   }
 
@@ -392,7 +388,7 @@ class Program {
     if (header === undefined) return void this.#mail++;
     this.#fetching = undefined;
     this.#free = true;
-    this.#desk.setStage(NONE);
+    this.#control.setStage(NONE);
     this.#refuse(header, new SerializationError("Cannot read the arguments of the task in the worker"));
     this.#runLoop();
   }
@@ -402,8 +398,8 @@ class Program {
     this.#fetchedArgs = undefined;
     const reason = this.#reading.fail(error);
     trimStack(reason, this.#environment);
-    if (this.#desk.begin(header.taskId)) this.#reply(header.taskId, FAILURE, this.#replyEncoder.error(reason), 0);
-    this.#desk.finish();
+    if (this.#control.begin(header.taskId)) this.#reply(header.taskId, FAILURE, this.#replyEncoder.error(reason), 0);
+    this.#control.finish();
     this.#checkTurn();
     return true;
   }
@@ -415,7 +411,7 @@ class Program {
     while (run.index < run.count) {
       if (run.header.limit === 0 && run.mode === "map" ? this.#mapOn(run) : this.#call(run)) continue;
       this.#free = false;
-      this.#desk.setAwaiting();
+      this.#control.setAwaiting();
       return false;
     }
     return this.#end(run);
@@ -463,7 +459,7 @@ class Program {
     } else {
       prepareLimit();
       const start = clock();
-      this.#desk.setDeadline(Math.ceil(start - this.#epoch + limit));
+      this.#control.setDeadline(Math.ceil(start - this.#epoch + limit));
       this.#lateInterruption.watch(limit);
       const ended = runLimited(call, limit);
       if (!ended) {
@@ -498,7 +494,7 @@ class Program {
       if (run.index === index) this.#enter(() => goOn(record)); // else it was given up before
     };
     const goOn = (record: () => void): void => {
-      this.#desk.setBusy();
+      this.#control.setBusy();
       this.#startTurn();
       if (timer !== undefined) timers.clear()(timer);
       record();
@@ -541,7 +537,7 @@ class Program {
     // Before the caller hears of it, who may have the next task at once: the next look follows, and no code of the user before it.
     if (!this.#checkTurn() && !this.#retired && !this.#hasMail()) this.#search.begin();
     this.#reply(run.header.taskId, kind, encoded, detail);
-    this.#desk.finish();
+    this.#control.finish();
     this.#run = undefined;
     return true;
   }
@@ -550,7 +546,7 @@ class Program {
   #return(): false {
     this.#returned = true;
     this.#free = false;
-    this.#desk.setAwaiting();
+    this.#control.setAwaiting();
     // A timer, as Deno 2.5 hands on messages before it tells of a rejection that nothing handles.
     timers.set()(() => this.#enter(() => this.#endProcess()), 0);
     return false;
@@ -560,7 +556,7 @@ class Program {
   #endProcess(): void {
     const run = this.#run;
     if (run === undefined || this.#children.any) return;
-    this.#desk.setBusy();
+    this.#control.setBusy();
     this.#end(run);
     this.#free = true;
     this.#runLoop();
@@ -581,7 +577,7 @@ class Program {
   #send(kind: number, taskId: number, detail: number, encoded: Encoded): void {
     const { length, refs, transfers, marked } = encoded;
     if (refs.length === 0 && transfers.length === 0 && length <= LARGEST_RECORD) {
-      if (this.#desk.write(kind, taskId, detail, encoded)) return this.#wakeCaller();
+      if (this.#completions.write(kind, taskId, detail, encoded)) return this.#wakeCaller();
     }
     const bytes = this.#replyEncoder.take(encoded);
     this.#post({ type: "record", kind, taskId, detail, parcel: { bytes, refs } }, [bytes, ...transfers]);
@@ -590,12 +586,12 @@ class Program {
 
   #post(message: FromWorker, transfers: Transferable[]): void {
     this.#port.postMessage(message, transfers);
-    this.#desk.countSent(); // after it, so that the caller can read what it sees counted
+    this.#control.countSent(); // after it, so that the caller can read what it sees counted
     this.#wakeCaller();
   }
 
   #wakeCaller(): void {
-    const slept = this.#submissions.wakeCaller(this.#desk);
+    const slept = this.#submissions.wakeCaller(this.#control);
     if (slept === AWAKE) return;
     if (slept === LISTENING) wake(null);
     this.#ringParent(); // it may be blocked elsewhere than in this pool

@@ -9,7 +9,8 @@
  * @module
  */
 
-import type { Desk, SubmissionRing } from "../shared/submission_ring.ts";
+import type { SubmissionRing } from "../shared/submission_ring.ts";
+import type { ControlBlock } from "../shared/control_block.ts";
 
 /** There is a task that was posted to this worker. */
 export const POSTED = -1;
@@ -23,7 +24,7 @@ export interface TaskSearchOptions {
   /** Where the tasks are. */
   readonly submissions: SubmissionRing;
   /** The words of the worker. */
-  readonly desk: Desk;
+  readonly control: ControlBlock;
   /** The number of the worker. */
   readonly number: number;
   /** How long it stays parked before it goes to its event loop, in milliseconds. */
@@ -43,33 +44,33 @@ export class TaskSearch {
 
   /** Does not begin yet. */
   constructor(options: TaskSearchOptions) {
-    const { submissions, desk, hasMail } = this.#options = options;
-    this.#anything = () => desk.stopped || submissions.hasTasks() || hasMail();
+    const { submissions, control, hasMail } = this.#options = options;
+    this.#anything = () => control.stopped || submissions.hasTasks() || hasMail();
   }
 
   /** To be called when {@linkcode next} will be, and no code of the user will run before that. */
   begin(): void {
-    this.#options.desk.setSearching();
+    this.#options.control.setSearching();
     this.#counted = true;
   }
 
   /** The slot of a task that was claimed; {@linkcode POSTED}, {@linkcode STOPPED} or {@linkcode ASLEEP}. */
   next(): number {
-    const { submissions, desk, number, linger, hasMail, wakeCaller } = this.#options;
+    const { submissions, control, number, linger, hasMail, wakeCaller } = this.#options;
     let patient = true; // one that was woken for nothing sleeps again at once, and leaves its core to others
     for (;;) {
-      if (desk.stopped) return STOPPED;
+      if (control.stopped) return STOPPED;
       if (!this.#counted && hasMail()) return POSTED;
-      const slot = submissions.claim(number, desk);
+      const slot = submissions.claim(number, control);
       if (submissions.callerIsNeeded) wakeCaller();
       if (slot >= 0) {
         this.#counted = false;
         return slot;
       }
       if (hasMail()) {
-        desk.setTurning();
+        control.setTurning();
         this.#counted = submissions.hasTasks(); // the caller may have counted on it just before
-      } else if (desk.park(linger, this.#anything, patient)) {
+      } else if (control.park(linger, this.#anything, patient)) {
         this.#counted = true;
         patient = false;
       } else {

@@ -2,12 +2,13 @@ import { assert, assertStringIncludes } from "@std/assert";
 import { NOTHING_ENCODED } from "../../codec/encoder.ts";
 import { atomics } from "../../sync/internal/atomics.ts";
 import { Model, type ModelThread } from "../../testing/model_checker.ts";
-import { AWAKE, CALLER, Desk, SubmissionRing, WAITING } from "../shared/submission_ring.ts";
+import { AWAKE, CALLER, SubmissionRing, WAITING } from "../shared/submission_ring.ts";
+import { ControlBlock } from "../shared/control_block.ts";
 import { callWorkers } from "../caller/worker_set.ts";
 import { ASLEEP, POSTED, STOPPED, TaskSearch } from "./task_search.ts";
 
 /** A worker that the caller counts on for a second task, since it does not say before its claim that it is busy. */
-class Secretive extends Desk {
+class Secretive extends ControlBlock {
   override setBusy(): void {}
 }
 
@@ -39,7 +40,7 @@ class Crowd {
   readonly #words: Int32Array<SharedArrayBuffer>;
 
   constructor(workers: number) {
-    this.#desks = Array.from({ length: workers }, () => new Desk().memory);
+    this.#desks = Array.from({ length: workers }, () => new ControlBlock().memory);
     this.#words = new Int32Array(new SharedArrayBuffer(4 + 8 * workers));
   }
 
@@ -48,10 +49,10 @@ class Crowd {
     const [message, posted] = [1 + 2 * number, 2 + 2 * number];
     const run = (): string => {
       const submissions = new SubmissionRing(this.#submissions);
-      const desk = new (secretive ? Secretive : Desk)(this.#desks[number]!);
+      const control = new (secretive ? Secretive : ControlBlock)(this.#desks[number]!);
       const hasMail = (): boolean => atomics.load(words, posted) > 0;
-      const wakeCaller = (): void => void submissions.wakeCaller(desk);
-      const search = new TaskSearch({ submissions, desk, number, linger: 2, hasMail, wakeCaller });
+      const wakeCaller = (): void => void submissions.wakeCaller(control);
+      const search = new TaskSearch({ submissions, control, number, linger: 2, hasMail, wakeCaller });
       const sleep = (): void => {
         while (atomics.compareExchange(words, message, 1, 0) !== 1) atomics.wait(words, message, 0, Infinity);
       };
@@ -85,13 +86,13 @@ class Crowd {
         atomics.notify(words, 1 + 2 * worker);
       };
       const workers = this.#desks.map((memory, number) => {
-        const desk = new Desk(memory);
+        const control = new ControlBlock(memory);
         const wake = (): boolean => {
-          const how = desk.wake();
+          const how = control.wake();
           if (how === "message") send(number);
           return how !== "awake";
         };
-        return { desk, wake, onItsWay: false, retired: false };
+        return { control, wake, onItsWay: false, retired: false };
       });
       let count = started;
       say({
@@ -109,8 +110,8 @@ class Crowd {
           for (let n = atomics.load(words, 0); n < tasks; n = atomics.load(words, 0)) {
             atomics.wait(words, 0, n, Infinity);
           }
-          workers.forEach(({ desk }, worker) => {
-            desk.stop();
+          workers.forEach(({ control }, worker) => {
+            control.stop();
             send(worker);
           });
         },

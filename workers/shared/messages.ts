@@ -55,8 +55,8 @@ export type WorkerNote =
 export interface Init {
   /** The pool's submission ring. */
   readonly submissions: SharedArrayBuffer;
-  /** The worker's desk. */
-  readonly desk: SharedArrayBuffer;
+  /** The worker's control block and completions. */
+  readonly control: SharedArrayBuffer;
   /** The worker's end of the channel. */
   readonly port: MessagePort;
   /** The worker's number, unique in its pool. */

@@ -1,25 +1,15 @@
 /**
- * The memory that a pool shares with its workers, and every atomic step on it.
+ * The tasks that wait for a worker: a ring of slots that the calling thread fills, and whichever worker is free claims from.
  *
- * `SubmissionRing`: one for each pool. A ring of task slots, filled by the calling thread and claimed by whichever worker is
- * free. `Desk`: one for each worker. Its sleep, stop and work words, and a ring of records it writes for the caller.
- *
- * The protocols, with the reason for each order of steps, are written down in `ARCHITECTURE.md`; the comments here name
- * the race that a step closes.
+ * The protocols, with the reason for each order of steps, are in `workers/README.md`; the comments here name the race that a step
+ * closes.
  *
  * @module
  */
 
-import { type Source, sourceOf } from "../../codec/decoder.ts";
-import { refuseWithoutSharedMemory } from "../../base/platform.ts";
+import type { Source } from "../../codec/decoder.ts";
 import { atomics } from "../../sync/internal/atomics.ts";
-import { ARENA } from "../caller/arena.ts";
-
-// Taken before any task runs: a task that patches `Math` must not change what is computed here.
-const { ceil, max, min } = Math;
-
-/** How long a worker looks for the next task before it parks, in milliseconds: less than to park and be woken takes. */
-const SPIN = 0.01;
+import { growable, growTo, sourceOver, type Writable } from "./growable.ts";
 
 /*
  * SubmissionRing, in 32-bit words, then payloads:
@@ -51,6 +41,8 @@ const PLACE = 6;
 export const SLOTS = 256;
 /** With fewer tasks on the submissions than this, a claim wakes a caller that keeps more of them. */
 const FEW = SLOTS / 4;
+/** How many bytes there are for larger payloads: see `arena.ts`. The runtime gives no memory to what was never used. */
+export const ARENA_BYTES: number = 2 ** 24;
 /** The largest payload that a slot has room for, in bytes; what is larger goes to the arena. */
 export const PAYLOAD = 4096;
 
@@ -75,14 +67,6 @@ export const WAITING = 1;
 /** The calling thread sleeps in its event loop, where only a message wakes it. */
 export const LISTENING = 2;
 
-/** Bytes that are written into shared memory. */
-export interface Writable {
-  /** How many. */
-  readonly length: number;
-  /** Writes them. */
-  writeTo(target: Uint8Array, at: number): void;
-}
-
 /** A worker that claims tasks. */
 export interface Claimant {
   /** Whether it is to stop. */
@@ -103,28 +87,6 @@ export interface SlotHeader {
   readonly limit: number;
 }
 
-/**
- * Memory that has an end, but grows up to that only when it is needed. Large memory that has its size from the beginning can come
- * from what was used before, and is then filled with zeros all at once.
- */
-function growable(size: number, most: number): SharedArrayBuffer {
-  refuseWithoutSharedMemory();
-  return new SharedArrayBuffer(size, { maxByteLength: most });
-}
-
-/** Sees to it that the memory reaches up to `end` at least. */
-function growTo(memory: SharedArrayBuffer, end: number): void {
-  memory.grow(min(memory.maxByteLength, ceil(end / GROWTH) * GROWTH));
-}
-
-/** In steps of so many bytes. */
-const GROWTH = 2 ** 18;
-
-/** Views of fixed length: those that follow the memory would be slow. */
-function sourceOver(memory: SharedArrayBuffer): Source {
-  return sourceOf(new Uint8Array(memory, 0, memory.byteLength));
-}
-
 /** The task slots of a pool. */
 export class SubmissionRing {
   /** The shared memory itself. */
@@ -142,7 +104,7 @@ export class SubmissionRing {
   /** The caller's own TAIL. */
   #tail = 0;
 
-  constructor(memory: SharedArrayBuffer = growable(ARENA_AT, ARENA_AT + ARENA)) {
+  constructor(memory: SharedArrayBuffer = growable(ARENA_AT, ARENA_AT + ARENA_BYTES)) {
     this.memory = memory;
     this.source = sourceOver(memory);
     this.#words = new Int32Array(memory, 0, PAYLOADS / 4);
@@ -328,378 +290,5 @@ export class SubmissionRing {
     if (atomics.compareExchange(this.#words, CALLER, state, AWAKE) !== state) return AWAKE;
     atomics.notify(this.#words, CALLER);
     return state;
-  }
-}
-
-/*
- * Desk, in 32-bit words, then the ring:
- *
- *   0 SLEEP     SEARCHING | TURNING | STARTING | BUSY | AWAITING | PARKED (on this word) | IDLE (in its event loop) | LEFT
- *   1 STOP      1 when it is to stop
- *   2 WORK      taskId (30 bits) << 2 | NOTHING | HELD | RUNNING | REVOKED
- *   3 DEADLINE  when the running call must be over, in milliseconds since the pool was made, modulo 2 ** 32; 0: never
- *   4 MAIL      how many messages the caller has posted that are tasks for this worker
- *   5 SENT      how many messages the worker has sent
- *   6 WRITTEN   bytes ever written to the ring; by the worker alone
- *   7 READ      bytes ever read from the ring; by the caller alone
- *   8 LOOKS     how often the worker has begun to look for tasks
- *   9 ARRIVED   1 when the worker has read the message that this memory came with
- *   10 STAGE    NONE | PREPARING (the initializer runs) | IMPORTING (the module) | FETCHING (what it lacks of the task it holds)
- *   16 …        RING bytes of records: size, kind, taskId, detail (32 bits each), payload; 8-byte aligned
- */
-const SLEEP = 0;
-const STOP = 1;
-const WORK = 2;
-const DEADLINE = 3;
-const MAIL = 4;
-const SENT = 5;
-const WRITTEN = 6;
-const READ = 7;
-const LOOKS = 8;
-const ARRIVED = 9;
-const STAGE = 10;
-const RING_AT = 64;
-const RING = 2 ** 22;
-/** So much of it is used as long as the caller keeps up: the runtime gives no memory to what was never used. */
-const NEAR = 65536;
-const RECORD = 16;
-const SKIP = -1;
-
-/** The largest payload of a record, in bytes; what is larger goes by message. */
-export const LARGEST_RECORD: number = RING / 4;
-
-/** It looks at the submissions before it does anything else: the caller counts on it for one task. */
-export const SEARCHING = -2;
-/** It goes once through its event loop, with a task or before the next look. */
-export const TURNING = -1;
-/** The worker has not begun to look for tasks. */
-export const STARTING = 0;
-/** It has claimed a task, or runs one. */
-export const BUSY = 1;
-/** Its task goes on asynchronously. */
-export const AWAITING = 2;
-/** It sleeps, and a notification wakes it. */
-export const PARKED = 3;
-/** It sleeps in its event loop, where a message wakes it. */
-export const IDLE = 4;
-const LEFT = 5;
-
-const NOTHING = 0;
-const HELD = 1;
-const RUNNING = 2;
-const REVOKED = 3;
-
-/** None of the following. */
-export const NONE = 0;
-/** The initializer runs, or the scope is made. */
-export const PREPARING = 1;
-/** The module of the user is imported. */
-export const IMPORTING = 2;
-/** It waits for what it lacks of the task that it holds. */
-export const FETCHING = 3;
-
-/** A task's number fits beside its stage in one word. */
-export const TASK_ID_MASK = 0x3fffffff;
-
-/** A record that a worker wrote for the caller, valid until the next one is looked at. */
-export class DeskRecord {
-  /** What it says: see `task.ts`. */
-  kind = 0;
-  /** The number of the task it is about. */
-  taskId = 0;
-  /** More of it, by kind. */
-  detail = 0;
-  /** Where its payload starts in {@linkcode Desk.source}. */
-  at = 0;
-}
-
-/** The words and the record ring of one worker. */
-export class Desk {
-  /** The shared memory itself. */
-  readonly memory: SharedArrayBuffer;
-  /** All of it that is in use, to decode payloads from. */
-  source: Source;
-  #words: Int32Array;
-  readonly #record = new DeskRecord();
-  /** How far the caller has read, and how much of that the worker knows. */
-  #read = 0;
-  #readTold = 0;
-  /** The caller's last look at WRITTEN. */
-  #written = 0;
-
-  constructor(memory: SharedArrayBuffer = growable(RING_AT + 2 * NEAR, RING_AT + RING)) {
-    this.memory = memory;
-    this.source = sourceOver(memory);
-    this.#words = new Int32Array(memory, 0, memory.byteLength / 4);
-  }
-
-  /** Sees to it that what is seen reaches up to `end`, in bytes. */
-  #include(end: number): void {
-    if (end <= this.source.bytes.length) return;
-    this.source = sourceOver(this.memory);
-    this.#words = new Int32Array(this.memory, 0, this.memory.byteLength / 4);
-  }
-
-  // The caller's side.
-
-  /**
-   * Caller: wakes a sleeping worker. `"message"` when it sleeps in its event loop, so that the caller must post to it;
-   * `"awake"` when it did not sleep.
-   */
-  wake(): "awake" | "notified" | "message" {
-    const state = atomics.load(this.#words, SLEEP);
-    if (state < PARKED || state === LEFT || atomics.compareExchange(this.#words, SLEEP, state, SEARCHING) !== state) {
-      // It went from PARKED to IDLE between the two: ask again.
-      return atomics.load(this.#words, SLEEP) === IDLE ? this.wake() : "awake";
-    }
-    if (state === IDLE) return "message";
-    atomics.notify(this.#words, SLEEP);
-    return "notified";
-  }
-
-  /** Caller: whether no code of it runs: told to stop, it has ended or will run none. */
-  get rests(): boolean {
-    const state = atomics.load(this.#words, SLEEP);
-    return state !== BUSY && state !== SEARCHING && (state === LEFT || this.stage === NONE);
-  }
-
-  /** Caller: the sleep word. */
-  get sleep(): number {
-    return atomics.load(this.#words, SLEEP);
-  }
-
-  /** Caller: the number of the task it holds or runs; -1 for none. */
-  get current(): number {
-    const work = atomics.load(this.#words, WORK);
-    return (work & 3) === HELD || (work & 3) === RUNNING ? work >>> 2 : -1;
-  }
-
-  /** Caller: when the running call must be over; 0 for never. */
-  get deadline(): number {
-    return atomics.load(this.#words, DEADLINE);
-  }
-
-  /** Caller: how often the worker has begun to look for tasks. */
-  get looks(): number {
-    return atomics.load(this.#words, LOOKS);
-  }
-
-  /** Caller: how many messages the worker has sent, or is about to send. */
-  get sent(): number {
-    return atomics.load(this.#words, SENT);
-  }
-
-  /** Caller: counts a task posted by message. */
-  countMail(): void {
-    atomics.add(this.#words, MAIL, 1);
-  }
-
-  /** Caller: tells the worker to stop and wakes it if it is parked. If it sleeps, nothing of it is going to run. */
-  stop(): void {
-    const words = this.#words;
-    atomics.store(words, STOP, 1);
-    for (
-      let state = atomics.load(words, SLEEP);
-      state === PARKED || state === IDLE;
-      state = atomics.load(words, SLEEP)
-    ) {
-      if (atomics.compareExchange(words, SLEEP, state, LEFT) !== state) continue; // it went from PARKED to IDLE
-      if (state === PARKED) atomics.notify(words, SLEEP);
-      return;
-    }
-  }
-
-  /** Caller: what it does before its first task, or between two. */
-  get stage(): number {
-    return atomics.load(this.#words, STAGE);
-  }
-
-  /** Worker: says what it does before its first task, or between two. */
-  setStage(stage: number): void {
-    atomics.store(this.#words, STAGE, stage);
-  }
-
-  /** Caller: blocks until the worker has this memory, at most `timeout` milliseconds. */
-  awaitArrival(timeout: number): void {
-    atomics.wait(this.#words, ARRIVED, 0, timeout);
-  }
-
-  /** Caller: takes back the task it holds unless it has begun: gives its number, or -1. */
-  revoke(): number {
-    const work = atomics.load(this.#words, WORK);
-    if ((work & 3) !== HELD) return -1;
-    return atomics.compareExchange(this.#words, WORK, work, (work & ~3) | REVOKED) === work ? work >>> 2 : -1;
-  }
-
-  /** Caller: reads the next record, if any. Its payload stays valid until {@linkcode advance}. */
-  peek(): DeskRecord | undefined {
-    while (this.hasRecords()) {
-      const at = RING_AT + (this.#read & (RING - 1));
-      const word = at >> 2;
-      this.#include(at + RECORD);
-      if (this.#words[word + 1] !== SKIP) this.#include(at + this.#words[word]!);
-      const words = this.#words;
-      const record = this.#record;
-      record.kind = words[word + 1]!;
-      record.taskId = words[word + 2]!;
-      record.detail = words[word + 3]!;
-      record.at = at + RECORD;
-      if (record.kind !== SKIP) return record;
-      this.advance();
-    }
-    if (this.#read !== this.#readTold) this.#tellRead();
-    return undefined;
-  }
-
-  /** Caller: gives the space of the record just read back to the worker, together with more or once there is none. */
-  advance(): void {
-    const size = this.#words[(RING_AT + (this.#read & (RING - 1))) >> 2]!;
-    this.#read = (this.#read + size) | 0;
-    if (((this.#read - this.#readTold) | 0) >= RING / 8) this.#tellRead();
-  }
-
-  #tellRead(): void {
-    atomics.store(this.#words, READ, this.#readTold = this.#read);
-  }
-
-  /** Caller: whether there is a record to read. */
-  hasRecords(): boolean {
-    if (this.#read === this.#written) this.#written = atomics.load(this.#words, WRITTEN);
-    return this.#read !== this.#written;
-  }
-
-  // The worker's side.
-
-  /** Worker: it has this memory. */
-  arrive(): void {
-    atomics.store(this.#words, ARRIVED, 1);
-    atomics.notify(this.#words, ARRIVED);
-  }
-
-  /** Worker: whether it is to stop. */
-  get stopped(): boolean {
-    return atomics.load(this.#words, STOP) !== 0;
-  }
-
-  /** Worker: how many tasks were posted by message so far. */
-  get mail(): number {
-    return atomics.load(this.#words, MAIL);
-  }
-
-  /** Worker: counts a message. */
-  countSent(): void {
-    atomics.add(this.#words, SENT, 1);
-  }
-
-  /** Worker: it looks at the submissions after this, before it does anything else. */
-  setSearching(): void {
-    // While it does not sleep, nobody else writes the word: a plain look saves a step.
-    if (atomics.peek(this.#words, SLEEP) !== SEARCHING) atomics.store(this.#words, SLEEP, SEARCHING);
-  }
-
-  /** Worker: it runs something. */
-  setBusy(): void {
-    atomics.store(this.#words, SLEEP, BUSY);
-  }
-
-  /** Worker: it goes once through its event loop. */
-  setTurning(): void {
-    atomics.store(this.#words, SLEEP, TURNING);
-  }
-
-  /** Worker: begins to look for tasks. */
-  countLook(): void {
-    atomics.add(this.#words, LOOKS, 1);
-  }
-
-  /** Worker: its task goes on asynchronously. */
-  setAwaiting(): void {
-    atomics.store(this.#words, SLEEP, AWAITING);
-  }
-
-  /** Worker: told to stop, it has nothing more to do. */
-  leave(): void {
-    atomics.store(this.#words, SLEEP, LEFT);
-  }
-
-  /**
-   * Worker: sleeps until it is woken, at most `linger` milliseconds; then it is IDLE and must go to its event loop.
-   * `anything` looks once more, after the sleep is announced, so that no wake-up is lost. If it is `patient`, it looks for a while
-   * before that.
-   *
-   * @returns Whether there may be something to do.
-   */
-  park(linger: number, anything: () => boolean, patient: boolean): boolean {
-    const words = this.#words;
-    this.setSearching();
-    for (const end = patient && atomics.patience ? atomics.now() + SPIN : 0; end > 0 && atomics.now() < end;) {
-      for (let i = 0; i < 100; i++) if (anything()) return true;
-    }
-    atomics.store(words, SLEEP, PARKED);
-    if (anything()) {
-      atomics.store(words, SLEEP, SEARCHING);
-      return true;
-    }
-    atomics.wait(words, SLEEP, PARKED, linger);
-    return atomics.compareExchange(words, SLEEP, PARKED, IDLE) !== PARKED;
-  }
-
-  /** Worker: it has read task `taskId`, and not begun it. */
-  hold(taskId: number): void {
-    atomics.store(this.#words, WORK, (taskId << 2) | HELD);
-  }
-
-  /** Worker: begins task `taskId`; false when the caller has taken it back. */
-  begin(taskId: number): boolean {
-    const held = (taskId << 2) | HELD;
-    return atomics.compareExchange(this.#words, WORK, held, (taskId << 2) | RUNNING) === held;
-  }
-
-  /** Worker: it is done with its task; only after the reply is written, or a death in between would lose both. */
-  finish(): void {
-    atomics.store(this.#words, WORK, NOTHING);
-    this.clearDeadline();
-  }
-
-  /** Worker: what had a limit is over. */
-  clearDeadline(): void {
-    if (atomics.peek(this.#words, DEADLINE) !== 0) atomics.store(this.#words, DEADLINE, 0); // written by this thread alone
-  }
-
-  /** Worker: says when the running call must be over. */
-  setDeadline(time: number): void {
-    atomics.store(this.#words, DEADLINE, (time | 0) || 1);
-  }
-
-  /** Worker: writes a record; false when the ring has no room for it. */
-  write(kind: number, taskId: number, detail: number, payload: Writable): boolean {
-    let words = this.#words;
-    const size = RECORD + ((payload.length + 7) & ~7);
-    const written = words[WRITTEN]! >>> 0;
-    const place = written & (RING - 1);
-    const toEnd = RING - place;
-    const used = (written - atomics.load(words, READ)) >>> 0;
-    const back = used === 0 && place >= NEAR && size <= place;
-    const skipped = back || size > toEnd ? toEnd : 0;
-    if (used + skipped + size > RING) return false;
-    const at = skipped > 0 ? 0 : place;
-    const end = RING_AT + max(at + size, skipped > 0 ? place + RECORD : 0);
-    if (end > this.memory.byteLength) growTo(this.memory, end);
-    this.#include(end);
-    words = this.#words;
-    if (skipped > 0) this.#head(place, skipped, SKIP, 0, 0);
-    this.#head(at, size, kind, taskId, detail);
-    payload.writeTo(this.source.bytes, RING_AT + at + RECORD);
-    // Publishes the plain writes above.
-    atomics.store(words, WRITTEN, (written + skipped + size) | 0);
-    return true;
-  }
-
-  #head(place: number, size: number, kind: number, taskId: number, detail: number): void {
-    const at = (RING_AT + place) / 4;
-    this.#words[at] = size;
-    this.#words[at + 1] = kind;
-    this.#words[at + 2] = taskId;
-    this.#words[at + 3] = detail;
   }
 }

@@ -1,14 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import {
-  AWAKE,
-  type Claimant,
-  Desk,
-  LISTENING,
-  PAYLOAD,
-  SLOTS,
-  SubmissionRing,
-  type Writable,
-} from "./submission_ring.ts";
+import { AWAKE, type Claimant, LISTENING, PAYLOAD, SLOTS, SubmissionRing } from "./submission_ring.ts";
+import type { Writable } from "./growable.ts";
 
 const running: Claimant = { stopped: false, setBusy: () => {} };
 
@@ -100,85 +92,6 @@ Deno.test("SubmissionRing: a worker that is to stop leaves the wake of the calle
   assertEquals(submissions.wakeCaller({ stopped: true }), AWAKE);
   assertEquals(submissions.wakeCaller({ stopped: false }), LISTENING); // nobody has taken it before
   assertEquals(submissions.wakeCaller({ stopped: false }), AWAKE);
-});
-
-Deno.test("Desk: a task that is held can be revoked, one that has begun cannot", () => {
-  const desk = new Desk();
-  desk.hold(5);
-  assertEquals(desk.current, 5);
-  assertEquals(desk.revoke(), 5);
-  assertEquals(desk.begin(5), false);
-  desk.hold(6);
-  assert(desk.begin(6));
-  assertEquals(desk.revoke(), -1);
-  assertEquals(desk.current, 6);
-  desk.finish();
-  assertEquals(desk.current, -1);
-});
-
-Deno.test("Desk: records of every size go round the ring whole, and it says when it is full", () => {
-  const desk = new Desk();
-  let read = 0;
-  let written = 0;
-  for (let round = 0; round < 2000; round++) {
-    const size = (round * 3701) % 60_000;
-    const bytes = new Uint8Array(size).fill(written);
-    while (!desk.write(1, written, size, { length: size, writeTo: (target, at) => target.set(bytes, at) })) {
-      const record = desk.peek()!;
-      assertEquals([record.kind, record.taskId], [1, read]);
-      const payload = desk.source.bytes.slice(record.at, record.at + record.detail);
-      assert(payload.every((byte) => byte === (read & 255)), `record ${read}`);
-      read++;
-      desk.advance();
-    }
-    written++;
-  }
-  assert(read > 1800);
-  while (desk.peek() !== undefined) {
-    desk.advance();
-    read++;
-  }
-  assertEquals(read, written);
-  assert(!desk.hasRecords());
-});
-
-Deno.test("Desk: little of the ring is used as long as the caller keeps up", () => {
-  const desk = new Desk();
-  let last = 0;
-  for (let i = 0; i < 10_000; i++) {
-    assert(desk.write(1, i, 0, payload(new Array(i % 100).fill(1))));
-    const record = desk.peek()!;
-    assertEquals(record.taskId, i);
-    last = Math.max(last, record.at);
-    desk.advance();
-    assertEquals(desk.peek(), undefined);
-  }
-  assert(last < 70_000, `up to ${last}`);
-});
-
-Deno.test("Desk: a worker that parks is woken by what came just before, and by stop()", () => {
-  const desk = new Desk();
-  assertEquals(desk.park(1000, () => true, true), true);
-  assertEquals(desk.park(1, () => false, false), false); // now it is in its event loop
-  assertEquals(desk.wake(), "message");
-  assertEquals(desk.wake(), "awake");
-  desk.stop();
-  assert(desk.stopped);
-});
-
-Deno.test("Desk: a worker that sleeps when it is told to stop rests from then on", () => {
-  const desk = new Desk();
-  desk.setBusy();
-  assert(!desk.rests);
-  assertEquals(desk.park(1, () => false, false), false); // now it is in its event loop
-  desk.stop();
-  assert(desk.rests);
-  assertEquals(desk.wake(), "awake");
-  desk.setBusy();
-  desk.stop(); // it runs: it says by itself when it is done
-  assert(!desk.rests);
-  desk.leave();
-  assert(desk.rests);
 });
 
 Deno.test("SubmissionRing's payloads do not touch each other", () => {

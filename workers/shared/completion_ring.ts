@@ -1,0 +1,135 @@
+/**
+ * What workers reply: a ring of records for each worker, written by it and read by the calling thread.
+ *
+ * @module
+ */
+
+import type { Source } from "../../codec/decoder.ts";
+import { atomics } from "../../sync/internal/atomics.ts";
+import { READ, RING_AT, WRITTEN } from "./control_block.ts";
+import { growable, growTo, sourceOver, type Writable } from "./growable.ts";
+
+// Taken before any task runs: a task that patches `Math` must not change what is computed here.
+const { max } = Math;
+
+const RING = 2 ** 22;
+/** So much of it is used as long as the caller keeps up: the runtime gives no memory to what was never used. */
+const NEAR = 65536;
+const RECORD = 16;
+const SKIP = -1;
+
+/** The largest payload of a record, in bytes; what is larger goes by message. */
+export const LARGEST_RECORD: number = RING / 4;
+
+/** A record that a worker wrote for the caller, valid until the next one is looked at. */
+export class Completion {
+  /** What it says: see `task.ts`. */
+  kind = 0;
+  /** The number of the task it is about. */
+  taskId = 0;
+  /** More of it, by kind. */
+  detail = 0;
+  /** Where its payload starts in {@linkcode CompletionRing.source}. */
+  at = 0;
+}
+
+/** The completions of one worker. */
+export class CompletionRing {
+  /** The shared memory itself: its first words are the {@linkcode ControlBlock} of the worker. */
+  readonly memory: SharedArrayBuffer;
+  /** All of it that is in use, to decode payloads from. */
+  source: Source;
+  #words: Int32Array;
+  readonly #record = new Completion();
+  /** How far the caller has read, and how much of that the worker knows. */
+  #read = 0;
+  #readTold = 0;
+  /** The caller's last look at WRITTEN. */
+  #written = 0;
+
+  constructor(memory: SharedArrayBuffer = growable(RING_AT + 2 * NEAR, RING_AT + RING)) {
+    this.memory = memory;
+    this.source = sourceOver(memory);
+    this.#words = new Int32Array(memory, 0, memory.byteLength / 4);
+  }
+
+  /** Sees to it that what is seen reaches up to `end`, in bytes. */
+  #include(end: number): void {
+    if (end <= this.source.bytes.length) return;
+    this.source = sourceOver(this.memory);
+    this.#words = new Int32Array(this.memory, 0, this.memory.byteLength / 4);
+  }
+
+  // The caller's side.
+
+  /** Caller: reads the next record, if any. Its payload stays valid until {@linkcode advance}. */
+  peek(): Completion | undefined {
+    while (this.hasRecords()) {
+      const at = RING_AT + (this.#read & (RING - 1));
+      const word = at >> 2;
+      this.#include(at + RECORD);
+      if (this.#words[word + 1] !== SKIP) this.#include(at + this.#words[word]!);
+      const words = this.#words;
+      const record = this.#record;
+      record.kind = words[word + 1]!;
+      record.taskId = words[word + 2]!;
+      record.detail = words[word + 3]!;
+      record.at = at + RECORD;
+      if (record.kind !== SKIP) return record;
+      this.consume();
+    }
+    if (this.#read !== this.#readTold) this.#tellRead();
+    return undefined;
+  }
+
+  /** Caller: gives the space of the record just read back to the worker, together with more or once there is none. */
+  consume(): void {
+    const size = this.#words[(RING_AT + (this.#read & (RING - 1))) >> 2]!;
+    this.#read = (this.#read + size) | 0;
+    if (((this.#read - this.#readTold) | 0) >= RING / 8) this.#tellRead();
+  }
+
+  #tellRead(): void {
+    atomics.store(this.#words, READ, this.#readTold = this.#read);
+  }
+
+  /** Caller: whether there is a record to read. */
+  hasRecords(): boolean {
+    if (this.#read === this.#written) this.#written = atomics.load(this.#words, WRITTEN);
+    return this.#read !== this.#written;
+  }
+
+  // The worker's side.
+
+  /** Worker: writes a record; false when the ring has no room for it. */
+  write(kind: number, taskId: number, detail: number, payload: Writable): boolean {
+    let words = this.#words;
+    const size = RECORD + ((payload.length + 7) & ~7);
+    const written = words[WRITTEN]! >>> 0;
+    const place = written & (RING - 1);
+    const toEnd = RING - place;
+    const used = (written - atomics.load(words, READ)) >>> 0;
+    const back = used === 0 && place >= NEAR && size <= place;
+    const skipped = back || size > toEnd ? toEnd : 0;
+    if (used + skipped + size > RING) return false;
+    const at = skipped > 0 ? 0 : place;
+    const end = RING_AT + max(at + size, skipped > 0 ? place + RECORD : 0);
+    if (end > this.memory.byteLength) growTo(this.memory, end);
+    this.#include(end);
+    words = this.#words;
+    if (skipped > 0) this.#head(place, skipped, SKIP, 0, 0);
+    this.#head(at, size, kind, taskId, detail);
+    payload.writeTo(this.source.bytes, RING_AT + at + RECORD);
+    // Publishes the plain writes above.
+    atomics.store(words, WRITTEN, (written + skipped + size) | 0);
+    return true;
+  }
+
+  #head(place: number, size: number, kind: number, taskId: number, detail: number): void {
+    const at = (RING_AT + place) / 4;
+    this.#words[at] = size;
+    this.#words[at + 1] = kind;
+    this.#words[at + 2] = taskId;
+    this.#words[at + 3] = detail;
+  }
+}
