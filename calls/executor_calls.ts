@@ -7,7 +7,7 @@
 import { isAsyncIterable, isIterable, type Items } from "../base/values.ts";
 import { zip } from "../base/zip.ts";
 import { cancelledOutcome, type Future, futureOf, type FutureWork, settleFuture } from "./future.ts";
-import { checkFunction, checkIterator, show, wholeLimit } from "../base/checks.ts";
+import { checkFunction, show, wholeLimit } from "../base/checks.ts";
 import { AsyncResults, BlockingResults } from "./result_iterators.ts";
 import { ResultStream } from "./result_stream.ts";
 import {

@@ -31,7 +31,7 @@ export interface MapCallOptions {
   readonly options: MapOptionsRead;
 }
 
-/** Of so many numbers in a chunk no more fit into a slot of the board: see {@linkcode NumberRangeTask}. */
+/** Of so many numbers in a chunk no more fit into a slot of the submission ring: see {@linkcode NumberRangeTask}. */
 const LARGE_CHUNK = 2048;
 
 /** A map under way: every chunk runs to its end, whatever happens to others; then the whole settles. */

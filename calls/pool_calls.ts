@@ -22,7 +22,6 @@ import { AsyncResults, BlockingResults } from "./result_iterators.ts";
 import { ResultStream } from "./result_stream.ts";
 import { InvalidStateError } from "../errors.ts";
 import type { AnyFunction } from "../base/values.ts";
-import { callSite } from "../base/call_site.ts";
 import { isAsyncIterable, isIterable, type Items } from "../base/values.ts";
 import {
   CallbackTask,

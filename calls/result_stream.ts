@@ -5,7 +5,7 @@
  */
 
 import { asError, keepCause } from "./callback_errors.ts";
-import { checkIterator, checkTimeout, show } from "../base/checks.ts";
+import { checkIterator, checkTimeout } from "../base/checks.ts";
 import { soon } from "../base/platform.ts";
 import { InvalidStateError, TimeoutError } from "../errors.ts";
 import type { AnyFunction } from "../base/values.ts";

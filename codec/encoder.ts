@@ -436,7 +436,7 @@ export class Encoder {
     refs.push(value);
   }
 
-  /** Whether the platform knows how to clone or move this object; an instance of a user's class registerSharedClass as its fields. */
+  /** Whether the platform knows how to clone or move this object; an instance of a user's class travels as its fields. */
   #goesBeside(value: object): boolean {
     const tag = Object.prototype.toString.call(value);
     if (tag === "[object Object]") {

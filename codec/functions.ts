@@ -1,5 +1,5 @@
 /**
- * How a function registerSharedClass: described on one side, compiled on the other.
+ * How a function travels: described on one side, compiled on the other.
  *
  * A function goes as its source text, one of the runtime as its path from the global object, and a few functions of this
  * library by name. What the user's module exports is taken from there; a function without a source that stands alone can only come

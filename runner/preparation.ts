@@ -9,10 +9,9 @@ import { atomics } from "../sync/internal/atomics.ts";
 import { afterInterruption } from "../sync/internal/current_thread.ts";
 import { buildEnvironment, compileFunction, type Environment, TASK_URL } from "../codec/functions.ts";
 import { explainReferenceError } from "./reference_errors.ts";
-import { type ControlBlock, IMPORTING, NONE, PREPARING } from "../workers/shared/control_block.ts";
 import { importModule } from "./import_module.ts";
 import { trimStack } from "./stack.ts";
-import type { Setup } from "../scheduler/messages.ts";
+import { IMPORTING, NONE, type PreparationProgress, PREPARING, type Setup } from "../scheduler/messages.ts";
 import { prepareLimit, runLimited } from "./time_limit.ts";
 
 const { clock } = atomics;
@@ -23,14 +22,14 @@ const timers = (): { set: typeof setTimeout; clear: typeof clearTimeout } => ({ 
 
 /** Prepares a worker, each part of it within a time limit. */
 export class Preparation {
-  readonly #control: ControlBlock;
+  readonly #progress: PreparationProgress;
   readonly #epoch: number;
   readonly #limit: number;
   readonly #name: string;
 
-  /** `epoch`: the zero of the times on the control; `limit`: for each part, in milliseconds; 0 for none. */
-  constructor(control: ControlBlock, epoch: number, limit: number, name: string) {
-    this.#control = control;
+  /** `epoch`: the zero of the times that are told; `limit`: for each part, in milliseconds; 0 for none. */
+  constructor(progress: PreparationProgress, epoch: number, limit: number, name: string) {
+    this.#progress = progress;
     this.#epoch = epoch;
     this.#limit = limit;
     this.#name = name;
@@ -59,18 +58,18 @@ export class Preparation {
         throw error;
       }
     }
-    this.#control.clearDeadline();
+    this.#progress.clearDeadline();
     return { setup, environment };
   }
 
   /** Runs synchronous code. */
   #limited<T>(what: string, run: () => T, stage = PREPARING): T {
     const limit = this.#limit;
-    this.#control.setStage(stage);
+    this.#progress.setStage(stage);
     try {
       if (limit === 0) return run();
       prepareLimit();
-      this.#control.setDeadline(ceil(clock() - this.#epoch + limit));
+      this.#progress.setDeadline(ceil(clock() - this.#epoch + limit));
       let outcome: { value: T } | { error: unknown } | undefined;
       const ended = runLimited(() => {
         try {
@@ -84,7 +83,7 @@ export class Preparation {
       if ("error" in outcome) throw outcome.error;
       return outcome.value;
     } finally {
-      this.#control.setStage(NONE);
+      this.#progress.setStage(NONE);
     }
   }
 
@@ -94,7 +93,7 @@ export class Preparation {
     const start = clock();
     const result = this.#limited(what, run, stage);
     if (limit === 0) return await result;
-    if (stage === IMPORTING) this.#control.setStage(stage); // its top level may run in any turn of the event loop
+    if (stage === IMPORTING) this.#progress.setStage(stage); // its top level may run in any turn of the event loop
     const { set, clear } = timers();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
@@ -104,7 +103,7 @@ export class Preparation {
       return await Promise.race([result, late]);
     } finally {
       clear(timer);
-      this.#control.setStage(NONE);
+      this.#progress.setStage(NONE);
     }
   }
 

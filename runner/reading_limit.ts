@@ -9,8 +9,7 @@ import { atomics } from "../sync/internal/atomics.ts";
 import { afterInterruption } from "../sync/internal/current_thread.ts";
 import { compileFunction, type Environment, type FunctionSpec, type TASK_URL } from "../codec/functions.ts";
 import type { AnyFunction } from "../base/values.ts";
-import type { ControlBlock } from "../workers/shared/control_block.ts";
-import type { TaskHeader } from "../scheduler/messages.ts";
+import type { PreparationProgress, TaskHeader } from "../scheduler/messages.ts";
 import { prepareLimit, runLimited } from "./time_limit.ts";
 
 const { clock } = atomics;
@@ -22,15 +21,15 @@ const { ceil, max } = Math;
  * have static blocks: that code of the user is interrupted when the limit is over.
  */
 export class ReadingLimit {
-  readonly #control: ControlBlock;
+  readonly #progress: PreparationProgress;
   readonly #epoch: number;
   #limit = 0;
   #end = 0;
   #overdue: TimeoutError | undefined;
 
-  /** `epoch`: the zero of the times on the control. */
-  constructor(control: ControlBlock, epoch: number) {
-    this.#control = control;
+  /** `epoch`: the zero of the times that are told. */
+  constructor(progress: PreparationProgress, epoch: number) {
+    this.#progress = progress;
     this.#epoch = epoch;
   }
 
@@ -40,14 +39,14 @@ export class ReadingLimit {
     prepareLimit();
     this.#limit = limit;
     this.#end = clock() + limit;
-    this.#control.setDeadline(ceil(this.#end - this.#epoch));
+    this.#progress.setDeadline(ceil(this.#end - this.#epoch));
   }
 
   /** It is the turn of the caller, who is asked for what the task lacks. */
   interrupt(): void {
     if (this.#limit === 0) return;
     this.#limit = 0;
-    this.#control.clearDeadline();
+    this.#progress.clearDeadline();
   }
 
   /** The task was read: gives how long that has taken, in milliseconds; 0 if it has no limit. */

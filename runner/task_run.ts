@@ -11,9 +11,8 @@ import { explainReferenceError } from "./reference_errors.ts";
 import type { KnownFunction } from "./known_functions.ts";
 import type { Answer } from "./reply_encoder.ts";
 import { trimStack } from "./stack.ts";
-import { MODES, type TaskMode } from "../scheduler/task.ts";
+import type { TaskMode } from "../scheduler/task.ts";
 import type { TaskHeader } from "../scheduler/messages.ts";
-import { PAYLOAD_BY_MESSAGE } from "../workers/shared/messages.ts";
 import { isIterable } from "../base/values.ts";
 
 // Taken before any code of the user runs, which may replace it.
@@ -48,6 +47,7 @@ export class TaskRun implements Answer {
   /** None of the calls is made yet. */
   constructor(
     header: TaskHeader,
+    mode: TaskMode,
     fn: KnownFunction,
     environment: Environment,
     args: readonly unknown[],
@@ -57,13 +57,18 @@ export class TaskRun implements Answer {
     this.header = header;
     this.fn = fn;
     this.environment = environment;
-    this.mode = MODES[header.mode & ~PAYLOAD_BY_MESSAGE]!;
+    this.mode = mode;
     this.args = args;
     this.isOneCall = this.mode === "apply" || this.mode === "run";
     this.count = this.isOneCall ? 1 : args.length;
     this.results = new Array(this.count);
     this.started = started;
     this.#read = read;
+  }
+
+  /** The limit of one call in milliseconds; 0 for none. */
+  get limit(): number {
+    return this.header.limit;
   }
 
   /** How long the call that is under way may take, in milliseconds; 0 for no limit. The first one has been read for a while. */

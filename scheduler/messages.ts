@@ -47,3 +47,24 @@ export interface Setup {
   /** Whether replies carry the times of their tasks. */
   readonly trace: boolean;
 }
+
+// What whoever runs tasks does before its first one, or between two.
+
+/** None of the following. */
+export const NONE = 0;
+/** The initializer runs, or the scope is made. */
+export const PREPARING = 1;
+/** The module of the user is imported. */
+export const IMPORTING = 2;
+/** It waits for what it lacks of the task that it holds. */
+export const FETCHING = 3;
+
+/** Tells the calling side how far the preparation of a worker, or of a task, has come. */
+export interface PreparationProgress {
+  /** What is done now: {@linkcode NONE}, {@linkcode PREPARING}, {@linkcode IMPORTING} or {@linkcode FETCHING}. */
+  setStage(stage: number): void;
+  /** Until when that must have ended, in milliseconds since the epoch of the caller. */
+  setDeadline(time: number): void;
+  /** It has ended. */
+  clearDeadline(): void;
+}

@@ -37,7 +37,7 @@ import type { Lock } from "./lock.ts";
 import { ownLock } from "./internal/own_lock.ts";
 import { SLOTS } from "./internal/thread_table.ts";
 import { RLock } from "./rlock.ts";
-import type { Member, WaitPlace } from "./internal/current_thread.ts";
+import type { Member, WaitPlace } from "./internal/member.ts";
 import {
   type AcquireOptions,
   type AsyncAcquireOptions,

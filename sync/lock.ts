@@ -40,11 +40,11 @@ const nothing = (): void => {};
  * - **A dead holder frees it**: when a worker or process ends, is terminated, or is interrupted at its time limit while it
  *   holds the lock, the next to acquire it gets it, and finds {@linkcode Lock.recovered} true, since what the lock guards
  *   may be half-written. Nothing can be known about the end of Workers that are not this library's.
- * - **It registerSharedClass** as an argument, a result, in `scope`, in queues and inside other values; every copy is the same lock.
+ * - **It travels** as an argument, a result, in `scope`, in queues and inside other values; every copy is the same lock.
  *
  * Source: `multiprocessing.Lock`, article 003.
  *
- * Differs from Python: it can be handed to any worker at any time, and robust the death of its holder.
+ * Differs from Python: it can be handed to any worker at any time, and survives the death of its holder.
  *
  * @example A counter that loses nothing
  * ```ts

@@ -6,7 +6,7 @@ import { MUTEX, RobustMutex } from "./internal/robust_mutex.ts";
 import { ReentrantMutex } from "./internal/reentrant_mutex.ts";
 import { RecordRing, RING, ringMemory } from "./internal/record_ring.ts";
 import { ThreadTable } from "./internal/thread_table.ts";
-import type { Ownership } from "./internal/current_thread.ts";
+import type { Ownership } from "./internal/member.ts";
 import { waitFor } from "./internal/wait.ts";
 import { HintedWaitSet, RARE_WAIT_SET, WAIT_SET, WaitSet } from "./internal/wait_set.ts";
 import { Barrier } from "./barrier.ts";

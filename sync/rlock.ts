@@ -25,7 +25,7 @@ import { checkHandle, FIRST, type Handle, registerSharedClass, SharedObject } fr
 import { type Held, hold, readsCores, type ReentrantAsyncHeld } from "./internal/hold.ts";
 import { MUTEX } from "./internal/robust_mutex.ts";
 import { ReentrantMutex } from "./internal/reentrant_mutex.ts";
-import type { Ownership } from "./internal/current_thread.ts";
+import type { Ownership } from "./internal/member.ts";
 import {
   type AcquireOptions,
   type AsyncAcquireOptions,

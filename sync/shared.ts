@@ -4,7 +4,7 @@
  * The main thread keeps which object has which name (`_names.ts`), and a lock for each. A thread that looks for a name
  *
  * 1. asks the main thread: if the object is made, here it is; else
- * 2. acquires the lock of the name, which robust the death of its holder, and asks again;
+ * 2. acquires the lock of the name, which survives the death of its holder, and asks again;
  * 3. if nobody has made the object meanwhile, makes it, has the main thread keep it, and waits until it says so;
  * 4. releases the lock.
  *
@@ -31,7 +31,8 @@ import { atomics } from "./internal/atomics.ts";
 import { coreOf } from "./internal/hold.ts";
 import { anywhere } from "./internal/item_codec.ts";
 import type { Named } from "./internal/names.ts";
-import { type Member, memberOf, thisThread, type WaitPlace } from "./internal/current_thread.ts";
+import { memberOf, thisThread } from "./internal/current_thread.ts";
+import type { Member, WaitPlace } from "./internal/member.ts";
 import { waitFor, waitForAsync, type WaitOptions } from "./internal/wait.ts";
 import { Lock } from "./lock.ts";
 

@@ -58,7 +58,7 @@ export interface SharedValueOptions {
   lock?: Lock | RLock | boolean;
 }
 
-/** What registerSharedClass beside the memory. */
+/** What travels beside the memory. */
 interface ValueData {
   readonly type: SharedType;
   readonly maxBytes: number;

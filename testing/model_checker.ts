@@ -11,7 +11,8 @@
 
 import { atomics } from "../sync/internal/atomics.ts";
 import { ThreadTable } from "../sync/internal/thread_table.ts";
-import { Member, thisThread } from "../sync/internal/current_thread.ts";
+import { thisThread } from "../sync/internal/current_thread.ts";
+import { Member } from "../sync/internal/member.ts";
 
 /** Thrown to break off an action that has come to its next step. */
 const SUSPENDED = new Error("suspended");
@@ -27,7 +28,7 @@ const LAST_STEPS = 80;
 export interface Action {
   /** Runs it. */
   run: () => unknown;
-  /** Its deadlines may pass at any moment, instead of only when nothing else can happen. */
+  /** Its limits may pass at any moment, instead of only when nothing else can happen. */
   timed?: boolean;
 }
 
@@ -43,7 +44,7 @@ export interface ModelThread {
 
 /** What a model needs to make its threads. */
 export interface Scene {
-  /** The threadTable of all its threads. */
+  /** The thread table of all its threads. */
   readonly threadTable: SharedArrayBuffer;
   /** The ID of each thread. */
   readonly ids: readonly number[];

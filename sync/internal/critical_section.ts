@@ -7,7 +7,7 @@
 import { atomics } from "./atomics.ts";
 import { MUTEX, RobustMutex } from "./robust_mutex.ts";
 import { GRACE } from "./thread_table.ts";
-import type { Member } from "./current_thread.ts";
+import type { Member } from "./member.ts";
 
 /*
  * CriticalSection, in 32-bit words: 0 MARK: 1 while somebody is in what must be repaired if it is broken off; 1 … a mutex

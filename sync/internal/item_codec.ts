@@ -11,7 +11,7 @@ import { Encoder } from "../../codec/encoder.ts";
 import { messageOf } from "../../codec/error_fields.ts";
 import { hasThen, thenRefused } from "../../codec/foreign.ts";
 import { forgetTransfers } from "../../codec/transfer.ts";
-import type { Member, WaitPlace } from "./current_thread.ts";
+import type { Member, WaitPlace } from "./member.ts";
 import { thisThread } from "./current_thread.ts";
 import { LARGEST_RECORD, type RingItem, type RingRecord } from "./record_ring.ts";
 import { waitFor, waitForAsync } from "./wait.ts";

@@ -1,5 +1,5 @@
 /**
- * Which object has which name: copyOf by the main thread.
+ * Which object has which name: kept by the main thread.
  *
  * @module
  */

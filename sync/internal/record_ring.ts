@@ -7,7 +7,7 @@
 import { type Source, sourceOf } from "../../codec/decoder.ts";
 import { atomics } from "./atomics.ts";
 import { CRITICAL_SECTION, CriticalSection } from "./critical_section.ts";
-import type { Member } from "./current_thread.ts";
+import type { Member } from "./member.ts";
 
 /*
  * RecordRing, in 32-bit words:

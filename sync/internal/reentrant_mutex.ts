@@ -7,7 +7,7 @@
 import { InvalidStateError } from "../../errors.ts";
 import type { LockCore } from "./hold.ts";
 import { RobustMutex } from "./robust_mutex.ts";
-import type { Member, Ownership } from "./current_thread.ts";
+import type { Member, Ownership } from "./member.ts";
 
 /**
  * A lock in shared memory that is a thread's, or a guard's.

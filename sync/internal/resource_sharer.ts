@@ -1,6 +1,6 @@
 /**
  * How shared memory, ports and the like get from one thread to another without a message between the two: they are left
- * at the main thread under a number, which registerSharedClass in bytes.
+ * at the main thread under a number, which travels in bytes.
  *
  * Each thread has a link to the thread that has started it, so requests go up to the one without such a link, which keeps
  * what was left, and the answers come down again. The lines have no listeners: they are read whenever the thread wakes from
@@ -13,7 +13,7 @@ import { hasNodeModules, isMainThread } from "../../base/platform.ts";
 import type { Handle } from "../../codec/handles.ts";
 import { SerializationError } from "../../errors.ts";
 import { type Named, type NameQuestion, Names } from "./names.ts";
-import type { Member, WaitPlace } from "./current_thread.ts";
+import type { Member, WaitPlace } from "./member.ts";
 
 /** A port between a thread and one that it has started. */
 export interface Link {
@@ -52,7 +52,7 @@ type Sent = Message & { readonly from: number };
 
 /** What this thread keeps, and hands on, for others. */
 export class ResourceSharer {
-  /** Whether this is the thread at which things are copyOf. */
+  /** Whether this is the thread at which things are kept. */
   isRoot = false;
   /** The link to the thread that has started this one. */
   parent: Link | undefined;
@@ -61,7 +61,7 @@ export class ResourceSharer {
   readonly #names = new Names();
   readonly #children = new Set<Link>();
   /** What was left and not fetched; elsewhere than at the root, what has come for this thread. */
-  readonly #copyOf = new Map<number, readonly unknown[]>();
+  readonly #kept = new Map<number, readonly unknown[]>();
   /** Who is to get what has not come yet. */
   readonly #claims = new Map<number, Link>();
   readonly #asked = new Set<number>();
@@ -110,7 +110,7 @@ export class ResourceSharer {
 
   /** Takes back what was left. */
   unregister(id: number): void {
-    if (this.isRoot) this.#copyOf.delete(id);
+    if (this.isRoot) this.#kept.delete(id);
     else this.#post(this.#up(), { type: "unregister", id });
   }
 
@@ -121,9 +121,9 @@ export class ResourceSharer {
    */
   acquire(id: number): readonly unknown[] | undefined {
     this.serve();
-    const things = this.#copyOf.get(id);
+    const things = this.#kept.get(id);
     if (things !== undefined) {
-      this.#copyOf.delete(id);
+      this.#kept.delete(id);
       this.#asked.delete(id);
       return things;
     }
@@ -143,7 +143,7 @@ export class ResourceSharer {
 
   /** Nobody waits for an answer any more. */
   forget(id: number): void {
-    if (!this.#copyOf.delete(id)) this.#forgotten.add(id);
+    if (!this.#kept.delete(id)) this.#forgotten.add(id);
     this.#asked.delete(id);
   }
 
@@ -194,9 +194,9 @@ export class ResourceSharer {
   }
 
   #serveClaim(id: number, link: Link): void {
-    const things = this.#copyOf.get(id);
+    const things = this.#kept.get(id);
     if (things !== undefined) {
-      this.#copyOf.delete(id);
+      this.#kept.delete(id);
       return this.#post(link, { type: "answer", id, things });
     }
     this.#claims.set(id, link);
@@ -215,7 +215,7 @@ export class ResourceSharer {
     if (this.#forgotten.delete(id)) return;
     const link = this.#claims.get(id);
     if (link === undefined) {
-      this.#copyOf.set(id, things);
+      this.#kept.set(id, things);
     } else {
       this.#claims.delete(id);
       this.#post(link, { type: "answer", id, things });

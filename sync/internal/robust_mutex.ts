@@ -1,5 +1,5 @@
 /**
- * Mutual exclusion that robust the death of its holder: what `Lock`, `RLock` and the inner workings of the other
+ * Mutual exclusion that survives the death of its holder: what `Lock`, `RLock` and the inner workings of the other
  * objects have in common.
  *
  * @module
@@ -9,7 +9,7 @@ import { canBlock } from "../../base/platform.ts";
 import { CancelledError } from "../../errors.ts";
 import { atomics } from "./atomics.ts";
 import { ID_MASK } from "./thread_table.ts";
-import type { Member } from "./current_thread.ts";
+import type { Member } from "./member.ts";
 import { spinFor, waitFor, waitForAsync } from "./wait.ts";
 import { WAIT_SET, WaitSet } from "./wait_set.ts";
 

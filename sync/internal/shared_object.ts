@@ -11,7 +11,8 @@ import type { AnyFunction } from "../../base/values.ts";
 import { show } from "../../base/checks.ts";
 import { warnIfImporting } from "./importing.ts";
 import { THREAD_TABLE_BYTES } from "./thread_table.ts";
-import { type Member, memberOf } from "./current_thread.ts";
+import { memberOf } from "./current_thread.ts";
+import type { Member } from "./member.ts";
 
 /** The first word of every object's memory: its number. Its own words come after that. */
 const PLACE = 0;

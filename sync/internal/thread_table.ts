@@ -53,7 +53,7 @@ export const ID_MASK = 0x3fffffff;
  */
 export const GRACE = 3000;
 
-/** How many bytes a threadTable takes. */
+/** How many bytes a thread table takes. */
 export const THREAD_TABLE_BYTES: number = (TABLE + SLOTS * WORDS) * 4;
 
 /** The threads of a program. */

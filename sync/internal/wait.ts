@@ -8,7 +8,7 @@ import { refuseToBlock } from "../../base/platform.ts";
 import { checkSignal } from "../../base/checks.ts";
 import { checkedFlag, checkedSignal, checkedTimeout, OptionsSchema } from "../../base/options_schema.ts";
 import { atomics } from "./atomics.ts";
-import type { Member, Waiter, WaitPlace } from "./current_thread.ts";
+import type { Member, Waiter, WaitPlace } from "./member.ts";
 
 /** How long to wait. */
 export interface WaitOptions {

@@ -6,7 +6,7 @@
 
 import { atomics } from "./atomics.ts";
 import { SLOTS } from "./thread_table.ts";
-import type { Member, WaitPlace } from "./current_thread.ts";
+import type { Member, WaitPlace } from "./member.ts";
 
 const CURSOR = 0;
 const ENTRIES = 1;

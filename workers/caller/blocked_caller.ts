@@ -11,7 +11,8 @@ import type { WorkerSet } from "./worker_set.ts";
 import type { TaskEncoder } from "../../scheduler/task_encoder.ts";
 import type { PendingSettlements } from "../../scheduler/settlements.ts";
 import { refuseToBlockForMessages } from "../../base/platform.ts";
-import { refuseIfStopped, thisThread } from "../../sync/internal/current_thread.ts";
+import { thisThread } from "../../sync/internal/current_thread.ts";
+import { refuseIfStopped } from "../../sync/internal/member.ts";
 
 /** The parts of a scheduler that have to go on meanwhile. */
 export interface BlockedParts {

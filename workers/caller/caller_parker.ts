@@ -6,11 +6,12 @@
 
 import { AWAKE, LISTENING, type SubmissionRing, WAITING } from "../shared/submission_ring.ts";
 import { soon, turnsAreShort, waitAsyncWakes } from "../../base/platform.ts";
-import { type Member, memberOf } from "../../sync/internal/current_thread.ts";
+import { memberOf } from "../../sync/internal/current_thread.ts";
+import type { Member } from "../../sync/internal/member.ts";
 
 /**
  * How long it looks for the next record before it really sleeps, in milliseconds: no longer than it takes to sleep and be woken,
- * so that at most half of the time is workerLost, and none when tasks are short.
+ * so that at most half of the time is lost, and none when tasks are short.
  */
 const PATIENCE_MS = 0.05;
 

@@ -27,7 +27,7 @@ function until(deadline: number, now: number): number {
   return (deadline - Math.floor(now)) | 0;
 }
 
-/** Watches over the calls in inFlight that have a limit. One timer, set to the earliest time at which one can be late. */
+/** Watches over the calls in in flight that have a limit. One timer, set to the earliest time at which one can be late. */
 export class DeadlineWatchdog {
   readonly #now: () => number;
   readonly #desks: () => Iterable<Limited>;
@@ -64,7 +64,7 @@ export class DeadlineWatchdog {
     return deadline !== 0 && until(deadline, this.#now()) + GRACE <= 0;
   }
 
-  /** How long until one can be timedOut, in milliseconds. */
+  /** How long until one can be overdue, in milliseconds. */
   untilNext(): number {
     if (this.#count === 0) return Infinity;
     const now = this.#now();

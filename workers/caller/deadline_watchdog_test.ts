@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { DeadlineWatchdog } from "./deadline_watchdog.ts";
 
-Deno.test("DeadlineWatchdog tells what is timedOut, also when the clock has gone round its 32 bits", () => {
+Deno.test("DeadlineWatchdog tells what is overdue, also when the clock has gone round its 32 bits", () => {
   for (const start of [0, 1000, 2 ** 31 - 50, 2 ** 31, 2 ** 32 - 50, 2 ** 33 + 5]) {
     let now = start;
     const control = { deadline: ((start + 100) | 0) || 1 };

@@ -29,7 +29,7 @@ export class IdleTimer {
     }
   }
 
-  /** If there was work in between, the timer finds it out when it ends, and spawner again for the rest. */
+  /** If there was work in between, the timer finds it out when it ends, and starts again for the rest. */
   #start(): void {
     if (this.#timer !== undefined || this.#timeout === Infinity) return;
     const rest = this.#since + this.#timeout - performance.now();

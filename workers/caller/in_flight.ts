@@ -7,7 +7,8 @@
 import { type Encoded, NOTHING_ENCODED } from "../../codec/encoder.ts";
 import { Arena } from "./arena.ts";
 import { PAYLOAD, type SubmissionRing } from "../shared/submission_ring.ts";
-import { FETCHING, TASK_ID_MASK } from "../shared/control_block.ts";
+import { TASK_ID_MASK } from "../shared/control_block.ts";
+import { FETCHING } from "../../scheduler/messages.ts";
 import type { DeadlineWatchdog } from "./deadline_watchdog.ts";
 import type { WorkerHandle } from "./worker_handle.ts";
 import type { StoredPayload } from "../../codec/payload.ts";
@@ -24,7 +25,7 @@ export class InFlightTasks {
   /** Each in the place of its number, or, when an older one has that, in the other: a map alone makes much garbage. */
   readonly #near: (Task | undefined)[] = new Array(NEAR).fill(undefined);
   readonly #far = new Map<number, Task>();
-  /** The task in each slot of the submissions, as last filled. */
+  /** The task in each slot of the submission ring, as last filled. */
   readonly #slots: (Task | undefined)[] = [];
   readonly #arena = new Arena();
   #taskId = 0;
@@ -102,7 +103,7 @@ export class InFlightTasks {
     return { bytes: this.#submissions.payloadOf(task.slot), refs: [], moves: [] };
   }
 
-  /** Puts a task on the submissions, which has room; without `encoded`, its payload is to be fetched. */
+  /** Puts a task on the submission ring, which has room; without `encoded`, its payload is to be fetched. */
   fill(task: Task, encoded: Encoded | undefined): void {
     const remote = encoded === undefined;
     if (remote) this.parcels++;
@@ -136,7 +137,7 @@ export class InFlightTasks {
     this.#deadlines.leave(task.limit);
   }
 
-  /** Takes a task back from the submissions: false when a worker has taken it. */
+  /** Takes a task back from the submission ring: false when a worker has taken it. */
   cancel(task: Task): boolean {
     if (!this.#isInSlot(task) || !this.#submissions.cancel(task.slot)) return false;
     this.remove(task);

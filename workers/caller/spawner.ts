@@ -16,7 +16,7 @@ const BACK_OFF = 100;
 /** The longest such time. */
 const LONGEST_BACK_OFF = 10_000;
 
-/** What the spawner of workers depend on. */
+/** What the starts of workers depend on. */
 export interface SpawnerOptions {
   /** How many workers may still be started. */
   readonly room: () => number;

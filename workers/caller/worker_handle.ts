@@ -6,7 +6,8 @@
 
 import { hasNodeModules, isDeno, referenceOf } from "../../base/platform.ts";
 import { SubmissionRing } from "../shared/submission_ring.ts";
-import { BUSY, ControlBlock, PREPARING } from "../shared/control_block.ts";
+import { BUSY, ControlBlock } from "../shared/control_block.ts";
+import { PREPARING } from "../../scheduler/messages.ts";
 import { CompletionRing } from "../shared/completion_ring.ts";
 import { PROGRAM } from "../program_gen.ts";
 import { type Link, receiveMessage } from "../../sync/internal/resource_sharer.ts";
@@ -66,7 +67,7 @@ export class WorkerHandle {
   readonly completions: CompletionRing = new CompletionRing();
   /** Its words. */
   readonly control: ControlBlock = new ControlBlock(this.completions.memory);
-  /** Whether the last call to the submissions counted on it. */
+  /** Whether the last call to the submission ring counted on it. */
   onItsWay = false;
   /** The numbers of the functions it has been seen to know. */
   readonly knownFunctions: Set<number> = new Set();

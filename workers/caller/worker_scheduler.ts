@@ -1,7 +1,7 @@
 /**
  * Tasks over workers: the calling side.
  *
- * A task waits in the queue until the submissions has a free slot, then in shared memory until a worker claims it, then its
+ * A task waits in the queue until the submission ring has a free slot, then in shared memory until a worker claims it, then its
  * reply comes as a record on that worker's control, or by message when it is large. The scheduler sleeps meanwhile, in
  * `Atomics.waitAsync` or, for blocking calls, in `Atomics.wait`.
  *
@@ -86,7 +86,7 @@ export class WorkerScheduler implements Scheduler {
     () => this.#endOverdue(),
   );
   readonly #inFlight = new InFlightTasks(this.#submissions, this.#deadlines);
-  /** Tasks on their way from the queue to the submissions. */
+  /** Tasks on their way from the queue to the submission ring. */
   readonly #encoding: Task[] = [];
   readonly #settlements = new PendingSettlements();
   #finished = 0;
@@ -213,7 +213,7 @@ export class WorkerScheduler implements Scheduler {
 
   // Handing tasks over.
 
-  /** Moves tasks from the queue to the submissions as long as there is room, and sees to it that workers take them. */
+  /** Moves tasks from the queue to the submission ring as long as there is room, and sees to it that workers take them. */
   #handOver(more = this.#shouldHandOver()): void {
     while (more && this.#canHandOver()) {
       const task = this.#queue.shift()!;
@@ -230,7 +230,7 @@ export class WorkerScheduler implements Scheduler {
     this.#afterWork();
   }
 
-  /** Tells the workers whether this thread keeps tasks: then they call it when there is little left on the submissions. */
+  /** Tells the workers whether this thread keeps tasks: then they call it when there is little left on the submission ring. */
   #tellMore(): void {
     const more = !this.#queue.empty;
     if (more === this.#more) return;
@@ -314,7 +314,7 @@ export class WorkerScheduler implements Scheduler {
   }
 
   #wakeWorkers(): void {
-    if (this.state === "terminated" || this.state === "broken") return; // what is on the submissions is nobody's any more
+    if (this.state === "terminated" || this.state === "broken") return; // what is on the submission ring is nobody's any more
     this.#workerSet.call(this.#blocked.active);
   }
 
@@ -552,7 +552,7 @@ export class WorkerScheduler implements Scheduler {
     return performance.timeOrigin + performance.now() - this.#epoch;
   }
 
-  /** Ends the workers whose call is timedOut, so that their successors can go on. */
+  /** Ends the workers whose call is overdue, so that their successors can go on. */
   #endOverdue(): void {
     this.#drain();
     for (const handle of this.#preparing) {
@@ -709,5 +709,5 @@ export class WorkerScheduler implements Scheduler {
 const MOST_TRIES = 2;
 /** So many workers in a row may end before they have come to a task that is there; then no more are started at once. */
 const MOST_STILLBORN = 3;
-/** How many tasks on the submissions are plenty. */
+/** How many tasks on the submission ring are plenty. */
 const PLENTY = SLOTS - 64;

@@ -15,7 +15,7 @@ import { terminateStopsCode } from "../../base/platform.ts";
 // Taken early: a program may mock it, and its pools must go on.
 const { min } = Math;
 
-/** What a workerSet is told. */
+/** What a worker set is told. */
 export interface WorkerSetOptions {
   /** How many workers it may have. */
   readonly size: number;
@@ -33,7 +33,7 @@ export interface WorkerSetOptions {
   readonly onLost: (handle: WorkerHandle) => void;
 }
 
-/** A worker that can be called to the submissions. */
+/** A worker that can be called to the submission ring. */
 interface Callable {
   /** Its words. */
   readonly control: ControlBlock;
@@ -46,9 +46,9 @@ interface Callable {
 }
 
 /**
- * Calls workers to the submissions until somebody is on the way to each task that nobody has claimed: gives for how many tasks nobody is.
+ * Calls workers to the submission ring until somebody is on the way to each task that nobody has claimed: gives for how many tasks nobody is.
  *
- * A worker counts as on the way only if it looks at the submissions before it does anything else (`SEARCHING`); it takes that back before
+ * A worker counts as on the way only if it looks at the submission ring before it does anything else (`SEARCHING`); it takes that back before
  * its claim can be seen, and looks once more after it has taken it back for another reason. So what is counted here stays true.
  */
 export function callWorkers(submissions: SubmissionRing, workers: Iterable<Callable>): number {
@@ -56,7 +56,7 @@ export function callWorkers(submissions: SubmissionRing, workers: Iterable<Calla
   // A worker says that it is busy just before its claim can be seen: a second look spares another worker a wake-up for nothing.
   if (demand > 0) demand = countUnmet(submissions, workers);
   if (demand <= 0) return 0;
-  // Those that come soonest first: a worker that spawner may still have a long initializer before it.
+  // Those that come soonest first: a worker that starts may still have a long initializer before it.
   for (const state of [PARKED, IDLE]) {
     for (const worker of workers) {
       if (demand <= 0) return 0;
@@ -195,7 +195,7 @@ export class WorkerSet {
     return count;
   }
 
-  /** Sees to it that enough workers look at the submissions: wakes those that sleep, spawner those that are missing, `now` if need be. */
+  /** Sees to it that enough workers look at the submission ring: wakes those that sleep, starts those that are missing, `now` if need be. */
   call(now: boolean): void {
     const { submissions } = this.#options;
     const demand = callWorkers(submissions, this.#handles);

@@ -18,7 +18,8 @@ import { atomics } from "../../sync/internal/atomics.ts";
 import "../../sync/mod.ts"; // so that its objects can be made here from their handles
 import { afterInterruption } from "../../sync/internal/current_thread.ts";
 import { AWAKE, LISTENING, type SlotHeader, SubmissionRing } from "../shared/submission_ring.ts";
-import { ControlBlock, FETCHING, NONE } from "../shared/control_block.ts";
+import { ControlBlock } from "../shared/control_block.ts";
+import { FETCHING, NONE } from "../../scheduler/messages.ts";
 import { CompletionRing, LARGEST_RECORD } from "../shared/completion_ring.ts";
 import { Decoder, sourceOf } from "../../codec/decoder.ts";
 import { type Encoded, NOTHING_ENCODED } from "../../codec/encoder.ts";
@@ -52,9 +53,9 @@ import { type KnownFunction, KnownFunctions } from "../../runner/known_functions
 import { afterTask, TaskRun } from "../../runner/task_run.ts";
 import { trimStack } from "../../runner/stack.ts";
 import { ASLEEP, POSTED, STOPPED, TaskSearch } from "./task_search.ts";
-import { prepareLimit, runLimited } from "../../runner/time_limit.ts";
+import { MODES } from "../../scheduler/task.ts";
+import { type Progress, type RunnerHost, TaskRunner } from "../../runner/task_runner.ts";
 import { timers } from "../../runner/timers.ts";
-import { isThenable } from "../../base/values.ts";
 import { watchForEnd } from "../../runner/exit_hooks.ts";
 
 /** How long an idle worker stays parked, in milliseconds: while tasks follow closely, each finds it there. */
@@ -105,6 +106,7 @@ class Program {
   /** Whether code of this program runs. */
   #inside = false;
   readonly #lateInterruption = new LateInterruption(() => this.#inside, () => this.#enter(() => this.#recover()));
+  readonly #runner: TaskRunner;
   /** How many tasks it takes yet; below 1 for any number. */
   #rest = 0;
   #trace = false;
@@ -142,6 +144,7 @@ class Program {
     this.#name = init.name;
     this.#epoch = init.epoch;
     this.#reading = new ReadingLimit(this.#control, init.epoch);
+    this.#runner = new TaskRunner(this.#runnerHost(init.epoch));
     this.#replyEncoder = new ReplyEncoder(() => clock() - init.epoch);
     this.#port.onmessage = (event) => this.#enter(() => this.#receive(event.data));
     this.#port.onmessageerror = () => this.#enter(() => this.#lostPayload());
@@ -222,7 +225,31 @@ class Program {
       run.failAtLimit();
       run.index++;
     }
-    if (this.#step(run)) this.#control.leave();
+    if (this.#runner.run(run) === "done") this.#control.leave();
+  }
+
+  #runnerHost(epoch: number): RunnerHost {
+    return {
+      epoch,
+      lateInterruption: this.#lateInterruption,
+      setDeadline: (time) => this.#control.setDeadline(time),
+      suspend: () => {
+        this.#free = false;
+        this.#control.setAwaiting();
+      },
+      resume: (step) =>
+        this.#enter(() => {
+          this.#control.setBusy();
+          this.#startTurn();
+          if (step() === "suspended") return;
+          this.#free = true;
+          this.#runLoop();
+        }),
+      retire: () => {
+        this.#retired = true;
+      },
+      end: (run) => this.#end(run),
+    };
   }
 
   // Getting tasks.
@@ -361,8 +388,16 @@ class Program {
       this.#control.finish();
       return true;
     }
-    this.#run = new TaskRun(header, fn, this.#environment, given, this.#trace ? clock() - this.#epoch : 0, read);
-    return this.#step(this.#run);
+    this.#run = new TaskRun(
+      header,
+      MODES[header.mode & ~PAYLOAD_BY_MESSAGE]!,
+      fn,
+      this.#environment,
+      given,
+      this.#trace ? clock() - this.#epoch : 0,
+      read,
+    );
+    return this.#runner.run(this.#run) === "done";
   }
 
   /** Asks the caller for what this task lacks. Always false: the answer comes through the event loop. */
@@ -404,124 +439,10 @@ class Program {
     return true;
   }
 
-  // Running a task.
-
-  /** Makes the calls of a task one after the other. True when it has ended, false when it goes on asynchronously. */
-  #step(run: TaskRun): boolean {
-    while (run.index < run.count) {
-      if (run.header.limit === 0 && run.mode === "map" ? this.#mapOn(run) : this.#call(run)) continue;
-      this.#free = false;
-      this.#control.setAwaiting();
-      return false;
-    }
-    return this.#end(run);
-  }
-
-  /** Makes calls without a limit, up to one that throws or gives a promise. False when a result is still to come. */
-  #mapOn(run: TaskRun): boolean {
-    const { call } = run.fn;
-    const { args, results, count } = run;
-    let { index } = run;
-    try {
-      for (; index < count; index++) {
-        const result = call(args[index]);
-        if (typeof result === "object" && isThenable(result)) {
-          run.index = index;
-          this.#await(run, result, 0);
-          return false;
-        }
-        results[index] = result;
-      }
-      run.index = count;
-    } catch (error) {
-      run.index = index;
-      run.fail(error);
-      run.index++;
-    }
-    return true;
-  }
-
-  /** Makes one call. False when its result is still to come. */
-  #call(run: TaskRun): boolean {
-    const limit = run.rest();
-    let result: unknown;
-    let failed = false;
-    const call = (): void => {
-      try {
-        result = run.call();
-      } catch (error) {
-        failed = true;
-        result = error;
-      }
-    };
-    if (limit === 0) {
-      call();
-    } else {
-      prepareLimit();
-      const start = clock();
-      this.#control.setDeadline(Math.ceil(start - this.#epoch + limit));
-      this.#lateInterruption.watch(limit);
-      const ended = runLimited(call, limit);
-      if (!ended) {
-        afterInterruption();
-        run.failAtLimit();
-        run.index++;
-        return true;
-      }
-      if (!failed && isThenable(result)) {
-        this.#await(run, result, limit - (clock() - start));
-        return false;
-      }
-    }
-    if (failed) {
-      run.fail(result);
-    } else if (isThenable(result)) {
-      this.#await(run, result, 0);
-      return false;
-    } else {
-      run.results[run.index] = result;
-    }
-    run.index++;
-    return true;
-  }
-
-  /** Waits for the promise of a call, at most `rest` milliseconds unless the task has no limit. */
-  #await(run: TaskRun, promise: PromiseLike<unknown>, rest: number): void {
-    const { index } = run;
-    const limited = run.header.limit !== 0;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const done = (record: () => void): void => {
-      if (run.index === index) this.#enter(() => goOn(record)); // else it was given up before
-    };
-    const goOn = (record: () => void): void => {
-      this.#control.setBusy();
-      this.#startTurn();
-      if (timer !== undefined) timers.clear()(timer);
-      record();
-      run.index++;
-      if (this.#step(run)) {
-        this.#free = true;
-        this.#runLoop();
-      }
-    };
-    if (limited) {
-      timer = timers.set()(() =>
-        done(() => {
-          // What the task has started goes on here, so this worker must end.
-          this.#retired = true;
-          run.failAtLimit();
-        }), Math.max(0, rest));
-    }
-    Promise.resolve(promise).then(
-      (value) => done(() => run.results[index] = value),
-      (error) => done(() => run.fail(error)),
-    );
-  }
-
   // Replying.
 
-  /** True when it has ended, false when that is still to come. */
-  #end(run: TaskRun): boolean {
+  /** Replies to the caller; a process waits first for what its target has left behind. */
+  #end(run: TaskRun): Progress {
     if (run.mode === "run") {
       if (!this.#returned) return this.#return();
       run.results[0] = undefined;
@@ -539,17 +460,17 @@ class Program {
     this.#reply(run.header.taskId, kind, encoded, detail);
     this.#control.finish();
     this.#run = undefined;
-    return true;
+    return "done";
   }
 
   /** The target of a process has returned, or thrown. What it has left in this turn of the event loop may still fail. */
-  #return(): false {
+  #return(): Progress {
     this.#returned = true;
     this.#free = false;
     this.#control.setAwaiting();
     // A timer, as Deno 2.5 hands on messages before it tells of a rejection that nothing handles.
     timers.set()(() => this.#enter(() => this.#endProcess()), 0);
-    return false;
+    return "suspended";
   }
 
   /** A process ends after those that it has started. */

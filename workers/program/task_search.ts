@@ -1,7 +1,7 @@
 /**
  * How a worker comes to its next task.
  *
- * The calling thread counts on a worker that is `SEARCHING` for one task on the submissions. So a worker stops being that only in three
+ * The calling thread counts on a worker that is `SEARCHING` for one task on the submission ring. So a worker stops being that only in three
  * ways: it claims a task (and says `BUSY` before the claim can be seen), it goes to sleep (and looks once more after it has said so),
  * or it turns to a task that was posted to it (and looks once more, too). While a task is unclaimed and a worker is free, someone is
  * therefore on the way to it, whatever the calling thread does meanwhile.

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NONE } from "../../scheduler/messages.ts";
 import { atomics } from "../../sync/internal/atomics.ts";
 
 /** How long a worker looks for the next task before it parks, in milliseconds: less than to park and be woken takes. */
@@ -39,7 +40,7 @@ const STAGE = 10;
 /** Where the ring of completions begins, in bytes. */
 export const RING_AT = 64;
 
-/** It looks at the submissions before it does anything else: the caller counts on it for one task. */
+/** It looks at the submission ring before it does anything else: the caller counts on it for one task. */
 export const SEARCHING = -2;
 /** It goes once through its event loop, with a task or before the next look. */
 export const TURNING = -1;
@@ -59,15 +60,6 @@ const NOTHING = 0;
 const HELD = 1;
 const RUNNING = 2;
 const REVOKED = 3;
-
-/** None of the following. */
-export const NONE = 0;
-/** The initializer runs, or the scope is made. */
-export const PREPARING = 1;
-/** The module of the user is imported. */
-export const IMPORTING = 2;
-/** It waits for what it lacks of the task that it holds. */
-export const FETCHING = 3;
 
 /** A task's number fits beside its stage in one word. */
 export const TASK_ID_MASK = 0x3fffffff;
@@ -197,7 +189,7 @@ export class ControlBlock {
     atomics.add(this.#words, SENT, 1);
   }
 
-  /** Worker: it looks at the submissions after this, before it does anything else. */
+  /** Worker: it looks at the submission ring after this, before it does anything else. */
   setSearching(): void {
     // While it does not sleep, nobody else writes the word: a plain look saves a step.
     if (atomics.peek(this.#words, SLEEP) !== SEARCHING) atomics.store(this.#words, SLEEP, SEARCHING);

@@ -17,7 +17,7 @@ import { growable, growTo, sourceOver, type Writable } from "./growable.ts";
  *   0 HEAD     epoch (8 bits) | index of the next slot to claim (24 bits)
  *   1 TAIL     index of the next slot to fill (24 bits); written by the caller alone
  *   2 CALLER   AWAKE | WAITING (on this word, or blocked on its bell) | LISTENING (for a message)
- *   3 MORE     1 while the caller keeps tasks that are not on the submissions
+ *   3 MORE     1 while the caller keeps tasks that are not on the submission ring
  *   16 …       SLOTS × 8 words: STATE, TASK_ID, FN, MODE, LIMIT, LENGTH, PLACE (of the payload, in bytes), -
  *   then       SLOTS × PAYLOAD bytes
  *   then       ARENA bytes, for larger payloads: see `arena.ts`
@@ -39,7 +39,7 @@ const PLACE = 6;
 
 /** How many tasks wait in shared memory, ready for the workers while the caller does something else. */
 export const SLOTS = 256;
-/** With fewer tasks on the submissions than this, a claim wakes a caller that keeps more of them. */
+/** With fewer tasks on the submission ring than this, a claim wakes a caller that keeps more of them. */
 const FEW = SLOTS / 4;
 /** How many bytes there are for larger payloads: see `arena.ts`. The runtime gives no memory to what was never used. */
 export const ARENA_BYTES: number = 2 ** 24;
@@ -96,7 +96,7 @@ export class SubmissionRing {
   readonly #words: Int32Array;
   /**
    * Worker: whether the caller should hear of the last claim, as it hears of nothing else: cancelled slots were given back, or
-   * there is little left on the submissions while the caller keeps more.
+   * there is little left on the submission ring while the caller keeps more.
    */
   callerIsNeeded = false;
   /** The caller's note of the index under which each slot was last filled. */
@@ -162,7 +162,7 @@ export class SubmissionRing {
     return (this.#tail - atomics.load(this.#words, HEAD)) & INDEX_MASK;
   }
 
-  /** Caller: says whether it keeps tasks that are not on the submissions, before a last look at how many are. */
+  /** Caller: says whether it keeps tasks that are not on the submission ring, before a last look at how many are. */
   setMore(more: boolean): void {
     atomics.store(this.#words, MORE, more ? 1 : 0);
   }

@@ -1,0 +1,143 @@
+/**
+ * How a task runs, however it has come: its calls one after the other, each within its limit.
+ *
+ * @module
+ */
+
+import { isThenable } from "../base/values.ts";
+import { atomics } from "../sync/internal/atomics.ts";
+import { afterInterruption } from "../sync/internal/current_thread.ts";
+import type { LateInterruption } from "./late_interruption.ts";
+import type { TaskRun } from "./task_run.ts";
+import { prepareLimit, runLimited } from "./time_limit.ts";
+import { timers } from "./timers.ts";
+
+// Taken before any code of the user runs, which may replace it.
+const { clock } = atomics;
+const { ceil, max } = Math;
+
+/** How far a task has come: `"done"` when it has ended, `"suspended"` when it goes on asynchronously. */
+export type Progress = "done" | "suspended";
+
+/** What a runner asks of the program that it is a part of. */
+export interface RunnerHost {
+  /** The zero of the times of {@linkcode setDeadline}, in milliseconds since 1970. */
+  readonly epoch: number;
+  /** Notices that an interruption has hit the program itself. */
+  readonly lateInterruption: LateInterruption;
+  /** Tells the calling side until when the call that begins must have ended, in milliseconds since `epoch`. */
+  setDeadline(time: number): void;
+  /** Tells the calling side that the task goes on asynchronously. */
+  suspend(): void;
+  /** Calls `step` when a suspended task can go on, in a turn of the event loop. */
+  resume(step: () => Progress): void;
+  /** Takes no more tasks: what the task has started goes on here beyond its limit. */
+  retire(): void;
+  /** Replies when all calls of a task were made. */
+  end(run: TaskRun): Progress;
+}
+
+/** Makes the calls of tasks. */
+export class TaskRunner {
+  readonly #host: RunnerHost;
+
+  constructor(host: RunnerHost) {
+    this.#host = host;
+  }
+
+  /** Makes the calls that a task has left. */
+  run(run: TaskRun): Progress {
+    while (run.index < run.count) {
+      if ((run.limit === 0 && run.mode === "map" ? this.#map(run) : this.#call(run)) === "done") continue;
+      this.#host.suspend();
+      return "suspended";
+    }
+    return this.#host.end(run);
+  }
+
+  /** Makes calls without a limit, up to one that throws or returns a promise. */
+  #map(run: TaskRun): Progress {
+    const { call } = run.fn;
+    const { args, results, count } = run;
+    let { index } = run;
+    try {
+      for (; index < count; index++) {
+        const result = call(args[index]);
+        if (typeof result === "object" && isThenable(result)) {
+          run.index = index;
+          return this.#await(run, result, 0);
+        }
+        results[index] = result;
+      }
+      run.index = count;
+    } catch (error) {
+      run.index = index;
+      run.fail(error);
+      run.index++;
+    }
+    return "done";
+  }
+
+  /** Makes one call. */
+  #call(run: TaskRun): Progress {
+    const limit = run.rest();
+    let result: unknown;
+    let failed = false;
+    const call = (): void => {
+      try {
+        result = run.call();
+      } catch (error) {
+        failed = true;
+        result = error;
+      }
+    };
+    if (limit === 0) {
+      call();
+    } else {
+      prepareLimit();
+      const start = clock();
+      this.#host.setDeadline(ceil(start - this.#host.epoch + limit));
+      this.#host.lateInterruption.watch(limit);
+      const ended = runLimited(call, limit);
+      if (!ended) {
+        afterInterruption();
+        run.failAtLimit();
+        run.index++;
+        return "done";
+      }
+      if (!failed && isThenable(result)) return this.#await(run, result, limit - (clock() - start));
+    }
+    if (failed) run.fail(result);
+    else if (isThenable(result)) return this.#await(run, result, 0);
+    else run.results[run.index] = result;
+    run.index++;
+    return "done";
+  }
+
+  /** Waits for the promise of a call, at most `rest` milliseconds unless the task has no limit. */
+  #await(run: TaskRun, promise: PromiseLike<unknown>, rest: number): "suspended" {
+    const { index } = run;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const done = (record: () => void): void => {
+      if (run.index !== index) return; // it was given up before
+      this.#host.resume(() => {
+        if (timer !== undefined) timers.clear()(timer);
+        record();
+        run.index++;
+        return this.run(run);
+      });
+    };
+    if (run.limit !== 0) {
+      timer = timers.set()(() =>
+        done(() => {
+          this.#host.retire();
+          run.failAtLimit();
+        }), max(0, rest));
+    }
+    Promise.resolve(promise).then(
+      (value) => done(() => run.results[index] = value),
+      (error) => done(() => run.fail(error)),
+    );
+    return "suspended";
+  }
+}
