@@ -34,7 +34,10 @@ import { BrokenProcessPoolError } from "./errors.ts";
 import type { InitargsOf, NeedsInitargs, PoolStats, WorkerPermissions } from "./calls/options.ts";
 import { LocalScheduler } from "./scheduler/local_scheduler.ts";
 import { refuseWhileImporting } from "./calls/import_guard.ts";
-import { WorkerScheduler } from "./workers/caller/worker_scheduler.ts";
+import type { Backend } from "./base/backend.ts";
+import { openScheduler } from "./scheduler/backend.ts";
+import type { Scheduler } from "./scheduler/task.ts";
+import { webWorkers } from "./workers/mod.ts";
 
 export { Future } from "./calls/future.ts";
 export {
@@ -48,6 +51,7 @@ export {
   type WaitForSyncOptions,
 } from "./calls/wait.ts";
 export { asCompletedSync, waitSync } from "./calls/wait_sync.ts";
+export type { Backend } from "./base/backend.ts";
 export type { InitargsOf, NeedsInitargs } from "./calls/options.ts";
 
 /** Options of `map()` of an executor: a plain object, after the iterables. */
@@ -226,6 +230,12 @@ export interface ProcessPoolExecutorOptions<I extends readonly unknown[] = never
    * @default {"ProcessPoolExecutor"}
    */
   readonly name?: string | undefined;
+  /**
+   * Where the calls run. See {@linkcode Backend}.
+   *
+   * @default {undefined} on Web Workers of this program
+   */
+  readonly backend?: Backend | undefined;
 }
 
 /** Options of a {@linkcode ThreadPoolExecutor}. */
@@ -282,7 +292,7 @@ export interface ThreadPoolExecutorOptions {
  * ```
  */
 export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> implements Executor {
-  readonly #scheduler: WorkerScheduler;
+  readonly #scheduler: Scheduler;
   readonly #calls: ExecutorCalls;
 
   static {
@@ -323,7 +333,10 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
     );
     const { taskTimeout, name = "ProcessPoolExecutor" } = options;
     const most = size ?? navigator.hardwareConcurrency;
-    this.#scheduler = new WorkerScheduler(workerOptions("executor", most, name, options, false));
+    this.#scheduler = openScheduler(
+      options.backend ?? webWorkers,
+      workerOptions("executor", most, name, options, false),
+    );
     this.#calls = new ExecutorCalls(this.#scheduler, taskTimeout);
   }
 

@@ -38,13 +38,17 @@ import { refuseInstances } from "./codec/encoder.ts";
 import { checkedCount, checkedFlag, OptionsSchema } from "./base/options_schema.ts";
 import { sizeAndOptions, WORKER_CHECKS, workerOptions } from "./calls/worker_options.ts";
 import { refuseWhileImporting } from "./calls/import_guard.ts";
-import { WorkerScheduler } from "./workers/caller/worker_scheduler.ts";
+import type { Backend } from "./base/backend.ts";
+import { openScheduler } from "./scheduler/backend.ts";
+import type { Scheduler } from "./scheduler/task.ts";
+import { webWorkers } from "./workers/mod.ts";
 
 export type { AsyncResult } from "./calls/async_result.ts";
 export type { ResultIteratorSync } from "./calls/result_iterators.ts";
 export type { ResultIterator } from "./calls/result_stream.ts";
 export type * from "./calls/options.ts";
 export { ThreadPool, type ThreadPoolOptions } from "./calls/thread_pool.ts";
+export type { Backend } from "./base/backend.ts";
 export { transfer } from "./codec/transfer.ts";
 
 /**
@@ -120,6 +124,12 @@ export interface PoolOptions<I extends readonly unknown[] = never[]> {
    */
   readonly name?: string | undefined;
   /**
+   * Where the calls run. See {@linkcode Backend}.
+   *
+   * @default {undefined} on Web Workers of this program
+   */
+  readonly backend?: Backend | undefined;
+  /**
    * Whether {@linkcode Pool.trace} records the tasks.
    *
    * @default {false}
@@ -160,7 +170,7 @@ const POOL_OPTIONS = new OptionsSchema({ processes: checkedCount, ...WORKER_CHEC
  * ```
  */
 export class Pool<I extends readonly unknown[] = never[]> implements AsyncDisposable, Disposable {
-  readonly #scheduler: WorkerScheduler;
+  readonly #scheduler: Scheduler;
   readonly #calls: Calls;
   readonly #name: string;
 
@@ -195,7 +205,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
     const { size, options } = sizeAndOptions(POOL_OPTIONS, "Pool", "processes", first, second);
     const { taskTimeout, name = "PoolWorker", trace = false } = options;
     const most = size ?? navigator.hardwareConcurrency;
-    this.#scheduler = new WorkerScheduler(workerOptions("pool", most, name, options, trace));
+    this.#scheduler = openScheduler(options.backend ?? webWorkers, workerOptions("pool", most, name, options, trace));
     this.#name = name;
     this.#calls = new Calls(this.#scheduler, taskTimeout);
   }

@@ -22,13 +22,16 @@ import { BrokenProcessPoolError, InvalidStateError } from "./errors.ts";
 import { checkTimeout } from "./base/checks.ts";
 import { checkedArgs, checkedFlag, checkedFunction, type OptionsOf, OptionsSchema } from "./base/options_schema.ts";
 import { refuseInstances } from "./codec/encoder.ts";
-import { checkName, checkPermissions, checkScope, moduleUrl } from "./calls/worker_options.ts";
+import { checkBackend, checkName, checkPermissions, checkScope, moduleUrl } from "./calls/worker_options.ts";
 import type { WorkerPermissions } from "./calls/options.ts";
 import { currentProcess, type ProcessInfo } from "./sync/internal/current_process.ts";
 import { thisThread } from "./sync/internal/current_thread.ts";
 import { CallbackTask, type WorkerEnd } from "./scheduler/task.ts";
 import { refuseWhileImporting } from "./calls/import_guard.ts";
-import { WorkerScheduler } from "./workers/caller/worker_scheduler.ts";
+import type { Backend } from "./base/backend.ts";
+import { openScheduler } from "./scheduler/backend.ts";
+import type { Scheduler } from "./scheduler/task.ts";
+import { webWorkers } from "./workers/mod.ts";
 
 export { currentProcess, type ProcessInfo };
 
@@ -77,6 +80,12 @@ export interface ProcessOptions<A extends readonly unknown[] | [] = readonly unk
    * @default {false}
    */
   daemon?: boolean;
+  /**
+   * Where it runs. See {@linkcode Backend}.
+   *
+   * @default {undefined} on Web Workers of this program
+   */
+  backend?: Backend | undefined;
 }
 
 /** What a process must be given besides its target: its arguments, unless it needs none. */
@@ -94,6 +103,7 @@ const PROCESS_CHECKS = {
   scope: checkScope,
   permissions: checkPermissions,
   daemon: checkedFlag,
+  backend: checkBackend,
 };
 const PROCESS_OPTIONS = new OptionsSchema(PROCESS_CHECKS);
 
@@ -159,7 +169,7 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
   }
 
   #options: OptionsOf<typeof PROCESS_CHECKS> | undefined;
-  #scheduler: WorkerScheduler | undefined;
+  #scheduler: Scheduler | undefined;
   #exitcode: number | null = null;
   #pid: number | null = null;
   readonly #ended = Promise.withResolvers<void>();
@@ -198,8 +208,8 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
    */
   start(): void {
     if (this.#options === undefined) throw new InvalidStateError(`Cannot start ${this.name} as it was started before`);
-    const { target = () => {}, args = [], module, scope = {}, permissions } = this.#options;
-    const scheduler = new WorkerScheduler({
+    const { target = () => {}, args = [], module, scope = {}, permissions, backend = webWorkers } = this.#options;
+    const scheduler = openScheduler(backend, {
       owner: "process",
       size: 1,
       name: this.name,
@@ -229,7 +239,7 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
     }
     this.#options = undefined; // it may hold a lot
     this.#scheduler = scheduler;
-    this.#pid = scheduler.firstPid;
+    this.#pid = scheduler.workers()[0]?.pid ?? null;
     active.add(this as unknown as Process);
     this.#count(1);
     scheduler.close();
@@ -262,7 +272,7 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
     this.#ended.resolve();
   }
 
-  #started(what: string): WorkerScheduler {
+  #started(what: string): Scheduler {
     if (this.#scheduler === undefined) throw new InvalidStateError(`Cannot ${what} ${this.name} as it was not started`);
     return this.#scheduler;
   }

@@ -59,7 +59,7 @@ class FutureTask<R> extends Task implements FutureWork {
   }
 
   get blocking(): BlockingScheduler | undefined {
-    return this.#scheduler.blocking;
+    return this.#scheduler.canBlock ? this.#scheduler : undefined;
   }
 }
 

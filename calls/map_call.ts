@@ -94,7 +94,7 @@ export class MapCall implements TaskProducer {
     this.#pending = length === 0 ? 0 : Math.ceil(length / chunksize);
     if (length === 0) return this.#finish();
     // Numbers call nothing when they are sent: then large chunks need no arrays of their own.
-    const inPlace = this.#scheduler.copies && chunksize >= LARGE_CHUNK && isNumbers(items);
+    const inPlace = this.#scheduler.takesRanges && chunksize >= LARGE_CHUNK && isNumbers(items);
     // All chunks first: what other items call may change the array.
     for (let start = 0; start < length; start += chunksize) {
       const end = Math.min(start + chunksize, length);
@@ -109,7 +109,7 @@ export class MapCall implements TaskProducer {
     for (const task of this.#tasks) {
       if (this.#settled) break;
       this.#scheduler.submitFrom(task);
-      if (task instanceof NumberRangeTask) task.detach();
+      task.detach();
     }
     this.reading = false;
     if (this.#settled) return;

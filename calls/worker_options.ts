@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Backend } from "../base/backend.ts";
 import { isDeno } from "../base/platform.ts";
 import { InvalidStateError } from "../errors.ts";
 import { checkOptions, show, wholeLimit } from "../base/checks.ts";
@@ -21,7 +22,7 @@ import {
 import { isIdentifier } from "../codec/functions.ts";
 import type { AnyFunction } from "../base/values.ts";
 import type { WorkerPermissions } from "./options.ts";
-import type { WorkerOptions } from "../workers/caller/worker_config.ts";
+import type { WorkerConfig } from "../scheduler/worker_config.ts";
 
 /** How long idle workers are kept, unless told otherwise, in milliseconds. */
 const IDLE_TIMEOUT = 10_000;
@@ -38,6 +39,7 @@ export interface WorkerChecks {
   readonly taskTimeout: Check<number>;
   readonly idleTimeout: Check<number>;
   readonly name: Check<string>;
+  readonly backend: Check<Backend>;
 }
 
 /** The checks of those options. */
@@ -51,6 +53,7 @@ export const WORKER_CHECKS: WorkerChecks = {
   taskTimeout: checkedLimit,
   idleTimeout: checkedLimit,
   name: checkName,
+  backend: checkBackend,
 };
 
 /**
@@ -85,12 +88,12 @@ export function sizeAndOptions<K extends string, C extends Checks & Readonly<Rec
 
 /** Gives a scheduler what it needs to know of the options for `size` workers, called `name`. */
 export function workerOptions(
-  owner: WorkerOptions["owner"],
+  owner: WorkerConfig["owner"],
   size: number,
   name: string,
   options: OptionsOf<WorkerChecks>,
   trace: boolean,
-): WorkerOptions {
+): WorkerConfig {
   return {
     owner,
     size,
@@ -138,6 +141,18 @@ export function checkPermissions(permissions: unknown): Deno.PermissionOptions |
     );
   }
   return read as Deno.PermissionOptions;
+}
+
+/** Where calls run. */
+export function checkBackend(backend: unknown): Backend {
+  if (typeof backend === "object" && backend !== null && typeof (backend as Partial<Backend>).open === "function") {
+    return backend as Backend;
+  }
+  throw new TypeError(
+    `Cannot use 'backend' as it must be one that a function such as processes() returns: current value is ${
+      show(backend)
+    }`,
+  );
 }
 
 /** A name. */

@@ -4,12 +4,12 @@
  * @module
  */
 
-import { InvalidStateError, TimeoutError } from "../errors.ts";
+import { type BrokenProcessPoolError, InvalidStateError, TimeoutError } from "../errors.ts";
 import type { AnyFunction } from "../base/values.ts";
 import { Lifecycle, type Owner, type TaskProducer } from "./lifecycle.ts";
 import { Deque } from "../base/deque.ts";
 import { PendingSettlements } from "./settlements.ts";
-import type { ChunkValue, Outcome, Scheduler, SchedulerStats, Task, TraceEvent } from "./task.ts";
+import type { ChunkValue, Outcome, Scheduler, SchedulerStats, Task, TraceEvent, WorkerInfo } from "./task.ts";
 
 /** The wishes for a local scheduler. */
 export interface LocalOptions {
@@ -36,8 +36,8 @@ interface Lane {
 /** A {@linkcode Scheduler} on the caller's event loop: up to `size` tasks take turns there. */
 export class LocalScheduler implements Scheduler {
   readonly size: number;
-  readonly copies = false;
-  readonly blocking: undefined = undefined;
+  readonly takesRanges = false;
+  readonly canBlock = false;
   readonly #options: LocalOptions;
   readonly #life: Lifecycle;
   readonly #queue = new Deque<Task>();
@@ -260,6 +260,18 @@ export class LocalScheduler implements Scheduler {
   block(done: () => boolean): boolean {
     if (done()) return true;
     throw new InvalidStateError("Cannot block for a result that is made on this very thread: await it");
+  }
+
+  joinSync(): boolean {
+    throw new InvalidStateError("Cannot block for work that is done on this very thread: await it");
+  }
+
+  abort(cause: BrokenProcessPoolError): void {
+    this.#break(cause);
+  }
+
+  workers(): readonly WorkerInfo[] {
+    return []; // its lanes are no threads
   }
 
   stats(): SchedulerStats {

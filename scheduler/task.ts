@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { BrokenProcessPoolError } from "../errors.ts";
 import type { AnyFunction } from "../base/values.ts";
 import type { Lifecycle, TaskProducer } from "./lifecycle.ts";
 import { type CallSite, stackHere } from "../base/call_site.ts";
@@ -81,14 +82,10 @@ export abstract class Task {
   target: NumberTarget | undefined = undefined;
   /** Its number at the scheduler; -1 while it only waits. */
   taskId = -1;
-  /** The slot it was put in; -1 for none. */
-  slot = -1;
   /** The number of its function at the scheduler. */
   functionId = -1;
-  /** Its block of the arena; -1 for none. */
-  arenaBlock = -1;
-  /** Its payload, until it is fetched. */
-  parcel: StoredPayload | undefined = undefined;
+  /** Its payload, if that is encoded and kept here until a worker asks for it. */
+  payload: StoredPayload | undefined = undefined;
   /** Whether its arguments have left this thread for good. */
   moved = false;
   /** How many workers have ended while they read it. */
@@ -112,7 +109,12 @@ export abstract class Task {
     return this.mode === "apply" ? 1 : this.args.length;
   }
 
-  /** Told the outcome, exactly once. */
+  /** Takes what it needs of arrays that belong to the caller. To be called after it was submitted, before the caller goes on. */
+  detach(): void {
+    // Most tasks have arguments of their own.
+  }
+
+  /** Receives the outcome, exactly once. */
   abstract settle(outcome: Outcome): void;
 }
 
@@ -176,11 +178,10 @@ export class NumberRangeTask extends CallbackTask {
     return this.#calls;
   }
 
-  /** It has been submitted: what will happen to the array does not matter from now on. */
-  detach(): void {
-    const range = this.range!;
+  override detach(): void {
+    const range = this.range;
     this.range = undefined;
-    if (this.arenaBlock >= 0 || this.parcel !== undefined || this.settled) return;
+    if (range === undefined || this.settled) return;
     this.args = Array.from({ length: this.#calls }, (_, i) => range.numbers[range.start + i]);
   }
 }
@@ -217,6 +218,14 @@ export interface TraceEvent {
   readonly duration: number;
 }
 
+/** A worker of a scheduler. */
+export interface WorkerInfo {
+  /** Its number: unique among all processes and workers of the program, or that of the operating system. */
+  readonly pid: number;
+  /** Its name. */
+  readonly name: string;
+}
+
 /** The counts of a scheduler. */
 export interface SchedulerStats {
   /** Workers alive. */
@@ -245,8 +254,10 @@ export interface BlockingScheduler {
 export interface Scheduler {
   /** The number of tasks that can run at once. */
   readonly size: number;
-  /** Whether a task takes a copy of its arguments when it is handed over. */
-  readonly copies: boolean;
+  /** Whether tasks may come as ranges of an array of numbers, which are read before `submitFrom` returns or by `detach()`. */
+  readonly takesRanges: boolean;
+  /** Whether {@linkcode block} and {@linkcode joinSync} may be called: false if the tasks need this thread. */
+  readonly canBlock: boolean;
   /** Whether it takes and runs work. */
   readonly state: Lifecycle["state"];
   /** Takes a task. Throws `ClosedError` or `BrokenProcessPoolError` when it takes none. */
@@ -269,12 +280,19 @@ export interface Scheduler {
   close(cut?: Error): void;
   /** Ends everything: what is pending settles with `CancelledError`. */
   terminate(): void;
+  /** Ends everything: what is pending settles with `BrokenProcessPoolError`, for `cause`. */
+  abort(cause: BrokenProcessPoolError): void;
   /** Resolves once it is closed, every task has settled and the workers are gone. */
   join(): Promise<void>;
   /** As for a {@linkcode BlockingScheduler}. Throws `InvalidStateError` if the tasks need this thread. */
   block(done: () => boolean, deadline: number): boolean;
-  /** What a thread can block on; `undefined` if the tasks need this thread. */
-  readonly blocking: BlockingScheduler | undefined;
+  /**
+   * Blocks the thread until it is closed, every task has settled and the workers are gone, at most until the time `deadline` of
+   * `performance.now()`. Returns whether that is so. Throws as {@linkcode block}.
+   */
+  joinSync(deadline: number): boolean;
+  /** The workers that have not ended, the oldest first. */
+  workers(): readonly WorkerInfo[];
   /** The counts. */
   stats(): SchedulerStats;
   /** The tasks so far, when tracing. */

@@ -52,8 +52,9 @@ export class TaskEncoder {
    * @throws {SerializationError} If something cannot be moved.
    */
   keep(task: Task, encoded: Encoded): void {
-    task.parcel = this.#payloads.keep(encoded);
+    task.payload = this.#payloads.keep(encoded);
     task.moved = encoded.transfers.length > 0;
+    task.range = undefined; // its numbers are in the payload
   }
 
   /** The function alone. */
@@ -65,7 +66,7 @@ export class TaskEncoder {
    * The same for a worker that asks which export of the module it is: `give` gets it, at once if this thread is `blocked` and cannot
    * find out.
    */
-  packExport(task: Task, blocked: boolean, give: (parcel: StoredPayload) => void): void {
+  packExport(task: Task, blocked: boolean, give: (payload: StoredPayload) => void): void {
     this.#functions.module.ask(blocked, () => {
       const spec = { ...this.#functions.describe(task.fn), asked: true };
       give(this.#payloads.keep(this.#payloads.encode(spec as FunctionSpec, undefined)));

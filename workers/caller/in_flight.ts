@@ -6,7 +6,7 @@
 
 import { type Encoded, NOTHING_ENCODED } from "../../codec/encoder.ts";
 import { Arena } from "./arena.ts";
-import { PAYLOAD, type SubmissionRing } from "../shared/submission_ring.ts";
+import { PAYLOAD, SLOTS, type SubmissionRing } from "../shared/submission_ring.ts";
 import { TASK_ID_MASK } from "../shared/control_block.ts";
 import { FETCHING } from "../../scheduler/messages.ts";
 import type { DeadlineWatchdog } from "./deadline_watchdog.ts";
@@ -25,12 +25,14 @@ export class InFlightTasks {
   /** Each in the place of its number, or, when an older one has that, in the other: a map alone makes much garbage. */
   readonly #near: (Task | undefined)[] = new Array(NEAR).fill(undefined);
   readonly #far = new Map<number, Task>();
-  /** The task in each slot of the submission ring, as last filled. */
-  readonly #slots: (Task | undefined)[] = [];
+  /** The number of the task in each slot of the submission ring, as last filled. */
+  readonly #slots = new Int32Array(SLOTS).fill(-1);
   readonly #arena = new Arena();
+  /** The block of the arena that the payload of a task is in, for the few that have one. */
+  readonly #blocks = new Map<Task, number>();
   #taskId = 0;
-  /** How many payloads wait to be fetched. */
-  parcels = 0;
+  /** How many payloads wait until a worker asks for them. */
+  kept = 0;
 
   constructor(submissions: SubmissionRing, deadlines: DeadlineWatchdog) {
     this.#submissions = submissions;
@@ -87,37 +89,42 @@ export class InFlightTasks {
   /** Whether there is room in shared memory for a payload of `length` bytes; if so, it is kept for `task`. */
   reserve(task: Task, length: number): boolean {
     if (length <= PAYLOAD) return true;
-    task.arenaBlock = this.#arena.take(length);
-    return task.arenaBlock >= 0;
+    const block = this.#arena.take(length);
+    if (block >= 0) this.#blocks.set(task, block);
+    return block >= 0;
   }
 
   /** Gives that back. */
   free(task: Task): void {
-    if (task.arenaBlock >= 0) this.#arena.free(task.arenaBlock);
-    task.arenaBlock = -1;
+    if (this.#blocks.size === 0) return;
+    const block = this.#blocks.get(task);
+    if (block === undefined) return;
+    this.#blocks.delete(task);
+    this.#arena.free(block);
   }
 
   /** The payload of a task, taken out of its block of the arena if it has one. */
-  #parcelOf(task: Task): StoredPayload | undefined {
-    if (task.arenaBlock < 0) return task.parcel;
-    return { bytes: this.#submissions.payloadOf(task.slot), refs: [], moves: [] };
+  #payloadOf(task: Task): StoredPayload | undefined {
+    if (!this.#blocks.has(task)) return task.payload;
+    return { bytes: this.#submissions.payloadOf(this.#slotOf(task)), refs: [], moves: [] };
   }
 
   /** Puts a task on the submission ring, which has room; without `encoded`, its payload is to be fetched. */
   fill(task: Task, encoded: Encoded | undefined): void {
     const remote = encoded === undefined;
-    if (remote) this.parcels++;
+    if (remote) this.kept++;
     const mode = MODE_NUMBERS[task.mode] | (remote ? PAYLOAD_BY_MESSAGE : 0);
     this.#add(task);
-    task.slot = this.#submissions.push(
+    const slot = this.#submissions.push(
       task.taskId,
       task.functionId,
       mode,
       task.limit,
       encoded ?? NOTHING_ENCODED,
-      task.arenaBlock,
+      this.#blocks.size === 0 ? -1 : this.#blocks.get(task) ?? -1,
     );
-    this.#slots[task.slot] = task;
+    this.#slots[slot] = task.taskId;
+    task.range = undefined; // its numbers are in shared memory
     this.#deadlines.enter(task.limit); // last: it uses a timer, see touchLazyGlobals()
   }
 
@@ -130,27 +137,30 @@ export class InFlightTasks {
   /** A task has ended, or goes back to the queue. */
   remove(task: Task): void {
     if (!this.#delete(task)) return;
-    if (task.parcel !== undefined) this.parcels--;
-    task.parcel = undefined;
+    if (task.payload !== undefined) this.kept--;
+    task.payload = undefined;
     this.free(task);
-    if (this.#slots[task.slot] === task) this.#slots[task.slot] = undefined; // or it would keep the arguments
     this.#deadlines.leave(task.limit);
   }
 
   /** Takes a task back from the submission ring: false when a worker has taken it. */
   cancel(task: Task): boolean {
-    if (!this.#isInSlot(task) || !this.#submissions.cancel(task.slot)) return false;
+    const slot = this.#slotOf(task);
+    if (slot < 0 || !this.#submissions.cancel(slot)) return false;
     this.remove(task);
     return true;
   }
 
   /** Whether a worker has taken it. */
   isTaken(task: Task): boolean {
-    return this.has(task) && !(this.#isInSlot(task) && this.#submissions.isWaiting(task.slot));
+    if (!this.has(task)) return false;
+    const slot = this.#slotOf(task);
+    return slot < 0 || !this.#submissions.isWaiting(slot);
   }
 
-  #isInSlot(task: Task): boolean {
-    return task.slot >= 0 && this.#slots[task.slot] === task;
+  /** The slot of the submission ring that a task was put into last; -1 if it is there no more. */
+  #slotOf(task: Task): number {
+    return this.has(task) ? this.#slots.indexOf(task.taskId) : -1;
   }
 
   /**
@@ -160,9 +170,9 @@ export class InFlightTasks {
   takeBack({ number, control, directTasks, given }: WorkerHandle): { unbegun: Task[]; read: Task | undefined } {
     const tasks = new Set<Task>();
     let read: Task | undefined;
-    const slots = this.#submissions.repossess(number, (slot) => read = this.#slots[slot]);
+    const slots = this.#submissions.repossess(number, (slot) => read = this.get(this.#slots[slot]!));
     for (const slot of slots) {
-      const task = this.#slots[slot];
+      const task = this.get(this.#slots[slot]!);
       if (task !== undefined && !task.settled) tasks.add(task);
     }
     const held = this.get(control.revoke());
@@ -174,9 +184,10 @@ export class InFlightTasks {
 
   /** A task goes back to the queue, with its payload as far as that is still here. */
   requeue(task: Task): void {
-    const parcel = this.#parcelOf(task);
+    const payload = this.#payloadOf(task);
+    const slot = this.#slotOf(task);
+    if (slot >= 0) this.#slots[slot] = -1; // it may be put into another one
     this.remove(task);
-    task.parcel = parcel;
-    task.slot = -1;
+    task.payload = payload;
   }
 }

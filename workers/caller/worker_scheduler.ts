@@ -41,7 +41,7 @@ import {
 } from "../../scheduler/failures.ts";
 import { ReplyDecoder } from "../../scheduler/reply_decoder.ts";
 import { Deque } from "../../base/deque.ts";
-import { packSetup, type WorkerOptions } from "./worker_config.ts";
+import { packSetup, type WorkerConfig } from "../../scheduler/worker_config.ts";
 import { PendingSettlements } from "../../scheduler/settlements.ts";
 import {
   MODE_NUMBERS,
@@ -50,6 +50,7 @@ import {
   type SchedulerStats,
   type Task,
   type TraceEvent,
+  type WorkerInfo,
 } from "../../scheduler/task.ts";
 import { GIVEN_UP, UNCAUGHT } from "../../scheduler/messages.ts";
 import {
@@ -66,8 +67,9 @@ import type { Payload } from "../../codec/payload.ts";
 /** A {@linkcode Scheduler} on workers. */
 export class WorkerScheduler implements Scheduler {
   readonly size: number;
-  readonly copies = true;
-  readonly #options: WorkerOptions;
+  readonly takesRanges = true;
+  readonly canBlock = true;
+  readonly #options: WorkerConfig;
   readonly #setup: Payload;
   readonly #submissions = new SubmissionRing();
   readonly #epoch = performance.timeOrigin + performance.now();
@@ -106,7 +108,7 @@ export class WorkerScheduler implements Scheduler {
    *
    * @throws {SerializationError} If the initializer, its arguments or the scope cannot be sent.
    */
-  constructor(options: WorkerOptions) {
+  constructor(options: WorkerConfig) {
     touchLazyGlobals();
     this.size = options.size;
     this.#options = options;
@@ -157,7 +159,7 @@ export class WorkerScheduler implements Scheduler {
   submitFrom(task: Task): void {
     this.#life.refuseUnlessRunning();
     this.#queue.push(task);
-    if (this.#inFlight.parcels > 0) this.#answerWaiting();
+    if (this.#inFlight.kept > 0) this.#answerWaiting();
     // If there is no room, whoever makes room hands over more.
     if (this.#queue.size === 1 ? this.#canHandOver() : this.#shouldHandOver()) return this.#handOver(true);
     if (this.#more) return;
@@ -252,7 +254,7 @@ export class WorkerScheduler implements Scheduler {
 
   #fillSlot(task: Task): void {
     let encoded: Encoded | undefined;
-    if (task.parcel === undefined) {
+    if (task.payload === undefined) {
       encoded = this.#pack(task);
       if (encoded === undefined) return;
       const beside = encoded.refs.length > 0 || encoded.transfers.length > 0;
@@ -265,7 +267,7 @@ export class WorkerScheduler implements Scheduler {
       this.#inFlight.free(task);
       return this.#queue.unshift(task);
     }
-    this.#inFlight.fill(task, task.parcel === undefined ? encoded : undefined);
+    this.#inFlight.fill(task, task.payload === undefined ? encoded : undefined);
   }
 
   /** Undefined, and the task settled, when it cannot be sent. */
@@ -301,8 +303,8 @@ export class WorkerScheduler implements Scheduler {
     const encoded = this.#pack(task);
     if (encoded === undefined || !this.#settleIfThrows(task, () => this.#taskEncoder.keep(task, encoded))) return;
     if (this.#overtaken(task)) return;
-    const kept = task.parcel!;
-    task.parcel = undefined;
+    const kept = task.payload!;
+    task.payload = undefined;
     this.#inFlight.addDirect(task);
     handle.directTasks.add(task);
     const header = { taskId: task.taskId, fn: task.functionId, mode: MODE_NUMBERS[task.mode], limit: task.limit };
@@ -318,9 +320,8 @@ export class WorkerScheduler implements Scheduler {
     this.#workerSet.call(this.#blocked.active);
   }
 
-  /** The number of the first worker among all processes and workers, if there is one. */
-  get firstPid(): number | null {
-    return this.#workerSet.firstPid;
+  workers(): readonly WorkerInfo[] {
+    return Array.from(this.#workerSet.handles, ({ pid, name }) => ({ pid, name }));
   }
 
   #makeHandle(number: number): WorkerHandle {
@@ -439,10 +440,10 @@ export class WorkerScheduler implements Scheduler {
       const blocked = this.#blocked.active || this.#blocked.serving;
       return this.#taskEncoder.packExport(task, blocked, (kept) => this.#give(handle, task, kept));
     }
-    let kept = task.parcel;
+    let kept = task.payload;
     if ((lacks & LACKS_ARGUMENTS) !== 0 && kept !== undefined) {
-      task.parcel = undefined;
-      this.#inFlight.parcels--;
+      task.payload = undefined;
+      this.#inFlight.kept--;
     } else if ((lacks & LACKS_FUNCTION) !== 0) {
       kept = this.#taskEncoder.packFunction(task);
     }
@@ -523,7 +524,7 @@ export class WorkerScheduler implements Scheduler {
   #requeue(tasks: readonly Task[]): void {
     for (const task of [...tasks].sort((a, b) => b.taskId - a.taskId)) {
       this.#inFlight.requeue(task);
-      if (task.moved && task.parcel === undefined) this.#settle(task, argumentsMoved());
+      if (task.moved && task.payload === undefined) this.#settle(task, argumentsMoved());
       else this.#queue.unshift(task);
     }
   }
@@ -602,7 +603,7 @@ export class WorkerScheduler implements Scheduler {
   }
 
   #canHandOver(): boolean {
-    return !this.#queue.empty && this.#submissions.hasRoom() && this.#inFlight.parcels <= 2 * this.size;
+    return !this.#queue.empty && this.#submissions.hasRoom() && this.#inFlight.kept <= 2 * this.size;
   }
 
   /** Whether it is worth the while: as long as the workers have plenty to claim, tasks wait to be handed over in handfuls. */
@@ -614,8 +615,6 @@ export class WorkerScheduler implements Scheduler {
     this.#drain();
     this.#handOver();
   }
-
-  readonly blocking: this = this;
 
   block(done: () => boolean, deadline: number): boolean {
     return this.#blocked.block(done, deadline);
@@ -670,7 +669,6 @@ export class WorkerScheduler implements Scheduler {
     this.#abandon();
   }
 
-  /** Ends everything: what is pending settles with `BrokenProcessPoolError`, for `cause`. */
   abort(cause: BrokenProcessPoolError): void {
     this.#break(cause);
   }
@@ -679,7 +677,6 @@ export class WorkerScheduler implements Scheduler {
     return this.#life.join();
   }
 
-  /** As {@linkcode WorkerScheduler.join}, blocking the thread until then or a time of `performance.now()`: whether it has ended. */
   joinSync(deadline: number): boolean {
     this.#life.prepareToBlock(this.#encoding.length > 0);
     this.#afterWork();

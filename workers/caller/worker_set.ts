@@ -132,12 +132,6 @@ export class WorkerSet {
     return this.#options.size - this.#handles.size - this.#starting + this.#retired;
   }
 
-  /** The number of the first worker among all processes and workers, if there is one. */
-  get firstPid(): number | null {
-    for (const handle of this.#handles) return handle.pid;
-    return null;
-  }
-
   /** How many have a task. */
   get running(): number {
     let running = 0;

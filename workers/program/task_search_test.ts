@@ -12,7 +12,7 @@ class Secretive extends ControlBlock {
   override setBusy(): void {}
 }
 
-interface WorkerOptions {
+interface WorkerConfig {
   /** The tasks it does; the last one keeps it for ever, and so does one that was posted to it. */
   readonly tasks: number;
   /** It is not asleep when the caller begins. */
@@ -44,7 +44,7 @@ class Crowd {
     this.#words = new Int32Array(new SharedArrayBuffer(4 + 8 * workers));
   }
 
-  worker(number: number, { tasks, awake = false, late = false, secretive = false }: WorkerOptions): ModelThread {
+  worker(number: number, { tasks, awake = false, late = false, secretive = false }: WorkerConfig): ModelThread {
     const words = this.#words;
     const [message, posted] = [1 + 2 * number, 2 + 2 * number];
     const run = (): string => {
@@ -137,10 +137,10 @@ function proves(
   name: string,
   least: number,
   say: (caller: Caller) => void,
-  workers: readonly WorkerOptions[],
+  workers: readonly WorkerConfig[],
   secretive: boolean,
 ): void {
-  const make = (changes: Partial<WorkerOptions>) => (crowd: Crowd): ModelThread[] => [
+  const make = (changes: Partial<WorkerConfig>) => (crowd: Crowd): ModelThread[] => [
     crowd.caller(workers.filter(({ late }) => !late).length, say),
     ...workers.map((options, i) => crowd.worker(i, { ...options, ...changes })),
   ];

@@ -1,19 +1,19 @@
 /**
- * What every worker of a scheduler is told first.
+ * How the workers of a scheduler are set up.
  *
  * @module
  */
 
-import { SerializationError } from "../../errors.ts";
-import { Encoder } from "../../codec/encoder.ts";
-import { describeFunction, type FunctionSpec } from "../../codec/functions.ts";
-import type { AnyFunction } from "../../base/values.ts";
-import type { Owner } from "../../scheduler/lifecycle.ts";
-import type { Setup } from "../../scheduler/messages.ts";
-import type { Payload } from "../../codec/payload.ts";
+import { SerializationError } from "../errors.ts";
+import { Encoder } from "../codec/encoder.ts";
+import { describeFunction, type FunctionSpec } from "../codec/functions.ts";
+import type { AnyFunction } from "../base/values.ts";
+import type { Owner } from "./lifecycle.ts";
+import type { Setup } from "./messages.ts";
+import type { Payload } from "../codec/payload.ts";
 
-/** The wishes for the workers of a scheduler. */
-export interface WorkerOptions {
+/** What a scheduler is to know of its workers. */
+export interface WorkerConfig {
   /** What messages call the one who has the scheduler. */
   readonly owner: Owner;
   /** How many workers at most. */
@@ -28,7 +28,7 @@ export interface WorkerOptions {
   readonly scope: Readonly<Record<string, unknown>>;
   /** What they may do, as the runtime takes it; undefined for as much as this program. */
   readonly permissions: Deno.PermissionOptions | undefined;
-  /** TaskRun in each worker before its first task. */
+  /** Called in each worker before its first task. */
   readonly initializer: AnyFunction | undefined;
   /** Its arguments. */
   readonly initargs: readonly unknown[];
@@ -49,7 +49,7 @@ export interface WorkerOptions {
  *
  * @throws {SerializationError} If the initializer, its arguments or the scope cannot be sent.
  */
-export function packSetup(options: WorkerOptions): Payload {
+export function packSetup(options: WorkerConfig): Payload {
   const describe = (fn: AnyFunction): FunctionSpec => describeFunction(fn, options.module !== undefined);
   const functions: [string, FunctionSpec][] = [];
   const values: Record<string, unknown> = {};

@@ -1,0 +1,21 @@
+/**
+ * The public side of a backend.
+ *
+ * @module
+ */
+
+/**
+ * Where the calls of a pool, an executor or a process run. Without one they run on Web Workers of this program.
+ *
+ * An object of this kind comes from a function such as `processes()` of `@manycore/parallel/processes`. To write one, see
+ * `SchedulerBackend` of `@manycore/parallel/internal`, which changes without notice.
+ *
+ * Whatever the backend, calls begin in the order in which they were made, each settles exactly once, and a worker that is lost takes
+ * only the call with it that it was running.
+ */
+export interface Backend {
+  /** What errors call it, such as `"processes"`. */
+  readonly name: string;
+  /** Opens a scheduler; for the library alone. */
+  open(config: never): unknown;
+}
