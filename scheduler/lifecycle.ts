@@ -55,6 +55,11 @@ export class Lifecycle {
     throw new ClosedError(`Cannot take work as the ${this.#owner} ${is}`);
   }
 
+  /** True unless it was terminated, or is broken. */
+  get running(): boolean {
+    return this.state === "open" || this.state === "closed";
+  }
+
   /** Throws unless tasks of calls taken earlier still run. */
   refuseUnlessRunning(): void {
     if (this.state === "terminated" || this.state === "broken") this.refuseUnlessOpen();

@@ -8,23 +8,22 @@
  * @module
  */
 
-import { BrokenProcessPoolError, SerializationError } from "../../errors.ts";
+import { BrokenProcessPoolError } from "../../errors.ts";
 import { messageOf } from "../../codec/error_fields.ts";
 import { BlockedCaller } from "./blocked_caller.ts";
-import { SLOTS, SubmissionRing } from "../shared/submission_ring.ts";
+import { SubmissionRing } from "../shared/submission_ring.ts";
 import { STARTING } from "../shared/control_block.ts";
 import type { Completion } from "../shared/completion_ring.ts";
 import { CallerParker } from "./caller_parker.ts";
+import { Dispatcher } from "./dispatcher.ts";
 import { DeadlineWatchdog } from "./deadline_watchdog.ts";
 import { WorkerSet } from "./worker_set.ts";
-import type { Encoded } from "../../codec/encoder.ts";
 import { ErrorStacks } from "../../scheduler/error_stacks.ts";
 import { WorkerHandle } from "./worker_handle.ts";
 import { IdleTimer } from "./idle_timer.ts";
 import { Lifecycle, type TaskProducer } from "../../scheduler/lifecycle.ts";
 import { InFlightTasks } from "./in_flight.ts";
 import { TaskEncoder } from "../../scheduler/task_encoder.ts";
-import { postStored, type StoredPayload } from "../../codec/payload.ts";
 import { thisThread } from "../../sync/internal/current_thread.ts";
 import { touchLazyGlobals } from "../../base/platform.ts";
 import {
@@ -40,28 +39,11 @@ import {
   workerLost,
 } from "../../scheduler/failures.ts";
 import { ReplyDecoder } from "../../scheduler/reply_decoder.ts";
-import { Deque } from "../../base/deque.ts";
 import { packSetup, type WorkerConfig } from "../../scheduler/worker_config.ts";
 import { PendingSettlements } from "../../scheduler/settlements.ts";
-import {
-  MODE_NUMBERS,
-  type Outcome,
-  type Scheduler,
-  type SchedulerStats,
-  type Task,
-  type TraceEvent,
-  type WorkerInfo,
-} from "../../scheduler/task.ts";
+import type { Outcome, Scheduler, SchedulerStats, Task, TraceEvent, WorkerInfo } from "../../scheduler/task.ts";
 import { GIVEN_UP, UNCAUGHT } from "../../scheduler/messages.ts";
-import {
-  CHILDREN,
-  EXITING,
-  LACKS_ARGUMENTS,
-  LACKS_EXPORT,
-  LACKS_FUNCTION,
-  NEED_PAYLOAD,
-  type WorkerRecord,
-} from "../shared/messages.ts";
+import { CHILDREN, EXITING, NEED_PAYLOAD, type WorkerRecord } from "../shared/messages.ts";
 import type { Payload } from "../../codec/payload.ts";
 
 /** A {@linkcode Scheduler} on workers. */
@@ -77,7 +59,6 @@ export class WorkerScheduler implements Scheduler {
   readonly #stacks: ErrorStacks;
   readonly #replyDecoder = new ReplyDecoder();
   readonly #life: Lifecycle;
-  readonly #queue = new Deque<Task>();
   readonly #events: TraceEvent[] = [];
   readonly #thread = thisThread();
   readonly #parker = new CallerParker(this.#submissions, () => this.#hasWork(), () => this.#awake());
@@ -88,17 +69,12 @@ export class WorkerScheduler implements Scheduler {
     () => this.#endOverdue(),
   );
   readonly #inFlight = new InFlightTasks(this.#submissions, this.#deadlines);
-  /** Tasks on their way from the queue to the submission ring. */
-  readonly #encoding: Task[] = [];
   readonly #settlements = new PendingSettlements();
   #finished = 0;
   /** How many workers in a row have ended before they came to a task. */
   #stillborn = 0;
-  /** What the workers were told: see {@linkcode WorkerScheduler.#tellMore}. */
-  #more = false;
-  /** Tasks in the queue that were cancelled there. */
-  #cancelled = 0;
   readonly #workerSet: WorkerSet;
+  readonly #dispatcher: Dispatcher;
   /** Workers whose preparation has a limit. */
   readonly #preparing = new Set<WorkerHandle>();
   readonly #blocked: BlockedCaller;
@@ -126,6 +102,17 @@ export class WorkerScheduler implements Scheduler {
       goOn: (error) => this.#tellStartFailure(error),
       onLost: (handle) => this.#lose(handle, "as it did not come to its next task", true),
     });
+    this.#dispatcher = new Dispatcher({
+      submissions: this.#submissions,
+      inFlight: this.#inFlight,
+      taskEncoder: this.#taskEncoder,
+      workerSet: this.#workerSet,
+      life: this.#life,
+      isBlocked: () => this.#blocked.active || this.#blocked.serving,
+      settle: (task, outcome) => this.#settle(task, outcome),
+      callWorkers: () => this.#wakeWorkers(),
+      afterWork: () => this.#afterWork(),
+    });
     this.#blocked = new BlockedCaller({
       submissions: this.#submissions,
       parker: this.#parker,
@@ -134,8 +121,8 @@ export class WorkerScheduler implements Scheduler {
       settlements: this.#settlements,
       taskEncoder: this.#taskEncoder,
       drain: () => this.#drain(),
-      shouldHandOver: () => this.#shouldHandOver(),
-      handOver: () => this.#handOver(),
+      shouldHandOver: () => this.#dispatcher.shouldHandOver(),
+      handOver: () => this.#dispatcher.handOver(),
       endOverdue: () => this.#endOverdue(),
       progress: () => this.#finished + this.#inFlight.numbered,
     });
@@ -158,13 +145,7 @@ export class WorkerScheduler implements Scheduler {
 
   submitFrom(task: Task): void {
     this.#life.refuseUnlessRunning();
-    this.#queue.push(task);
-    if (this.#inFlight.kept > 0) this.#answerWaiting();
-    // If there is no room, whoever makes room hands over more.
-    if (this.#queue.size === 1 ? this.#canHandOver() : this.#shouldHandOver()) return this.#handOver(true);
-    if (this.#more) return;
-    this.#tellMore();
-    if (this.#shouldHandOver()) this.#handOver(true); // they may have claimed much before they were told
+    this.#dispatcher.submit(task);
   }
 
   detach(producer: TaskProducer): void {
@@ -177,7 +158,9 @@ export class WorkerScheduler implements Scheduler {
     while (this.#workerSet.room > 0 && this.#workerSet.start());
     this.#life.refuseUnlessOpen();
     let index = 0;
-    for (const handle of [...this.#workerSet.handles]) if (!handle.retired) this.#post(handle, make(index++));
+    for (const handle of [...this.#workerSet.handles]) {
+      if (!handle.retired) this.#dispatcher.post(handle, make(index++));
+    }
     this.#workerSet.liveness.watch();
     this.#afterWork();
     return index;
@@ -190,8 +173,8 @@ export class WorkerScheduler implements Scheduler {
     }
     if (this.#inFlight.has(task)) {
       if (!this.#inFlight.cancel(task)) return false;
-    } else if (!this.#encoding.includes(task)) {
-      this.#cancelled++;
+    } else {
+      this.#dispatcher.noteCancelled(task);
     }
     task.settled = true; // in the queue it is passed over when its turn comes
     this.#afterWork();
@@ -204,115 +187,10 @@ export class WorkerScheduler implements Scheduler {
 
   cancelAll(outcome: () => Outcome): void {
     for (const task of this.#inFlight.all()) if (this.cancel(task)) this.#settlements.add(task, outcome());
-    for (const task of this.#encoding) if (!task.settled) this.#settlements.add(task, outcome());
-    for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) {
-      if (task.settled) this.#cancelled--;
-      else this.#settlements.add(task, outcome());
-    }
+    for (const task of this.#dispatcher.encoding) if (!task.settled) this.#settlements.add(task, outcome());
+    for (const task of this.#dispatcher.takeQueued()) this.#settlements.add(task, outcome());
     this.#settlements.run();
     this.#afterWork();
-  }
-
-  // Handing tasks over.
-
-  /** Moves tasks from the queue to the submission ring as long as there is room, and sees to it that workers take them. */
-  #handOver(more = this.#shouldHandOver()): void {
-    while (more && this.#canHandOver()) {
-      const task = this.#queue.shift()!;
-      if (task.settled) {
-        this.#cancelled--;
-        continue;
-      }
-      this.#encoding.push(task); // getters of its arguments may ask for anything meanwhile
-      if (this.#prepare(task)) this.#fillSlot(task);
-      this.#encoding.pop();
-    }
-    this.#tellMore();
-    this.#wakeWorkers();
-    this.#afterWork();
-  }
-
-  /** Tells the workers whether this thread keeps tasks: then they call it when there is little left on the submission ring. */
-  #tellMore(): void {
-    const more = !this.#queue.empty;
-    if (more === this.#more) return;
-    this.#more = more;
-    this.#submissions.setMore(more);
-  }
-
-  /** Numbers a task and its function; false, and the task settled, when the function cannot be sent. */
-  #prepare(task: Task): boolean {
-    try {
-      this.#taskEncoder.number(task);
-    } catch (error) {
-      this.#settle(task, { ok: false, error });
-      return false;
-    }
-    this.#inFlight.number(task);
-    return true;
-  }
-
-  #fillSlot(task: Task): void {
-    let encoded: Encoded | undefined;
-    if (task.payload === undefined) {
-      encoded = this.#pack(task);
-      if (encoded === undefined) return;
-      const beside = encoded.refs.length > 0 || encoded.transfers.length > 0;
-      if (beside || !this.#inFlight.reserve(task, encoded.length)) {
-        if (!this.#settleIfThrows(task, () => this.#taskEncoder.keep(task, encoded!))) return;
-      }
-    }
-    if (this.#overtaken(task)) return this.#inFlight.free(task);
-    if (!this.#submissions.hasRoom()) {
-      this.#inFlight.free(task);
-      return this.#queue.unshift(task);
-    }
-    this.#inFlight.fill(task, task.payload === undefined ? encoded : undefined);
-  }
-
-  /** Undefined, and the task settled, when it cannot be sent. */
-  #pack(task: Task): Encoded | undefined {
-    try {
-      return this.#taskEncoder.pack(task, this.#workerSet.handles);
-    } catch (error) {
-      this.#settle(task, { ok: false, error });
-      return undefined;
-    }
-  }
-
-  /** Does something for a task, which fails with what that throws: whether it went well. */
-  #settleIfThrows(task: Task, run: () => void): boolean {
-    try {
-      run();
-      return true;
-    } catch (error) {
-      this.#settle(task, { ok: false, error });
-      return false;
-    }
-  }
-
-  /** Getters of the arguments have run meanwhile: whether one has cancelled the task, or ended the pool. */
-  #overtaken(task: Task): boolean {
-    if (this.state === "terminated" || this.state === "broken") this.#settle(task, this.#life.refusal());
-    return task.settled;
-  }
-
-  /** Posts a task to one worker. */
-  #post(handle: WorkerHandle, task: Task): void {
-    if (!this.#prepare(task)) return;
-    const encoded = this.#pack(task);
-    if (encoded === undefined || !this.#settleIfThrows(task, () => this.#taskEncoder.keep(task, encoded))) return;
-    if (this.#overtaken(task)) return;
-    const kept = task.payload!;
-    task.payload = undefined;
-    this.#inFlight.addDirect(task);
-    handle.directTasks.add(task);
-    const header = { taskId: task.taskId, fn: task.functionId, mode: MODE_NUMBERS[task.mode], limit: task.limit };
-    const sent = this.#settleIfThrows(
-      task,
-      () => postStored(kept, (parcel, transfers) => handle.postTask({ type: "task", header, parcel }, transfers)),
-    );
-    if (!sent) handle.directTasks.delete(task);
   }
 
   #wakeWorkers(): void {
@@ -407,7 +285,7 @@ export class WorkerScheduler implements Scheduler {
     if (kind === EXITING) {
       return this.#lose(handle, `with code ${detail}`, false, { exitCode: detail, uncaught: undefined });
     }
-    if (kind === NEED_PAYLOAD) return this.#answer(handle, taskId, detail);
+    if (kind === NEED_PAYLOAD) return this.#dispatcher.answer(handle, taskId, detail);
     if (kind === CHILDREN) return this.#workerSet.noteChildren(handle, detail);
     const task = this.#inFlight.get(taskId);
     if (kind === UNCAUGHT) return this.#lose(handle, ...byUncaught(reply, detail > 0));
@@ -420,46 +298,6 @@ export class WorkerScheduler implements Scheduler {
     if (handle.directTasks.size > 0) handle.directTasks.delete(task);
     const bare = this.#options.trace ? takeTimes(handle.number, task, reply, this.#events) : reply;
     this.#settle(task, this.#stacks.complete(task, received(task, bare)));
-  }
-
-  /** Workers that ask for arguments get them while more tasks are handed over; whatever else they say is for later. */
-  #answerWaiting(): void {
-    for (const handle of this.#workerSet.handles) {
-      const record = handle.completions.peek();
-      if (record === undefined || record.kind !== NEED_PAYLOAD) continue;
-      handle.completions.consume();
-      this.#answer(handle, record.taskId, record.detail);
-    }
-  }
-
-  /** Gives a worker what it lacks for a task it holds. */
-  #answer(handle: WorkerHandle, taskId: number, lacks: number): void {
-    const task = this.#inFlight.get(taskId);
-    if (task === undefined) return handle.post({ type: "drop", taskId }, []);
-    if ((lacks & LACKS_EXPORT) !== 0) {
-      const blocked = this.#blocked.active || this.#blocked.serving;
-      return this.#taskEncoder.packExport(task, blocked, (kept) => this.#give(handle, task, kept));
-    }
-    let kept = task.payload;
-    if ((lacks & LACKS_ARGUMENTS) !== 0 && kept !== undefined) {
-      task.payload = undefined;
-      this.#inFlight.kept--;
-    } else if ((lacks & LACKS_FUNCTION) !== 0) {
-      kept = this.#taskEncoder.packFunction(task);
-    }
-    this.#give(handle, task, kept);
-  }
-
-  #give(handle: WorkerHandle, task: Task, kept: StoredPayload | undefined): void {
-    const { taskId } = task;
-    if (!this.#workerSet.handles.has(handle)) return; // it was asked for before that ended
-    if (this.#inFlight.get(taskId) !== task) return handle.post({ type: "drop", taskId }, []);
-    const sent = this.#settleIfThrows(task, () => {
-      if (kept === undefined) throw new SerializationError(`Worker '${handle.name}' asks for arguments that were sent`);
-      postStored(kept, (parcel, transfers) => handle.post({ type: "payload", taskId, parcel }, transfers));
-      handle.given = taskId;
-    });
-    if (!sent) handle.post({ type: "drop", taskId }, []);
   }
 
   #settle(task: Task, outcome: Outcome): void {
@@ -513,20 +351,12 @@ export class WorkerScheduler implements Scheduler {
   /** The tasks of a worker that is gone go to others, but for those that have failed with it. */
   #goOnWithout(handle: WorkerHandle, unbegun: readonly Task[], failed: readonly (readonly [Task, Outcome])[]): void {
     for (const [task] of failed) handle.directTasks.delete(task);
-    this.#requeue(unbegun.filter((task) => !failed.some(([other]) => other === task)));
+    this.#dispatcher.requeue(unbegun.filter((task) => !failed.some(([other]) => other === task)));
     this.#repost(handle);
-    this.#handOver();
+    this.#dispatcher.handOver();
     // Last, as whoever is told may block here for one of the others.
     for (const [task, outcome] of failed) this.#settle(task, outcome);
     this.#afterWork();
-  }
-
-  #requeue(tasks: readonly Task[]): void {
-    for (const task of [...tasks].sort((a, b) => b.taskId - a.taskId)) {
-      this.#inFlight.requeue(task);
-      if (task.moved && task.payload === undefined) this.#settle(task, argumentsMoved());
-      else this.#queue.unshift(task);
-    }
   }
 
   /** Tasks for one worker whose worker is gone go to others. */
@@ -542,7 +372,7 @@ export class WorkerScheduler implements Scheduler {
       this.#inFlight.remove(task);
       if (this.#workerSet.room > 0) this.#workerSet.start();
       const handle = [...this.#workerSet.handles].findLast((handle) => !handle.retired);
-      if (handle !== undefined) this.#post(handle, task);
+      if (handle !== undefined) this.#dispatcher.post(handle, task);
       else this.#settle(task, this.#life.refusal()); // no worker could be started
     }
   }
@@ -585,7 +415,7 @@ export class WorkerScheduler implements Scheduler {
   /** Before this thread goes back to its event loop: hears of the next record, and lets go of what is not needed. */
   #afterWork(): void {
     const { parents } = this.#workerSet;
-    const pending = this.#inFlight.size + parents + this.#encoding.length > 0 || this.#queue.size > this.#cancelled;
+    const pending = this.#inFlight.size + parents + this.#dispatcher.encoding.length + this.#dispatcher.queued > 0;
     if (this.#life.complete && !pending) this.#endAll();
     if (this.#workerSet.handles.size === 0) return;
     this.#idle.set(!pending);
@@ -599,21 +429,12 @@ export class WorkerScheduler implements Scheduler {
   /** Whether there is something to do for which no worker may wake this thread any more. */
   #hasWork(): boolean {
     for (const handle of this.#workerSet.handles) if (handle.hasRecords || handle.hasMessages) return true;
-    return this.#shouldHandOver() || this.#thread.sharer.hasMessagesHere;
-  }
-
-  #canHandOver(): boolean {
-    return !this.#queue.empty && this.#submissions.hasRoom() && this.#inFlight.kept <= 2 * this.size;
-  }
-
-  /** Whether it is worth the while: as long as the workers have plenty to claim, tasks wait to be handed over in handfuls. */
-  #shouldHandOver(): boolean {
-    return this.#submissions.unclaimed() <= PLENTY && this.#canHandOver();
+    return this.#dispatcher.shouldHandOver() || this.#thread.sharer.hasMessagesHere;
   }
 
   #awake(): void {
     this.#drain();
-    this.#handOver();
+    this.#dispatcher.handOver();
   }
 
   block(done: () => boolean, deadline: number): boolean {
@@ -639,8 +460,7 @@ export class WorkerScheduler implements Scheduler {
 
   /** Settles everything that is pending. */
   #abandon(): void {
-    const pending = this.#inFlight.all();
-    for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) pending.push(task);
+    const pending = [...this.#inFlight.all(), ...this.#dispatcher.takeQueued()];
     this.#endAll();
     for (const task of pending) {
       if (task.settled) continue;
@@ -678,7 +498,7 @@ export class WorkerScheduler implements Scheduler {
   }
 
   joinSync(deadline: number): boolean {
-    this.#life.prepareToBlock(this.#encoding.length > 0);
+    this.#life.prepareToBlock(this.#dispatcher.encoding.length > 0);
     this.#afterWork();
     return this.#life.hasEnded || this.block(() => this.#life.hasEnded, deadline);
   }
@@ -689,7 +509,7 @@ export class WorkerScheduler implements Scheduler {
     const { handles, running, zombies } = this.#workerSet;
     return {
       workers: handles.size,
-      queued: this.#queue.size - this.#cancelled + this.#inFlight.size - running,
+      queued: this.#dispatcher.queued + this.#inFlight.size - running,
       running,
       finished: this.#finished,
       zombies,
@@ -706,5 +526,3 @@ export class WorkerScheduler implements Scheduler {
 const MOST_TRIES = 2;
 /** So many workers in a row may end before they have come to a task that is there; then no more are started at once. */
 const MOST_STILLBORN = 3;
-/** How many tasks on the submission ring are plenty. */
-const PLENTY = SLOTS - 64;

@@ -122,6 +122,11 @@ export class WorkerSet {
     );
   }
 
+  /** How many workers it may have. */
+  get size(): number {
+    return this.#options.size;
+  }
+
   /** The workers that have not ended, as far as is known. */
   get handles(): ReadonlySet<WorkerHandle> {
     return this.#handles;
