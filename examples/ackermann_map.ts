@@ -1,6 +1,6 @@
 // Article 000, `multiprocessing_map_ack.py`: `map` gives its function one argument, here a pair.
 
-import { Pool } from "../mod.ts";
+import { Pool } from "@manycore/parallel";
 
 const NUMS = [0, 1, 2, 3].flatMap((m) => [0, 1, 2, 3, 4].map((n): [number, number] => [m, n]));
 

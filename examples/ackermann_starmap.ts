@@ -1,6 +1,6 @@
 // Article 000, `multiprocessing_starmap_ack.py`: `starmap` spreads each pair over the parameters of its function.
 
-import { Pool } from "../mod.ts";
+import { Pool } from "@manycore/parallel";
 
 const NUMS = [0, 1, 2, 3].flatMap((m) => [0, 1, 2, 3, 4].map((n): [number, number] => [m, n]));
 

@@ -1,6 +1,6 @@
 // Article 000 describes `Pool.apply()`: one call on one worker, here awaited, and then blocking as in Python.
 
-import { Pool } from "../mod.ts";
+import { Pool } from "@manycore/parallel";
 
 function power(base: number, exponent: number): number {
   return base ** exponent;

@@ -1,6 +1,6 @@
 // Article 000, `multiprocessing_apply_async.py`: different functions, taken from a queue until its end mark.
 
-import { Pool, Queue } from "../mod.ts";
+import { Pool, Queue } from "@manycore/parallel";
 
 function ackermann(m: number, n: number): number {
   if (m === 0) return n + 1;

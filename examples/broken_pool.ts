@@ -1,7 +1,7 @@
 // Article 004: a worker is killed. Python's `Pool` then waits for ever, its executor breaks; here the task that was under
 // way fails with a clear error, and both go on with another worker.
 
-import { Pool, ProcessPoolExecutor } from "../mod.ts";
+import { Pool, ProcessPoolExecutor } from "@manycore/parallel";
 
 function task(n: number): number {
   if (n === 2) Deno.exit(1); // as good as a kill: the worker is gone

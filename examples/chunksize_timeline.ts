@@ -5,7 +5,7 @@
 //   deno run --allow-write examples/chunksize_timeline.ts --out=timeline.svg --workers=4 --chunksize=1
 
 import { parseArgs } from "@std/cli";
-import { Pool } from "../mod.ts";
+import { Pool } from "@manycore/parallel";
 
 const NUMS = Array.from({ length: 39 }, (_, i) => 39 - i); // the largest first
 const [WIDTH, LEFT, LANE, HEAD] = [960, 90, 30, 38];

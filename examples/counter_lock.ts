@@ -1,6 +1,6 @@
 // Article 003, threading with a lock: whoever holds it increments by 3 undisturbed, so the counter is 3, 6, 9, 12.
 
-import { Lock, Thread, Value } from "../mod.ts";
+import { Lock, Thread, Value } from "@manycore/parallel";
 
 const lock = new Lock();
 

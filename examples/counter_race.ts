@@ -1,7 +1,7 @@
 // Article 003, threading without a lock: two threads increment a counter in shared memory. `+= 1` reads, adds and writes
 // in three steps, so that increments of the other thread in between are lost, and the lines tell any numbers.
 
-import { Thread, Value } from "../mod.ts";
+import { Thread, Value } from "@manycore/parallel";
 
 const INCREMENTS = 1_000_000;
 

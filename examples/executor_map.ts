@@ -1,6 +1,6 @@
 // Article 000, `concurrent_futures_map.py`: `fib_imap.ts` with an executor; the lines appear one by one.
 
-import { ProcessPoolExecutor } from "../mod.ts";
+import { ProcessPoolExecutor } from "@manycore/parallel";
 
 const NUMS = Array.from({ length: 39 }, (_, i) => i + 1);
 

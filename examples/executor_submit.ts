@@ -1,6 +1,6 @@
 // Article 000, `concurrent_futures_submit.py`: `apply_async.ts` with an executor and its futures.
 
-import { ProcessPoolExecutor, Queue } from "../mod.ts";
+import { ProcessPoolExecutor, Queue } from "@manycore/parallel";
 
 function ackermann(m: number, n: number): number {
   if (m === 0) return n + 1;

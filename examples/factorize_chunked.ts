@@ -1,6 +1,6 @@
 // Article 001, `pool_factorizer_chunked`: each worker factorizes a part of the numbers; the parts come as they are done.
 
-import { asCompleted, ProcessPoolExecutor } from "../mod.ts";
+import { asCompleted, ProcessPoolExecutor } from "@manycore/parallel";
 
 const NUMS = [2, 15, 97, 360, 1001, 65_536, 999_983, 1_234_567_890, 600_851_475_143, 999_998_727_899_999];
 

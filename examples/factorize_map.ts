@@ -1,6 +1,6 @@
 // Article 001, `pool_factorizer_map`: the executor divides the work, and nobody waits for a slow part.
 
-import { ProcessPoolExecutor } from "../mod.ts";
+import { ProcessPoolExecutor } from "@manycore/parallel";
 
 const NUMS = [2, 15, 97, 360, 1001, 65_536, 999_983, 1_234_567_890, 600_851_475_143, 999_998_727_899_999];
 

@@ -1,6 +1,6 @@
 // Article 000, `multiprocessing_imap_fib.py`: each line appears as soon as its result is there, in order.
 
-import { Pool } from "../mod.ts";
+import { Pool } from "@manycore/parallel";
 
 const NUMS = Array.from({ length: 39 }, (_, i) => i + 1);
 

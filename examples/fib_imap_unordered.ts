@@ -1,7 +1,7 @@
 // Article 000, `multiprocessing_imap_unordered_fib.py`: results as they come, each with its input. A function that is
 // sent to a worker finds there what `scope` names.
 
-import { Pool } from "../mod.ts";
+import { Pool } from "@manycore/parallel";
 
 const NUMS = Array.from({ length: 39 }, (_, i) => i + 1);
 

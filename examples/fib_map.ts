@@ -1,7 +1,7 @@
 // Article 000, `multiprocessing_map_fib.py`: the Fibonacci numbers by `Pool.map`. All results are there before the
 // first is printed.
 
-import { Pool } from "../mod.ts";
+import { Pool } from "@manycore/parallel";
 
 const NUMS = Array.from({ length: 39 }, (_, i) => i + 1);
 

@@ -1,7 +1,7 @@
 // Article 000, `multiprocessing_map_fib_chunksize_explicit.py`: the same with one item in a chunk: whichever worker is
 // free takes the next, so the longest calls go to different ones.
 
-import { Pool } from "../mod.ts";
+import { Pool } from "@manycore/parallel";
 
 const NUMS = Array.from({ length: 39 }, (_, i) => 39 - i);
 

@@ -1,7 +1,7 @@
 // Article 000, `multiprocessing_map_fib_chunksize_implicit.py`: the largest numbers first. With 39 items and 4 workers a
 // chunk has 3 items by default, so one worker gets the three longest calls.
 
-import { Pool } from "../mod.ts";
+import { Pool } from "@manycore/parallel";
 
 const NUMS = Array.from({ length: 39 }, (_, i) => 39 - i);
 

@@ -1,6 +1,6 @@
 // Article 003, `Pool(3).map`: it waits for all greetings, so "Done!" comes last.
 
-import { currentProcess, Pool } from "../mod.ts";
+import { currentProcess, Pool } from "@manycore/parallel";
 
 function greeter(name: string): void {
   console.log(`Process ${currentProcess().pid}: Hello ${name}!`);

@@ -1,6 +1,6 @@
 // Article 003, `Pool(3).map_async`: the program goes on at once, so "Done!" comes first.
 
-import { currentProcess, Pool } from "../mod.ts";
+import { currentProcess, Pool } from "@manycore/parallel";
 
 function greeter(name: string): void {
   console.log(`Process ${currentProcess().pid}: Hello ${name}!`);

@@ -1,6 +1,6 @@
 // Article 003, `Process`: four processes greet. A process is a worker here, and its pid the worker's number.
 
-import { currentProcess, Process } from "../mod.ts";
+import { currentProcess, Process } from "@manycore/parallel";
 
 function greeter(name: string): void {
   console.log(`Process ${currentProcess().pid}: Hello ${name}!`);

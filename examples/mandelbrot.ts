@@ -6,7 +6,7 @@
 
 import { parseArgs } from "@std/cli";
 import { encode } from "fast-png";
-import { Pool, SharedArray } from "../mod.ts";
+import { Pool, SharedArray } from "@manycore/parallel";
 
 const args = parseArgs(Deno.args, { string: ["out", "width", "workers"] });
 const WIDTH = Number(args.width ?? 1200);

@@ -1,6 +1,6 @@
 // Article 000 describes `Pool.map_async()`: the main program goes on while the workers compute.
 
-import { Pool } from "../mod.ts";
+import { Pool } from "@manycore/parallel";
 
 function fib(n: number): number {
   return n <= 1 ? 1 : fib(n - 1) + fib(n - 2);

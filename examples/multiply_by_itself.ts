@@ -1,6 +1,6 @@
 // Article 002, `Pool()` with `number ** number` for 0 to 9999: work for every core, with results of up to 39,996 digits.
 
-import { Pool } from "../mod.ts";
+import { Pool } from "@manycore/parallel";
 
 const NUMBERS = Array.from({ length: 10_000 }, (_, i) => BigInt(i));
 

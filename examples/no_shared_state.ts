@@ -1,6 +1,6 @@
 // Article 003: processes see no common variable. Each gets a copy of `counter`, so both count 3, 6.
 
-import { Process } from "../mod.ts";
+import { Process } from "@manycore/parallel";
 
 let counter = 0;
 

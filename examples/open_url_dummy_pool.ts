@@ -2,7 +2,7 @@
 // as arguments; `--delay=MS` changes the wait of 3 seconds. Needs `--allow-net`.
 
 import { parseArgs } from "@std/cli";
-import { ThreadPool } from "../mod.ts";
+import { ThreadPool } from "@manycore/parallel";
 
 const URLS = ["https://www.royalacademy.org.uk/", "http://www.metmuseum.org/", "http://www.artic.edu/"];
 

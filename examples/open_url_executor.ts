@@ -2,7 +2,7 @@
 // of 3 seconds. Needs `--allow-net`.
 
 import { parseArgs } from "@std/cli";
-import { ThreadPoolExecutor } from "../mod.ts";
+import { ThreadPoolExecutor } from "@manycore/parallel";
 
 const URLS = ["https://www.royalacademy.org.uk/", "http://www.metmuseum.org/", "http://www.artic.edu/"];
 

@@ -2,7 +2,7 @@
 // `--delay=MS` changes the wait of 3 seconds. Needs `--allow-net`.
 
 import { parseArgs } from "@std/cli";
-import { Thread } from "../mod.ts";
+import { Thread } from "@manycore/parallel";
 
 const URLS = ["https://www.royalacademy.org.uk/", "http://www.metmuseum.org/", "http://www.artic.edu/"];
 

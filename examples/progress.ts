@@ -2,7 +2,7 @@
 // no bar, just the result.
 
 import progress from "cli-progress";
-import { Pool } from "../mod.ts";
+import { Pool } from "@manycore/parallel";
 
 const NUMS = Array.from({ length: 600 }, (_, i) => 20 + i % 12);
 

@@ -1,6 +1,6 @@
 // A million numbers in shared memory, changed in place by all workers at once: only the limits of the ranges travel.
 
-import { Pool, SharedArray } from "../mod.ts";
+import { Pool, SharedArray } from "@manycore/parallel";
 
 const numbers = new SharedArray("d", 1_000_000);
 const RANGE = 50_000;

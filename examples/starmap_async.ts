@@ -1,6 +1,6 @@
 // Article 000 describes `Pool.starmap_async()`: as `map_async`, for a function of several parameters.
 
-import { Pool } from "../mod.ts";
+import { Pool } from "@manycore/parallel";
 
 function ackermann(m: number, n: number): number {
   if (m === 0) return n + 1;

@@ -1,7 +1,7 @@
 // Article 004, `exetutor_submit_completed`: results as they come.
 
 import { parseArgs } from "@std/cli";
-import { asCompleted, ProcessPoolExecutor } from "../mod.ts";
+import { asCompleted, ProcessPoolExecutor } from "@manycore/parallel";
 
 const XS = [1, 2, 3, 4];
 const YS = [1, 2, 3, 4];

@@ -1,7 +1,7 @@
 // Article 004, `exetutor_map`: one iterable for each parameter, and results one by one.
 
 import { parseArgs } from "@std/cli";
-import { ProcessPoolExecutor } from "../mod.ts";
+import { ProcessPoolExecutor } from "@manycore/parallel";
 
 const XS = [1, 2, 3, 4];
 const YS = [1, 2, 3, 4];

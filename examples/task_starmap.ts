@@ -1,7 +1,7 @@
 // Article 004, `mp_starmap`: all results are there before the first is printed.
 
 import { parseArgs } from "@std/cli";
-import { Pool } from "../mod.ts";
+import { Pool } from "@manycore/parallel";
 
 const XS = [1, 2, 3, 4];
 const YS = [1, 2, 3, 4];

@@ -1,6 +1,6 @@
 // Article 003, `Value`, `Array` and `Lock`: a counter and the names that it counts, in one tuple.
 
-import { Array as SharedNames, Lock, Process, Value } from "../mod.ts";
+import { Array as SharedNames, Lock, Process, Value } from "@manycore/parallel";
 
 const lock = new Lock();
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

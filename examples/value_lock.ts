@@ -1,6 +1,6 @@
 // Article 003, `Value` and `Lock`: processes that share a counter, and take turns. 3, 6, 9, … on every run.
 
-import { Lock, Process, Value } from "../mod.ts";
+import { Lock, Process, Value } from "@manycore/parallel";
 
 const lock = new Lock();
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
