@@ -53,6 +53,13 @@ const UNLIMITED = 0x7fffffff;
 /** What awaits in place of `get()`. */
 const GET = "'getAsync()'";
 
+/** Reports one item of a queue as done. */
+let reportDone: (queue: Queue) => void;
+/** Blocks at most `timeout` milliseconds until all items of a queue are done. Returns whether they are. */
+let waitUntilDone: (queue: Queue, timeout: number) => boolean;
+/** As `waitUntilDone`, but waits in the event loop. */
+let waitUntilDoneAsync: (queue: Queue, timeout: number, signal: AbortSignal | undefined) => Promise<boolean>;
+
 /**
  * A queue of values between any threads.
  *
@@ -107,7 +114,7 @@ export class Queue<T = unknown> {
    * @throws {RangeError} If it is not a whole number.
    */
   constructor(maxsize: number | Handle = 0) {
-    const { kind } = new.target;
+    const kind = kindOf(new.target);
     const handle = handleIn(kind, maxsize);
     const most = handle === undefined ? checkMaxsize(maxsize) : 0;
     this.#object = new SharedObject(kind, handle, SIZE, () => ({ memory: [ringMemory()] }), 2);
@@ -120,8 +127,11 @@ export class Queue<T = unknown> {
     this.#joiners = new WaitSet(words, JOINERS, member, this.#object.place(4), true);
   }
 
-  /** The name of the class, in handles. */
-  protected static readonly kind: string = "Queue";
+  static {
+    reportDone = (queue) => queue.#reportDone();
+    waitUntilDone = (queue, timeout) => queue.#waitUntilDone(timeout);
+    waitUntilDoneAsync = (queue, timeout, signal) => queue.#waitUntilDoneAsync(timeout, signal);
+  }
 
   /**
    * The queue that `handle` stands for, on this thread.
@@ -129,7 +139,7 @@ export class Queue<T = unknown> {
    * @throws {TypeError} If it is not the handle of a queue of this class.
    */
   static fromHandle<T = unknown>(handle: Handle): Queue<T> {
-    return new this<T>(checkHandle(this.kind, handle));
+    return new this<T>(checkHandle(kindOf(this), handle));
   }
 
   /**
@@ -292,8 +302,7 @@ export class Queue<T = unknown> {
     this.#getters.wakeAll();
   }
 
-  /** Reports an item done, for {@linkcode JoinableQueue}. */
-  protected reportDone(): void {
+  #reportDone(): void {
     const { words } = this.#object;
     for (;;) {
       const done = atomics.load(words, DONE);
@@ -307,14 +316,12 @@ export class Queue<T = unknown> {
 
   readonly #allDone = (): boolean => this.#ring.puts === atomics.load(this.#object.words, DONE) >>> 0;
 
-  /** Blocks until all items were reported done, for {@linkcode JoinableQueue}. */
-  protected waitUntilDone(timeout: number): boolean {
+  #waitUntilDone(timeout: number): boolean {
     if (this.#allDone()) return true;
     return timeout > 0 && waitFor(this.#object.member, this.#joiners, this.#allDone, timeout, "'joinAsync()'");
   }
 
-  /** The same in the event loop. */
-  protected async waitUntilDoneAsync(timeout: number, signal: AbortSignal | undefined): Promise<boolean> {
+  async #waitUntilDoneAsync(timeout: number, signal: AbortSignal | undefined): Promise<boolean> {
     if (this.#allDone()) return true;
     return timeout > 0 && await waitForAsync(this.#object.member, this.#joiners, this.#allDone, timeout, signal);
   }
@@ -355,16 +362,13 @@ export class Queue<T = unknown> {
  * ```
  */
 export class JoinableQueue<T = unknown> extends Queue<T> {
-  /** The name of the class, in handles. */
-  protected static override readonly kind = "JoinableQueue";
-
   /**
    * Reports that an item that was got is dealt with.
    *
    * @throws {InvalidStateError} If it is called more often than items were put.
    */
   taskDone(): void {
-    this.reportDone();
+    reportDone(this);
   }
 
   /**
@@ -377,7 +381,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
    * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   join(timeout?: number): boolean {
-    return this.waitUntilDone(checkTimeout(timeout));
+    return waitUntilDone(this, checkTimeout(timeout));
   }
 
   /**
@@ -392,8 +396,14 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
     const time = checkTimeout(timeout);
     checkSignal(signal);
     signal?.throwIfAborted();
-    return await this.waitUntilDoneAsync(time, signal);
+    return await waitUntilDoneAsync(this, time, signal);
   }
+}
+
+/** Returns the kind, in handles, of the queues of a class. */
+function kindOf(type: typeof Queue): "Queue" | "JoinableQueue" {
+  const joinable = type === JoinableQueue || Object.prototype.isPrototypeOf.call(JoinableQueue, type);
+  return joinable ? "JoinableQueue" : "Queue";
 }
 
 function checkMaxsize(maxsize: unknown): number {

@@ -83,7 +83,7 @@ export class Semaphore {
    * @throws {RangeError} If it is out of range.
    */
   constructor(value: number | Handle = 1) {
-    const { bounded } = new.target;
+    const bounded = isBounded(new.target);
     const kind = bounded ? "BoundedSemaphore" : "Semaphore";
     const handle = handleIn(kind, value);
     const permits = handle === undefined ? checkPermits("value", value, 0) : 0;
@@ -95,16 +95,13 @@ export class Semaphore {
     words[MOST] = bounded ? permits : LIMIT;
   }
 
-  /** Whether there may never be more permits than at first. */
-  protected static readonly bounded: boolean = false;
-
   /**
    * The semaphore that `handle` stands for, on this thread.
    *
    * @throws {TypeError} If it is not the handle of a semaphore of this class.
    */
   static fromHandle(handle: Handle): Semaphore {
-    return new this(checkHandle(this.bounded ? "BoundedSemaphore" : "Semaphore", handle));
+    return new this(checkHandle(isBounded(this) ? "BoundedSemaphore" : "Semaphore", handle));
   }
 
   /**
@@ -223,9 +220,11 @@ export class Semaphore {
  * assertThrows(() => semaphore.release(), InvalidStateError);
  * ```
  */
-export class BoundedSemaphore extends Semaphore {
-  /** Whether there may never be more permits than at first. */
-  protected static override readonly bounded = true;
+export class BoundedSemaphore extends Semaphore {}
+
+/** Returns whether semaphores of a class never have more permits than at first. */
+function isBounded(type: typeof Semaphore): boolean {
+  return type === BoundedSemaphore || Object.prototype.isPrototypeOf.call(BoundedSemaphore, type);
 }
 
 function checkPermits(name: string, value: unknown, least: number): number {
