@@ -61,7 +61,11 @@ export interface SharedOptions extends WaitOptions {
 
 /** Options of {@linkcode sharedAsync}. */
 export interface AsyncSharedOptions extends SharedOptions {
-  /** A signal that cancels the wait. The promise then rejects with the reason of the signal. */
+  /**
+   * As {@linkcode AsyncWaitOptions.signal}.
+   *
+   * @default {undefined}
+   */
   signal?: AbortSignal;
 }
 
