@@ -60,7 +60,7 @@ export interface BarrierOptions {
    */
   action?: () => void;
   /**
-   * The timeout of waits that have none of their own, in milliseconds; 0 or less does not wait.
+   * The default timeout of the waits, in milliseconds; 0 or less does not wait.
    *
    * @default {Infinity}
    */
@@ -125,7 +125,7 @@ export class Barrier {
     this.#timeout = timeout;
     const { words, member } = this.#object;
     if (handle === undefined) words[PARTIES] = parties as number;
-    // After a step that was interrupted nobody knows whether its party has arrived, so the repair breaks the barrier.
+    // After an interrupted step it is unknown whether its party has arrived, so the repair breaks the barrier.
     this.#guard = new CriticalSection(
       words,
       CRITICAL_SECTION_AT,
@@ -142,15 +142,14 @@ export class Barrier {
   }
 
   /**
-   * Blocks this thread until all parties have arrived.
+   * Blocks this thread until all parties have arrived; otherwise throws as {@linkcode Event.wait}.
    *
-   * @param timeout The longest time to wait, in milliseconds; then the barrier is broken. 0 or less does not wait.
+   * @param timeout The longest time to wait, in milliseconds; then the barrier is broken. Default: the `timeout` of the
+   * barrier.
    * @returns The index of the party in this round, from 0 to `parties - 1`, in order of arrival.
    * @throws {BrokenBarrierError} If the barrier is broken, gets broken or reset during the wait, or `timeout` has
    * passed.
-   * @throws {InvalidStateError} On the main thread of a web page.
-   * @throws {TypeError} If `timeout` is not a number.
-   * @throws {CancelledError} If this worker is terminated while it waits.
+   * @throws {InvalidStateError} On the main thread of a web page, even if it would not have to wait.
    */
   wait(timeout?: number): number {
     const time = this.#time(timeout);
@@ -174,8 +173,7 @@ export class Barrier {
   /**
    * As {@linkcode Barrier.wait}, but waits in the event loop.
    *
-   * @param options The longest time to wait, in milliseconds; or that and a signal that cancels the wait. Both break
-   * the barrier.
+   * @param options As for {@linkcode Event.waitAsync}. Both the timeout and the signal break the barrier.
    * @returns The index of the party in this round.
    */
   async waitAsync(options?: number | AsyncWaitOptions): Promise<number> {

@@ -206,15 +206,15 @@ export class Condition {
   }
 
   /**
-   * Releases the lock, blocks this thread until it is notified, and acquires the lock again.
+   * Releases the lock, blocks this thread until it is notified, and acquires the lock again; otherwise throws as
+   * {@linkcode Event.wait}.
    *
    * @param timeout The longest time to wait for the notification, in milliseconds; 0 or less does not wait.
    * @returns True if the wait was notified. False only after `timeout`. The lock is held in both cases.
    * @throws {InvalidStateError} If this thread does not hold the lock.
-   * @throws {InvalidStateError} On the main thread of a web page.
-   * @throws {TypeError} If `timeout` is not a number.
+   * @throws {InvalidStateError} On the main thread of a web page, even with a `timeout` of 0.
    * @throws {RangeError} If 32767 waits of this thread on the condition are in progress.
-   * @throws {CancelledError} If this worker is terminated while it waits. The lock is then not held.
+   * @throws {CancelledError} If this worker is terminated while it waits: the lock is then not held.
    */
   wait(timeout?: number): boolean {
     const time = checkTimeout(timeout);

@@ -107,8 +107,9 @@ export class Event {
   /**
    * Blocks this thread until the event is set; throws as {@linkcode Lock.acquire}.
    *
-   * @param timeout The longest time to wait, in milliseconds; 0 or less does not wait.
+   * @param timeout The longest time to wait, in milliseconds; 0 or less does not wait. Default: no limit.
    * @returns True if the event was set. False only after `timeout`.
+   * @throws {TypeError} If `timeout` is not a number.
    */
   wait(timeout?: number): boolean {
     const time = checkTimeout(timeout);

@@ -133,11 +133,11 @@ export class Lock {
   }
 
   /**
-   * Acquires the lock. Waits in the event loop until the lock is free; otherwise as {@linkcode Lock.acquire}.
+   * Acquires the lock. Waits in the event loop until the lock is free; otherwise as {@linkcode Lock.acquire}. If the
+   * signal aborts, the promise rejects with its reason.
    *
-   * @param options The longest time to wait, whether to wait at all, and a signal that cancels the wait. The promise
-   * then rejects with the reason of the signal.
-   * @returns True if the lock was acquired.
+   * @param options The longest time to wait, whether to wait at all, and a signal that cancels the wait.
+   * @returns As {@linkcode Lock.acquire}.
    */
   acquireAsync(options?: AsyncAcquireOptions): Promise<boolean> {
     const { timeout, signal } = timeAndSignal(options);
@@ -167,7 +167,7 @@ export class Lock {
    * Acquires the lock until the end of the block: `await using _ = await lock.holdAsync()`. Waits in the event loop.
    *
    * @param options A signal that cancels the wait.
-   * @returns The guard that releases the lock.
+   * @returns As {@linkcode Lock.hold}.
    */
   holdAsync(options?: { signal?: AbortSignal }): Promise<AsyncHeld> {
     return holdAsync(this, holdOptions(options).signal);

@@ -57,7 +57,7 @@ function words(size: number): Int32Array<SharedArrayBuffer> {
   return new Int32Array(new SharedArrayBuffer(size * 4));
 }
 
-// What the model checker itself must find.
+// Errors that the model checker must find.
 
 Deno.test("the model finds that two threads are inside at once", () => {
   const { failure } = modelOf(2, ({ section }) => times(2, () => [() => section.run()]), () => true).explore();

@@ -196,18 +196,15 @@ export class Connection {
   }
 
   /**
-   * Sends a value. Blocks this thread while the pipe is full.
+   * Sends a value. Blocks this thread while the pipe is full; otherwise throws as {@linkcode Event.wait}.
    *
    * @param value The value. It is copied.
-   * @param timeout The longest time to wait, in milliseconds; 0 or less does not wait.
+   * @param timeout As for {@linkcode Event.wait}.
    * @throws {TimeoutError} If the pipe was full until `timeout`. Nothing is sent.
    * @throws {ClosedError} If this end or the other one is closed.
    * @throws {InvalidStateError} If this end only receives.
-   * @throws {InvalidStateError} If the call would have to block the main thread of a web page.
    * @throws {SerializationError} If the value cannot be sent.
-   * @throws {TypeError} If `timeout` is not a number.
    * @throws {RangeError} If the value takes more than 1 GiB, or there is not enough memory for it.
-   * @throws {CancelledError} If this worker is terminated while it waits.
    */
   send(value: unknown, timeout?: number): void {
     const time = checkTimeout(timeout);
@@ -231,8 +228,9 @@ export class Connection {
    * As {@linkcode Connection.send}, but waits in the event loop.
    *
    * @param value The value. It is copied before this method returns the promise.
-   * @param options The longest time to wait, in milliseconds; or that and a signal that cancels the wait.
+   * @param options As for {@linkcode Event.waitAsync}.
    * @throws {ClosedError} Also if this end is closed during the wait.
+   * @throws {TypeError} If an option is of the wrong type.
    *
    * @example A timeout, as nobody receives
    * ```ts
@@ -308,17 +306,14 @@ export class Connection {
   }
 
   /**
-   * Receives a value. Blocks this thread until one arrives.
+   * Receives a value. Blocks this thread until one arrives; otherwise throws as {@linkcode Event.wait}.
    *
-   * @param timeout The longest time to wait, in milliseconds; 0 or less does not wait.
+   * @param timeout As for {@linkcode Event.wait}.
    * @returns The value.
    * @throws {TimeoutError} If no value arrived within `timeout`.
    * @throws {ClosedError} If this end is closed, or the other one is closed and no value is left.
    * @throws {InvalidStateError} If this end only sends.
-   * @throws {InvalidStateError} If the call would have to block the main thread of a web page.
    * @throws {SerializationError} If the value cannot be read on this thread. It is removed all the same.
-   * @throws {TypeError} If `timeout` is not a number.
-   * @throws {CancelledError} If this worker is terminated while it waits.
    */
   recv(timeout?: number): unknown {
     const time = checkTimeout(timeout);
@@ -333,7 +328,7 @@ export class Connection {
   /**
    * As {@linkcode Connection.recv}, but waits in the event loop.
    *
-   * @param options The longest time to wait, in milliseconds; or that and a signal that cancels the wait.
+   * @param options As for {@linkcode Event.waitAsync}.
    * @returns The value.
    * @throws {ClosedError} Also if this end is closed during the wait.
    * @throws {SerializationError} Also if the value is an object with a method `then`, which a promise would call. It is
@@ -353,15 +348,13 @@ export class Connection {
   }
 
   /**
-   * Waits until `recv()` would return or throw at once. Blocks this thread; by default it does not wait.
+   * Returns whether `recv()` would return or throw at once. With a `timeout` above 0, blocks this thread until it
+   * would; otherwise throws as {@linkcode Event.wait}.
    *
-   * @param timeout The longest time to wait, in milliseconds; 0 or less does not wait.
-   * @returns True if a value can be received, or the other end is closed.
+   * @param timeout As for {@linkcode Event.wait}.
+   * @returns True if a value can be received, or the other end is closed. False only after `timeout`.
    * @throws {ClosedError} If this end is closed.
    * @throws {InvalidStateError} If this end only sends.
-   * @throws {InvalidStateError} If the call would have to block the main thread of a web page.
-   * @throws {TypeError} If `timeout` is not a number.
-   * @throws {CancelledError} If this worker is terminated while it waits.
    */
   poll(timeout: number = 0): boolean {
     const time = checkTimeout(timeout);
@@ -375,7 +368,7 @@ export class Connection {
   /**
    * As {@linkcode Connection.poll}, but waits in the event loop.
    *
-   * @param options The longest time to wait, in milliseconds; or that and a signal that cancels the wait.
+   * @param options As for {@linkcode Event.waitAsync}.
    * @returns True if a value can be received, or the other end is closed.
    * @throws {ClosedError} Also if this end is closed during the wait.
    */

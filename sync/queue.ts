@@ -146,17 +146,14 @@ export class Queue<T = unknown> {
   }
 
   /**
-   * Puts an item. Blocks this thread while the queue is full.
+   * Puts an item. Blocks this thread while the queue is full; otherwise throws as {@linkcode Lock.acquire}.
    *
    * @param item The item. It is copied.
-   * @param options The longest time to wait, and whether to wait at all.
+   * @param options As for {@linkcode Lock.acquire}.
    * @throws {QueueFullError} If the queue was full until `timeout`, or is full and `block` is false.
    * @throws {ClosedError} If the queue is closed, or gets closed during the wait.
    * @throws {SerializationError} If the item cannot be sent.
-   * @throws {TypeError} If an option is of the wrong type.
    * @throws {RangeError} If the item takes more than 1 GiB, or there is not enough memory for it.
-   * @throws {InvalidStateError} If the call would have to block the main thread of a web page.
-   * @throws {CancelledError} If this worker is terminated while it waits.
    */
   put(item: T, options?: AcquireOptions): void {
     const timeout = timeToWait(options);
@@ -180,7 +177,7 @@ export class Queue<T = unknown> {
    * As {@linkcode Queue.put}, but waits in the event loop.
    *
    * @param item The item. It is copied before this method returns the promise.
-   * @param options The longest time to wait, whether to wait at all, and a signal that cancels the wait.
+   * @param options As for {@linkcode Lock.acquireAsync}.
    */
   async putAsync(item: T, options?: AsyncAcquireOptions): Promise<void> {
     const { timeout, signal } = timeAndSignal(options);
@@ -221,16 +218,14 @@ export class Queue<T = unknown> {
   }
 
   /**
-   * Removes and returns the oldest item. Blocks this thread while the queue is empty.
+   * Removes and returns the oldest item. Blocks this thread while the queue is empty; otherwise throws as
+   * {@linkcode Lock.acquire}.
    *
-   * @param options The longest time to wait, and whether to wait at all.
+   * @param options As for {@linkcode Lock.acquire}.
    * @returns The item.
    * @throws {QueueEmptyError} If the queue was empty until `timeout`, or is empty and `block` is false.
    * @throws {ClosedError} If the queue is closed and empty.
    * @throws {SerializationError} If the item cannot be read on this thread. It is removed all the same.
-   * @throws {TypeError} If an option is of the wrong type.
-   * @throws {InvalidStateError} If the call would have to block the main thread of a web page.
-   * @throws {CancelledError} If this worker is terminated while it waits.
    */
   get(options?: AcquireOptions): T {
     const timeout = timeToWait(options);
@@ -244,7 +239,7 @@ export class Queue<T = unknown> {
   /**
    * As {@linkcode Queue.get}, but waits in the event loop.
    *
-   * @param options The longest time to wait, whether to wait at all, and a signal that cancels the wait.
+   * @param options As for {@linkcode Lock.acquireAsync}.
    * @returns The item.
    * @throws {SerializationError} Also if the item is an object with a method `then`, which a promise would call. It is
    * removed all the same.
@@ -372,7 +367,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
   /**
    * Blocks this thread until every item that was put is reported done; throws as {@linkcode Event.wait}.
    *
-   * @param timeout The longest time to wait, in milliseconds; 0 or less does not wait.
+   * @param timeout As for {@linkcode Event.wait}.
    * @returns True if all items are done. False only after `timeout`.
    */
   join(timeout?: number): boolean {
@@ -382,7 +377,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
   /**
    * As {@linkcode JoinableQueue.join}, but waits in the event loop.
    *
-   * @param options The longest time to wait, in milliseconds; or that and a signal that cancels the wait.
+   * @param options As for {@linkcode Event.waitAsync}.
    * @returns True if all items are done.
    */
   async joinAsync(options?: number | AsyncWaitOptions): Promise<boolean> {

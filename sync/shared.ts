@@ -105,7 +105,7 @@ const known = new Map<string, object>();
  * @throws {TimeoutError} If the wait for other threads takes longer than `timeout`.
  * @throws {InvalidStateError} If `make` looks for its own name; if the call would have to block a thread that must not
  * block; or in a Worker that this library did not start.
- * @throws {CancelledError} If this worker is terminated while it waits.
+ * @throws {CancelledError} If this worker is terminated during the wait.
  *
  * @example At the top level of a module that workers import
  * ```ts

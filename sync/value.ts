@@ -182,7 +182,7 @@ export class Value<out T extends SharedType = SharedType> {
    *
    * @param n The other operand.
    * @returns The previous content.
-   * @throws {TypeError} If the value is not of an integer type, or `n` is of the wrong type.
+   * @throws {TypeError} As {@linkcode Value.add}.
    * @throws {RangeError} If `n` is out of range.
    */
   and(this: Value<T & IntegerType>, n: ValueOf<T>): ValueOf<T> {
@@ -263,7 +263,7 @@ export class Value<out T extends SharedType = SharedType> {
    * Acquires the lock of the value until the end of the block, as {@linkcode Lock.hold} or {@linkcode RLock.hold}.
    *
    * @returns The guard that releases the lock.
-   * @throws {TypeError} If the value was created with `lock: false`.
+   * @throws {TypeError} As {@linkcode Value.getLock}.
    */
   hold(): Held {
     return this.getLock().hold();

@@ -1,5 +1,5 @@
 /**
- * The state of this thread: its memberships in thread tables, and the data that its program gives it.
+ * The state of this thread: its memberships in thread tables, and the data that its program provides.
  *
  * @module
  */

@@ -18,14 +18,15 @@ import type { Member } from "./member.ts";
  *     PUTS         records ever written, modulo 2 ** 32
  *     NEXT WRITTEN, NEXT PUTS: the log of the step
  *     the critical section of the producers
- *   then, LINE words away, the words that change with each get: READ, GETS and their log in the same way, and the critical
- *   section of the consumers
+ *   then, LINE words away, the words that change with each get: READ, GETS and their log in the same way, and the
+ *   critical section of the consumers
  *
- * The distance is more than a cache line, so that producers and consumers do not slow each other down. For the same reason
- * each side caches the progress of the other side, and reads it again only when the cached progress is not enough.
+ * The distance is more than a cache line, so that producers and consumers do not slow each other down. For the same
+ * reason each side caches the progress of the other side, and reads it again only when the cached progress is not
+ * enough.
  *
- * Memory for the records, growable: at WRITTEN mod CAPACITY a record of its size and a message ID (32 bits each), and its
- * bytes, padded to a multiple of 8. A record may wrap around the end of the memory.
+ * Memory for the records, growable: at WRITTEN mod CAPACITY a record of its size and a message ID (32 bits each), and
+ * its bytes, padded to a multiple of 8. A record may wrap around the end of the memory.
  *
  * A step becomes visible only by its last words, the commit. A step that is interrupted before has not happened. A step
  * that is interrupted during the commit is completed by the next thread to enter, since the critical section is marked.

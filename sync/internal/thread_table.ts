@@ -20,8 +20,8 @@ import { atomics } from "./atomics.ts";
  *   8 WARNED       1 if a worker has warned of objects that each worker makes anew
  *   16 …           SLOTS × 8 words: ID, EVENT_COUNT, GENERATION, PARENT, MESSAGES, -, -, -
  *
- * ID is 0, or generation << 9 | slot. No ID is ever used twice, so a word that holds an ID tells at any later time whether
- * that thread lives: the thread lives while the ID in its slot is still the same.
+ * ID is 0, or generation << 9 | slot. No ID is ever used twice, so a word that holds an ID identifies its thread at any
+ * later time: that thread lives as long as its slot still holds the ID.
  */
 const KEY = 0;
 const USED = 2;

@@ -23,7 +23,7 @@ export interface WaitOptions {
 /** Options of an acquisition that blocks. */
 export interface AcquireOptions extends WaitOptions {
   /**
-   * Whether to wait. With `false`, `timeout` is ignored.
+   * True to wait. With false, the call tries once and ignores `timeout`.
    *
    * @default {true}
    */
