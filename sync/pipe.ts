@@ -351,7 +351,7 @@ export class Connection {
    * Returns whether `recv()` would return or throw at once. With a `timeout` above 0, blocks this thread until it
    * would; otherwise throws as {@linkcode Event.wait}.
    *
-   * @param timeout As for {@linkcode Event.wait}.
+   * @param timeout As for {@linkcode Event.wait}, but 0 by default.
    * @returns True if a value can be received, or the other end is closed. False only after `timeout`.
    * @throws {ClosedError} If this end is closed.
    * @throws {InvalidStateError} If this end only sends.
@@ -368,7 +368,7 @@ export class Connection {
   /**
    * As {@linkcode Connection.poll}, but waits in the event loop.
    *
-   * @param options As for {@linkcode Event.waitAsync}.
+   * @param options As for {@linkcode Event.waitAsync}, but 0 by default.
    * @returns True if a value can be received, or the other end is closed.
    * @throws {ClosedError} Also if this end is closed during the wait.
    */
