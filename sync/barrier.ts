@@ -1,9 +1,9 @@
 /**
- * A point that threads pass together.
+ * A barrier: a point that a fixed number of threads pass together.
  *
- * Memory, in words: 0 the number of the object; 1 PARTIES; 2 ROUND; 3 ARRIVED in this round; 4 BROKEN: 0 or 1; 5 ACTOR:
- * the ID of the thread that runs the action, or 0; 6 RESETS; 7 … the rounds of the last 64 resets; then a guard, under
- * which all of these change, and the wait set.
+ * Memory, in 32-bit words: 0 the object number; 1 PARTIES; 2 ROUND; 3 ARRIVED in this round; 4 BROKEN: 0 or 1; 5 ACTOR:
+ * the ID of the thread that runs the action, or 0; 6 RESETS; 7 … the rounds of the last 64 resets; then a critical
+ * section, inside which all of these words change, and the wait set.
  *
  * ```
  *                 wait: ARRIVED + 1                          the last: action, ROUND + 1, wake all
@@ -13,7 +13,7 @@
  *       └──── reset: ROUND + 1 ──── broken, wake all
  * ```
  *
- * One that waits has passed when ROUND is no longer its own, unless a reset ended its round.
+ * A waiting party has passed when ROUND is no longer that of its arrival, unless a reset ended the round.
  *
  * @module
  */
@@ -35,7 +35,7 @@ import { CRITICAL_SECTION, CriticalSection } from "./internal/critical_section.t
 import { type AsyncWaitOptions, waitFor, waitForAsync, waitOptions } from "./internal/wait.ts";
 import { WAIT_SET, WaitSet } from "./internal/wait_set.ts";
 
-/** What awaits in place of `wait()`. */
+/** The method that an error suggests in place of `wait()`. */
 const INSTEAD = "'waitAsync()'";
 
 const PARTIES = FIRST;
@@ -53,14 +53,14 @@ const SIZE = WAITING + WAIT_SET - FIRST;
 /** Options of a {@linkcode Barrier}. */
 export interface BarrierOptions {
   /**
-   * Called in each round by one of the parties, after all have come and before any goes on. It stays with the object it was
-   * given to: when another copy of the barrier is the last to come, there is no action.
+   * Callback of each round. One of the parties calls it after all have arrived and before any continues. The callback
+   * stays with the object that it was given to: if another copy of the barrier arrives last, no callback runs.
    *
    * @default {undefined}
    */
   action?: () => void;
   /**
-   * The timeout of waits that have none of their own, in milliseconds.
+   * The default timeout of the waits, in milliseconds; 0 or less does not wait.
    *
    * @default {Infinity}
    */
@@ -69,7 +69,7 @@ export interface BarrierOptions {
 
 const BARRIER_OPTIONS = new OptionsSchema({ timeout: checkedTimeout, action: checkedFunctionOf<() => void>() });
 
-/** One party's way through a round. */
+/** A party's arrival in a round. */
 interface Round {
   readonly number: number;
   readonly index: number;
@@ -77,15 +77,16 @@ interface Round {
 }
 
 /**
- * Lets a fixed number of threads wait for each other, again and again.
+ * A barrier, at which a fixed number of threads wait for each other, any number of times.
  *
- * Blocking forms may be used on every thread. When one party gives up (its timeout, an abort, its end), the barrier is
- * broken and everyone gets a {@linkcode BrokenBarrierError}, until {@linkcode Barrier.reset}.
+ * A party that leaves early (by its timeout, an abort, or its end) breaks the barrier. Every wait then fails with a
+ * {@linkcode BrokenBarrierError}, until {@linkcode Barrier.reset}. Blocking methods may be used on the same threads as
+ * those of a {@linkcode Lock}.
  *
  * Source: `multiprocessing.Barrier`.
  *
- * Differs from Python: an action does not travel with the barrier: use {@linkcode Barrier.wait}'s index 0 for work that one
- * party does.
+ * Differs from Python: the action is not sent along with the barrier. For work that one party does, use the party for
+ * which {@linkcode Barrier.wait} returns 0.
  *
  * @example Two workers in step
  * ```ts
@@ -106,11 +107,11 @@ export class Barrier {
   readonly #timeout: number;
 
   /**
-   * A new barrier.
+   * Creates a barrier.
    *
-   * @param parties How many threads pass together, a whole number from 1 to 65535; or the handle of a barrier, to get
-   * that one instead.
-   * @param options An action, and a timeout.
+   * @param parties The number of threads that pass together, a whole number from 1 to 65535; or the handle of an
+   * existing barrier.
+   * @param options An action, and a default timeout.
    * @throws {TypeError} If an argument is of the wrong type.
    * @throws {RangeError} If `parties` is out of range.
    */
@@ -124,7 +125,7 @@ export class Barrier {
     this.#timeout = timeout;
     const { words, member } = this.#object;
     if (handle === undefined) words[PARTIES] = parties as number;
-    // A step broken off in the middle: a party has come or has not, nobody knows.
+    // After an interrupted step it is unknown whether its party has arrived, so the repair breaks the barrier.
     this.#guard = new CriticalSection(
       words,
       CRITICAL_SECTION_AT,
@@ -135,24 +136,20 @@ export class Barrier {
     this.#waiting = new WaitSet(words, WAITING, member, this.#object.place(0), true);
   }
 
-  /**
-   * The barrier that `handle` stands for, on this thread.
-   *
-   * @throws {TypeError} If it is not the handle of a barrier.
-   */
+  /** As {@linkcode Lock.fromHandle}. */
   static fromHandle(handle: Handle): Barrier {
     return new Barrier(checkHandle("Barrier", handle));
   }
 
   /**
-   * Blocks this thread until all parties have come.
+   * Blocks this thread until all parties have arrived; otherwise throws as {@linkcode Event.wait}.
    *
-   * @param timeout How long to wait at most, in milliseconds; then the barrier is broken.
-   * @returns A number from 0 to `parties - 1`, another one for each party of a round.
-   * @throws {BrokenBarrierError} If the barrier is or gets broken or reset, or `timeout` is over.
-   * @throws {TypeError} If `timeout` is not a number.
-   * @throws {InvalidStateError} On the main thread of a page.
-   * @throws {CancelledError} If this worker was terminated meanwhile.
+   * @param timeout The longest time to wait, in milliseconds; then the barrier is broken. Default: the `timeout` of the
+   * barrier.
+   * @returns The index of the party in this round, from 0 to `parties - 1`, in order of arrival.
+   * @throws {BrokenBarrierError} If the barrier is broken, gets broken or reset during the wait, or `timeout` has
+   * passed.
+   * @throws {InvalidStateError} On the main thread of a web page, even if it would not have to wait.
    */
   wait(timeout?: number): number {
     const time = this.#time(timeout);
@@ -174,12 +171,10 @@ export class Barrier {
   }
 
   /**
-   * Waits in the event loop until all parties have come.
+   * As {@linkcode Barrier.wait}, but waits in the event loop.
    *
-   * @param options How long to wait at most, in milliseconds, and a signal that gives up; either breaks the barrier.
-   * @returns A number from 0 to `parties - 1`, another one for each party of a round.
-   * @throws {BrokenBarrierError} If the barrier is or gets broken or reset, or the timeout is over.
-   * @throws {TypeError} If an option is of the wrong type.
+   * @param options As for {@linkcode Event.waitAsync}. Both the timeout and the signal break the barrier.
+   * @returns The index of the party in this round.
    */
   async waitAsync(options?: number | AsyncWaitOptions): Promise<number> {
     const { timeout, signal } = waitOptions(options);
@@ -206,7 +201,10 @@ export class Barrier {
     return timeout === undefined ? this.#timeout : checkTimeout(timeout);
   }
 
-  /** Comes to the barrier: the index if that ended the round, undefined while an action of the last round goes on. */
+  /**
+   * Arrives at the barrier. Returns the index if this arrival ended the round, and undefined while an action of the
+   * previous round runs.
+   */
   #arrive(): Round | number | undefined {
     const { words, member } = this.#object;
     const round = this.#guard.run((): Round | undefined => {
@@ -230,7 +228,7 @@ export class Barrier {
     return round.index;
   }
 
-  /** Runs the action while nobody has passed yet. */
+  /** Runs the action while no party has passed yet. */
   #act(action: () => void, round: Round): void {
     const { words } = this.#object;
     let done = false;
@@ -252,10 +250,10 @@ export class Barrier {
   #nextRound(): void {
     const { words } = this.#object;
     atomics.store(words, ARRIVED, 0);
-    atomics.add(words, ROUND, 1); // last: now the others have passed
+    atomics.add(words, ROUND, 1); // last: after this step the other parties have passed
   }
 
-  /** Whether the action of the last round is over, one way or another. */
+  /** Returns whether no action runs any more, whether it succeeded or failed. */
   #actionOver(): boolean {
     const { words, member } = this.#object;
     const actor = atomics.load(words, ACTOR);
@@ -265,7 +263,7 @@ export class Barrier {
     return true;
   }
 
-  /** Whether the round is over for one who waits in it. */
+  /** Returns whether the round of a waiting party is over. */
   #hasPassed(round: Round): boolean {
     const { words } = this.#object;
     if (atomics.load(words, ROUND) === round.number) {
@@ -281,12 +279,15 @@ export class Barrier {
     return true;
   }
 
-  /** Waits no more: unless it has passed just now, the round cannot come to its end without it. True if it has. */
+  /**
+   * Ends a wait early and breaks the round, which cannot end without this party. Returns true if the round has just
+   * ended after all.
+   */
   #leave(round: Round | undefined): boolean {
     const { words, member } = this.#object;
     if (round === undefined) return false;
     if (member.threadTable.alive(member.id)) this.#break(round);
-    // A terminated worker is not let into the guard any more.
+    // A terminated worker can no longer enter the critical section.
     else if (atomics.load(words, ROUND) === round.number) atomics.store(words, BROKEN, 1);
     this.#waiting.wakeAll();
     return atomics.load(words, ROUND) !== round.number && this.#hasPassed(round);
@@ -299,13 +300,16 @@ export class Barrier {
     });
   }
 
-  /** Breaks the barrier: everyone who waits, or comes later, gets a {@linkcode BrokenBarrierError}. */
+  /** Breaks the barrier: every wait in progress, and every later one, fails with a {@linkcode BrokenBarrierError}. */
   abort(): void {
     this.#break();
     this.#waiting.wakeAll();
   }
 
-  /** Makes the barrier new: everyone who waits gets a {@linkcode BrokenBarrierError}, and the next to come is the first. */
+  /**
+   * Restores the barrier to its initial state. Waits in progress fail with a {@linkcode BrokenBarrierError}; the next
+   * party to arrive has the index 0.
+   */
   reset(): void {
     const { words } = this.#object;
     this.#guard.run(() => {
@@ -320,27 +324,27 @@ export class Barrier {
     this.#waiting.wakeAll();
   }
 
-  /** How many threads pass together. */
+  /** The number of threads that pass together. */
   get parties(): number {
     return this.#object.words[PARTIES]!;
   }
 
-  /** How many wait at this moment. */
+  /** The number of parties that wait at this moment; 0 while the barrier is broken. */
   get nWaiting(): number {
     return this.broken ? 0 : atomics.load(this.#object.words, ARRIVED);
   }
 
-  /** Whether the barrier is broken. */
+  /** True if the barrier is broken. */
   get broken(): boolean {
     return atomics.load(this.#object.words, BROKEN) !== 0;
   }
 
-  /** What stands for the barrier in a message to a Worker of your own: {@linkcode Barrier.fromHandle} makes it one there. */
+  /** As {@linkcode Lock.handle}. The handle includes the default timeout, but not the action. */
   get handle(): Handle {
     return this.#object.handle;
   }
 
-  /** Such as `Barrier(1 of 4)`. */
+  /** Returns the state of the barrier, such as `"Barrier(1 of 4)"` or `"Barrier(broken)"`. */
   toString(): string {
     return `Barrier(${this.broken ? "broken" : `${this.nWaiting} of ${this.parties}`})`;
   }

@@ -1,9 +1,9 @@
 /**
- * Waiting, with a lock, for something that another thread says.
+ * A condition variable: a thread releases a lock and waits until another thread notifies it.
  *
- * Memory, in words: 0 the number of the object; 1 the slot to look at first; then for each slot the ID of the thread that
- * waits, and `waiting << 16 | notified`: how many waits it has under way, and how many of them may go on. The lock is an
- * object of its own.
+ * Memory, in 32-bit words: 0 the object number; 1 CURSOR: the slot to look at first; then for each slot the ID of the
+ * waiting thread; then for each slot `waiting << 16 | notified`: the number of waits in progress, and the number of
+ * those that may continue. The lock is a separate shared object.
  *
  * ```
  *                 wait: waiting + 1, release the lock            notify: notified + 1, ring
@@ -12,8 +12,8 @@
  *        └────────── acquire the lock ◀── waiting - 1 ───┘◀── waiting - 1, notified - 1 ──────────┘
  * ```
  *
- * Both `waiting + 1` and `notified + 1` happen while the lock is held, so a notification never falls between the release
- * of the lock and the wait.
+ * Both `waiting + 1` and `notified + 1` happen while the lock is held, so a notification never falls between the
+ * release of the lock and the wait.
  *
  * @module
  */
@@ -47,7 +47,7 @@ import {
   waitOptions,
 } from "./internal/wait.ts";
 
-/** What awaits in place of `wait()`. */
+/** The method that an error suggests in place of `wait()`. */
 const INSTEAD = "'waitAsync()'";
 
 const CURSOR = FIRST;
@@ -61,17 +61,19 @@ const NOTIFIED_MASK = 0xffff;
 const MOST_WAITS = 0x7fff;
 
 /**
- * Lets threads that hold a lock wait until another says that something has changed.
+ * A condition variable: threads that hold a lock wait until another thread reports a change.
  *
- * Blocking forms may be used on every thread. Whoever was notified goes on once it has the lock again, as it had it before;
- * there are no wake-ups without a notification, and a notification that nobody waits for is not copyOf. Several asynchronous
- * functions of one thread can wait here like several threads; whether the one that waits or notifies is the one that holds
- * the lock is checked for the thread only.
+ * - **No spurious wake-ups**: a wait returns only after a notification or its timeout. A notification that no thread
+ *   waits for is lost.
+ * - **The lock** is held again, in the same way as before, when a wait returns.
+ * - **Asynchronous functions** of one thread can wait like separate threads. Waiting and notifying check only that the
+ *   thread holds the lock, not which of its functions does.
+ * Blocking methods may be used on the same threads as those of a {@linkcode Lock}.
  *
  * Source: `multiprocessing.Condition`.
  *
- * Differs from Python: `notify()` without the lock is an {@linkcode InvalidStateError}; the lock comes back even when
- * `waitAsync()` is aborted.
+ * Differs from Python: `notify()` without the lock throws an {@linkcode InvalidStateError}; the lock is held again even
+ * after `waitAsync()` is aborted.
  *
  * @example A worker waits until there is something to do
  * ```ts
@@ -101,11 +103,10 @@ export class Condition {
   readonly #place: WaitPlace;
 
   /**
-   * A new condition.
+   * Creates a condition.
    *
-   * @param lock The lock it goes with, an {@linkcode RLock} of its own if none is given; or the handle of a condition, to
-   * get that one instead.
-   * @throws {TypeError} If `lock` is neither.
+   * @param lock The lock of the condition, a new {@linkcode RLock} by default; or the handle of an existing condition.
+   * @throws {TypeError} If `lock` is neither a lock nor the handle of a condition.
    */
   constructor(lock?: Lock | RLock | Handle) {
     const handle = handleIn("Condition", lock);
@@ -128,36 +129,32 @@ export class Condition {
     };
   }
 
-  /**
-   * The condition that `handle` stands for, on this thread.
-   *
-   * @throws {TypeError} If it is not the handle of a condition.
-   */
+  /** As {@linkcode Lock.fromHandle}. The condition comes with its lock. */
   static fromHandle(handle: Handle): Condition {
     return new Condition(checkHandle("Condition", handle));
   }
 
-  /** Acquires the lock, as {@linkcode Lock.acquire} or {@linkcode RLock.acquire} does. */
+  /** Acquires the lock, as {@linkcode Lock.acquire} or {@linkcode RLock.acquire}. */
   acquire(options?: AcquireOptions): boolean {
     return this.#lock.acquire(options);
   }
 
-  /** Acquires the lock, as {@linkcode Lock.acquireAsync} or {@linkcode RLock.acquireAsync} does. */
+  /** Acquires the lock, as {@linkcode Lock.acquireAsync} or {@linkcode RLock.acquireAsync}. */
   acquireAsync(options?: AsyncAcquireOptions): Promise<boolean> {
     return this.#lock.acquireAsync(options);
   }
 
-  /** Releases the lock once, after `acquire()` or `acquireAsync()`; a guard of `holdAsync()` has a `release()` of its own. */
+  /** Releases the lock once, as {@linkcode Lock.release} or {@linkcode RLock.release}. */
   release(): void {
     this.#lock.release();
   }
 
-  /** Acquires the lock until the end of the block: `using _ = condition.hold()`. */
+  /** Acquires the lock until the end of the block, as {@linkcode Lock.hold} or {@linkcode RLock.hold}. */
   hold(): Held {
     return this.#lock.hold();
   }
 
-  /** The same without blocking: `await using _ = await condition.holdAsync()`. */
+  /** Acquires the lock until the end of the block, as {@linkcode Lock.holdAsync} or {@linkcode RLock.holdAsync}. */
   holdAsync(options?: { signal?: AbortSignal }): Promise<AsyncHeld> {
     return this.#lock.holdAsync(options);
   }
@@ -167,7 +164,10 @@ export class Condition {
     throw new InvalidStateError(`Cannot ${what} as this thread does not hold the lock of the condition`);
   }
 
-  /** Counts a wait, and releases the lock. Gives what makes it held as before. */
+  /**
+   * Counts a wait and releases the lock. Returns the callback for `reacquire()`, which restores the ownership as it
+   * was.
+   */
   #begin(): () => void {
     const { words, member } = this.#object;
     enlist(words, member, this.#place.key);
@@ -190,7 +190,10 @@ export class Condition {
     }
   };
 
-  /** A wait is over without a notification: unless one has come for each that waits here, this one included. */
+  /**
+   * Ends a wait without a notification, unless each wait of this thread, this one included, was notified meanwhile.
+   * Returns whether this wait was notified.
+   */
   #giveUp(): boolean {
     const { words, member } = this.#object;
     const at = COUNTS + member.slot;
@@ -203,14 +206,15 @@ export class Condition {
   }
 
   /**
-   * Releases the lock, blocks this thread until it is notified, and acquires the lock again.
+   * Releases the lock, blocks this thread until it is notified, and acquires the lock again; otherwise throws as
+   * {@linkcode Event.wait}.
    *
-   * @param timeout How long to wait for the notification at most, in milliseconds; 0 and less: not at all.
-   * @returns Whether it was notified: false only after `timeout`. The lock is held in both cases.
+   * @param timeout The longest time to wait for the notification, in milliseconds; 0 or less does not wait.
+   * @returns True if the wait was notified. False only after `timeout`. The lock is held in both cases.
    * @throws {InvalidStateError} If this thread does not hold the lock.
-   * @throws {TypeError} If `timeout` is not a number.
-   * @throws {InvalidStateError} On the main thread of a page.
-   * @throws {CancelledError} If this worker was terminated meanwhile; the lock is not held then.
+   * @throws {InvalidStateError} On the main thread of a web page, even with a `timeout` of 0.
+   * @throws {RangeError} If 32767 waits of this thread on the condition are in progress.
+   * @throws {CancelledError} If this worker is terminated while it waits: the lock is then not held.
    */
   wait(timeout?: number): boolean {
     const time = checkTimeout(timeout);
@@ -224,13 +228,11 @@ export class Condition {
   }
 
   /**
-   * The same in the event loop.
+   * As {@linkcode Condition.wait}, but waits in the event loop.
    *
-   * @param options How long to wait for the notification at most, in milliseconds, and a signal that gives up: the promise
-   * then rejects with its reason, once the lock is held again.
-   * @returns Whether it was notified: false only after `timeout`. The lock is held in both cases.
-   * @throws {InvalidStateError} If this thread does not hold the lock.
-   * @throws {TypeError} If an option is of the wrong type.
+   * @param options The longest time to wait for the notification, in milliseconds; or that and a signal that cancels
+   * the wait. The promise then rejects with the reason of the signal, after the lock is acquired again.
+   * @returns True if the wait was notified.
    */
   async waitAsync(options?: number | AsyncWaitOptions): Promise<boolean> {
     const { timeout, signal } = waitOptions(options);
@@ -250,21 +252,19 @@ export class Condition {
     await this.#core.reacquireAsync(restore);
     if (!notified) notified = this.#giveUp();
     if (!aborted) return notified;
-    if (notified) this.notify(); // it was for this one, who does not want it any more
+    if (notified) this.notify(); // this wait consumed a notification that its caller no longer wants
     throw signal!.reason;
   }
 
   /**
-   * Waits until `predicate` gives something truthy: looks at once, and again after each notification.
+   * Waits until `predicate` returns a truthy value: calls it at once, and again after each notification. Throws as
+   * {@linkcode Condition.wait}, and whatever `predicate` throws.
    *
-   * @typeParam T What the predicate gives.
-   * @param predicate Called with the lock held.
-   * @param timeout How long to wait at most in all, in milliseconds; 0 and less: not at all.
-   * @returns What the predicate gave last: falsy only after `timeout`.
-   * @throws {InvalidStateError} If this thread does not hold the lock.
-   * @throws {TypeError} If `predicate` is not a function or `timeout` not a number.
-   * @throws {InvalidStateError} On the main thread of a page.
-   * @throws {CancelledError} If this worker was terminated meanwhile; the lock is not held then.
+   * @typeParam T The type of the result of `predicate`.
+   * @param predicate The condition. It is called with the lock held.
+   * @param timeout The longest time to wait in total, in milliseconds; 0 or less does not wait.
+   * @returns The last result of `predicate`. It is falsy only after `timeout`.
+   * @throws {TypeError} If `predicate` is not a function, or `timeout` not a number.
    */
   waitFor<T>(predicate: () => T, timeout?: number): T {
     checkFunction("predicate", predicate);
@@ -279,14 +279,13 @@ export class Condition {
   }
 
   /**
-   * The same in the event loop; `predicate` may be asynchronous.
+   * As {@linkcode Condition.waitFor}, but waits in the event loop.
    *
-   * @typeParam T What the predicate gives.
-   * @param predicate Called with the lock held.
-   * @param options How long to wait at most in all, in milliseconds, and a signal that gives up.
-   * @returns What the predicate gave last: falsy only after `timeout`.
-   * @throws {InvalidStateError} If this thread does not hold the lock.
-   * @throws {TypeError} If `predicate` is not a function or an option is of the wrong type.
+   * @typeParam T The type of the result of `predicate`.
+   * @param predicate The condition, which may be asynchronous. It is called with the lock held.
+   * @param options The longest time to wait in total, in milliseconds; or that and a signal that cancels the wait, as
+   * for {@linkcode Condition.waitAsync}.
+   * @returns The last result of `predicate`.
    */
   async waitForAsync<T>(predicate: () => T | Promise<T>, options?: number | AsyncWaitOptions): Promise<T> {
     checkFunction("predicate", predicate);
@@ -302,11 +301,12 @@ export class Condition {
   }
 
   /**
-   * Lets `n` of the threads that wait go on, once the lock is released.
+   * Notifies up to `n` waits. Each of them returns after this thread has released the lock.
    *
-   * @param n How many, a whole number of at least 1.
+   * @param n The number of waits, a positive integer.
    * @throws {InvalidStateError} If this thread does not hold the lock.
-   * @throws {RangeError} If `n` is less than 1.
+   * @throws {TypeError} If `n` is not a number.
+   * @throws {RangeError} If `n` is not a positive integer.
    */
   notify(n: number = 1): void {
     if (typeof n !== "number") {
@@ -318,11 +318,7 @@ export class Condition {
     this.#notify(n);
   }
 
-  /**
-   * Lets every thread that waits go on, once the lock is released.
-   *
-   * @throws {InvalidStateError} If this thread does not hold the lock.
-   */
+  /** As {@linkcode Condition.notify}, for every wait. */
   notifyAll(): void {
     this.#notify(Infinity);
   }
@@ -345,7 +341,7 @@ export class Condition {
     }
   }
 
-  /** Lets up to `n` waits of one thread go on: how many. */
+  /** Notifies up to `n` waits of the thread in a slot. Returns how many it notified. */
   #notifyThread(slot: number, n: number): number {
     const { words } = this.#object;
     for (;;) {
@@ -356,13 +352,15 @@ export class Condition {
     }
   }
 
-  /** What stands for the condition and its lock in a message to a Worker of your own. */
+  /** As {@linkcode Lock.handle}. The handle includes that of the lock. */
   get handle(): Handle {
     return this.#object.handle;
   }
 }
 
-/** Makes the counts of this thread's slot its own: those of a thread that had it before, or before a rename, are void. */
+/**
+ * Claims the counts of this thread's slot: the counts of an earlier thread there, or from before a rename, are void.
+ */
 function enlist(words: Int32Array, member: Member, key: number): void {
   if (atomics.load(words, IDS + member.slot) === member.id) return;
   const waits = member.groups.get(key)?.waiters.size ?? 0;

@@ -1,7 +1,8 @@
 /**
  * A flag that threads wait for.
  *
- * Memory, in words: 0 the number of the object; 1 STATE: how often it was set << 1 | whether it is; 2 … the wait set.
+ * Memory, in 32-bit words: 0 the object number; 1 STATE: the number of times it was set << 1 | 1 if it is set; 2 … the
+ * wait set.
  *
  * ```
  *          set: count it, wake all
@@ -10,7 +11,8 @@
  *     └────────────clear─────────────┘
  * ```
  *
- * One that waits remembers the count, not the flag: it goes on even if `clear()` follows `set()` before it looks.
+ * A waiting thread compares the count, not the flag: it continues even if `clear()` follows `set()` before the thread
+ * looks.
  *
  * @module
  */
@@ -27,14 +29,14 @@ const SET = 1;
 const COUNT_ONE = 2;
 
 /**
- * A flag that is set or not; threads wait until it is set.
+ * A flag that threads wait for until it is set.
  *
- * Blocking forms may be used on every thread. Whoever waits when `set()` is called goes on, even if `clear()` follows at
- * once.
+ * Every thread that waits when `set()` is called continues, even if `clear()` follows at once. Blocking methods may be
+ * used on the same threads as those of a {@linkcode Lock}.
  *
  * Source: `multiprocessing.Event`.
  *
- * Differs from Python: a `set()` with a `clear()` right behind it is missed by nobody.
+ * Differs from Python: no waiting thread misses a `set()` with a `clear()` right after it.
  *
  * @example All start together
  * ```ts
@@ -53,9 +55,9 @@ export class Event {
   readonly #waiting: WaitSet;
 
   /**
-   * A new event, not set.
+   * Creates an event that is not set.
    *
-   * @param handle The handle of an event, to get that one instead.
+   * @param handle The handle of an existing event, to get that event instead.
    * @throws {TypeError} If `handle` is not the handle of an event.
    */
   constructor(handle?: Handle) {
@@ -63,32 +65,28 @@ export class Event {
     this.#waiting = new WaitSet(this.#object.words, WAITING, this.#object.member, this.#object.place(0), true);
   }
 
-  /**
-   * The event that `handle` stands for, on this thread.
-   *
-   * @throws {TypeError} If it is not the handle of an event.
-   */
+  /** As {@linkcode Lock.fromHandle}. */
   static fromHandle(handle: Handle): Event {
     return new Event(checkHandle("Event", handle));
   }
 
-  /** Whether it is set. */
+  /** Returns whether the event is set. */
   isSet(): boolean {
     return (atomics.load(this.#object.words, STATE) & SET) !== 0;
   }
 
-  /** Sets it, and wakes everyone who waits for it. */
+  /** Sets the event and wakes every thread that waits for it. */
   set(): void {
     const { words } = this.#object;
     for (;;) {
       const state = atomics.load(words, STATE);
-      if ((state & SET) !== 0) return; // whoever has set it wakes them
+      if ((state & SET) !== 0) return; // the thread that has set it wakes them
       if (atomics.compareExchange(words, STATE, state, (state + COUNT_ONE) | SET) === state) break;
     }
     this.#waiting.wakeAll();
   }
 
-  /** Unsets it. */
+  /** Unsets the event. */
   clear(): void {
     const { words } = this.#object;
     for (;;) {
@@ -107,13 +105,11 @@ export class Event {
   }
 
   /**
-   * Blocks this thread until the event is set.
+   * Blocks this thread until the event is set; throws as {@linkcode Lock.acquire}.
    *
-   * @param timeout How long to wait at most, in milliseconds; 0 and less: not at all.
-   * @returns Whether it was set: false only after `timeout`.
+   * @param timeout The longest time to wait, in milliseconds; 0 or less does not wait. Default: no limit.
+   * @returns True if the event was set. False only after `timeout`.
    * @throws {TypeError} If `timeout` is not a number.
-   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
-   * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   wait(timeout?: number): boolean {
     const time = checkTimeout(timeout);
@@ -123,11 +119,10 @@ export class Event {
   }
 
   /**
-   * Waits in the event loop until the event is set.
+   * As {@linkcode Event.wait}, but waits in the event loop.
    *
-   * @param options How long to wait at most, in milliseconds, and a signal that gives up.
-   * @returns Whether it was set: false only after `timeout`.
-   * @throws {TypeError} If an option is of the wrong type.
+   * @param options The longest time to wait, in milliseconds; or that and a signal that cancels the wait.
+   * @returns True if the event was set.
    */
   async waitAsync(options?: number | AsyncWaitOptions): Promise<boolean> {
     const { timeout, signal } = waitOptions(options);
@@ -139,12 +134,12 @@ export class Event {
     return time > 0 && await waitForAsync(this.#object.member, this.#waiting, hasCome, time, signal);
   }
 
-  /** What stands for the event in a message to a Worker of your own: {@linkcode Event.fromHandle} makes it an event there. */
+  /** As {@linkcode Lock.handle}. */
   get handle(): Handle {
     return this.#object.handle;
   }
 
-  /** `Event(set)` or `Event(unset)`. */
+  /** Returns `"Event(set)"` or `"Event(unset)"`. */
   toString(): string {
     return `Event(${this.isSet() ? "set" : "unset"})`;
   }

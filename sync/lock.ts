@@ -1,7 +1,7 @@
 /**
  * A lock shared by threads.
  *
- * Memory, in words: 0 the number of the object; 1 … a mutex (`_mutex.ts`).
+ * Memory, in 32-bit words: 0 the object number; 1 … a mutex (`internal/robust_mutex.ts`).
  *
  * ```
  *            acquire                     acquire of another: it waits
@@ -30,21 +30,23 @@ import {
 const nothing = (): void => {};
 
 /**
- * A lock that one thread at a time can hold, or one of several asynchronous functions of the same thread.
+ * A lock that one thread at a time can hold, or one asynchronous function among several on the same thread.
  *
- * - **Blocking forms** may be used on every thread, the main thread included; while blocked, its event loop stands still.
- * - **Not re-entrant**: whoever holds it and acquires it again waits for itself. {@linkcode RLock} is re-entrant.
- * - **No owner**: any thread may release it, as in Python.
- * - **Not fair**: a thread that comes at the right moment may be served before one that waits; those that wait are woken one
- *   at a time, in turn.
- * - **A dead holder frees it**: when a worker or process ends, is terminated, or is interrupted at its time limit while it
- *   holds the lock, the next to acquire it gets it, and finds {@linkcode Lock.recovered} true, since what the lock guards
- *   may be half-written. Nothing can be known about the end of Workers that are not this library's.
- * - **It travels** as an argument, a result, in `scope`, in queues and inside other values; every copy is the same lock.
+ * - **Threads**: blocking methods may be used on every thread, the main thread included. While a thread is blocked, its
+ *   event loop does not run. Only the main thread of a web page must not block: there they throw if they would have to
+ *   wait.
+ * - **Not re-entrant**: a holder that acquires the lock again deadlocks with itself. {@linkcode RLock} is re-entrant.
+ * - **No owner**: any thread may release the lock, as in Python.
+ * - **Not fair**: a thread that asks just as the lock becomes free may get it before a thread that waits. Waiting
+ *   threads are woken one at a time, in turn.
+ * - **Robust**: when a worker or process ends, is terminated, or is interrupted at its time limit while it holds the
+ *   lock, the next thread that asks acquires the lock. {@linkcode Lock.recovered} is then true, since the data that the
+ *   lock protects may be half-written. The end of a Worker that this library did not start cannot be noticed.
+ * - **Sendable** as an argument, a result, in `scope`, in queues and inside other values. Every copy is the same lock.
  *
- * Source: `multiprocessing.Lock`, article 003.
+ * Source: `multiprocessing.Lock`.
  *
- * Differs from Python: it can be handed to any worker at any time, and survives the death of its holder.
+ * Differs from Python: a lock can be sent to any worker at any time, and survives the death of its holder.
  *
  * @example A counter that loses nothing
  * ```ts
@@ -66,9 +68,9 @@ export class Lock {
   readonly #mutex: RobustMutex;
 
   /**
-   * A new lock, free.
+   * Creates a lock that is free.
    *
-   * @param handle The handle of a lock, to get that one instead.
+   * @param handle The handle of an existing lock, to get that lock instead.
    * @throws {TypeError} If `handle` is not the handle of a lock.
    */
   constructor(handle?: Handle) {
@@ -96,22 +98,24 @@ export class Lock {
   }
 
   /**
-   * The lock that `handle` stands for, on this thread.
+   * Returns the lock of a handle, for use on this thread.
    *
-   * @throws {TypeError} If it is not the handle of a lock.
+   * @param handle The handle, from {@linkcode Lock.handle}.
+   * @returns The same lock as on the thread that sent the handle.
+   * @throws {TypeError} If `handle` is not the handle of an object of this class.
    */
   static fromHandle(handle: Handle): Lock {
     return new Lock(checkHandle("Lock", handle));
   }
 
   /**
-   * Acquires the lock, blocking this thread until it is free.
+   * Acquires the lock. Blocks this thread until the lock is free.
    *
-   * @param options How long to wait at most.
-   * @returns Whether it was acquired: false only after `timeout`, or with `block: false`.
+   * @param options The longest time to wait, and whether to wait at all.
+   * @returns True if the lock was acquired. False only after `timeout`, or with `block: false`.
    * @throws {TypeError} If an option is of the wrong type.
-   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
-   * @throws {CancelledError} If this worker was terminated meanwhile.
+   * @throws {InvalidStateError} If the call would have to block the main thread of a web page.
+   * @throws {CancelledError} If this worker is terminated while it waits.
    *
    * @example Giving up after a while
    * ```ts
@@ -129,11 +133,11 @@ export class Lock {
   }
 
   /**
-   * Acquires the lock, waiting in the event loop until it is free.
+   * Acquires the lock. Waits in the event loop until the lock is free; otherwise as {@linkcode Lock.acquire}. If the
+   * signal aborts, the promise rejects with its reason.
    *
-   * @param options How long to wait at most, and a signal that gives up.
-   * @returns Whether it was acquired: false only after `timeout`, or with `block: false`.
-   * @throws {TypeError} If an option is of the wrong type.
+   * @param options The longest time to wait, whether to wait at all, and a signal that cancels the wait.
+   * @returns As {@linkcode Lock.acquire}.
    */
   acquireAsync(options?: AsyncAcquireOptions): Promise<boolean> {
     const { timeout, signal } = timeAndSignal(options);
@@ -143,49 +147,51 @@ export class Lock {
   /**
    * Releases the lock, whichever thread holds it.
    *
-   * @throws {InvalidStateError} If nobody does.
+   * @throws {InvalidStateError} If no thread holds the lock.
    */
   release(): void {
     if (!this.#mutex.release()) throw new InvalidStateError("Cannot release the lock as it is not held");
   }
 
   /**
-   * Acquires the lock until the end of the block: `using _ = lock.hold()`.
+   * Acquires the lock until the end of the block: `using _ = lock.hold()`. Blocks without a time limit, and throws as
+   * {@linkcode Lock.acquire}.
    *
-   * @returns What releases it.
-   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
-   * @throws {CancelledError} If this worker was terminated meanwhile.
+   * @returns The guard that releases the lock.
    */
   hold(): Held {
     return hold(this);
   }
 
   /**
-   * The same without blocking: `await using _ = await lock.holdAsync()`.
+   * Acquires the lock until the end of the block: `await using _ = await lock.holdAsync()`. Waits in the event loop.
    *
-   * @param options A signal that gives up.
-   * @returns What releases it.
+   * @param options A signal that cancels the wait.
+   * @returns As {@linkcode Lock.hold}.
    */
   holdAsync(options?: { signal?: AbortSignal }): Promise<AsyncHeld> {
     return holdAsync(this, holdOptions(options).signal);
   }
 
-  /** Whether anyone holds the lock at this moment. */
+  /** Returns whether any thread holds the lock at this moment. */
   locked(): boolean {
     return this.#mutex.held;
   }
 
-  /** Whether the one who holds the lock took it over from a thread that had ended: until the next release. */
+  /** True if the current holder took the lock over from a thread that had ended. The next release makes it false. */
   get recovered(): boolean {
     return this.#mutex.recovered;
   }
 
-  /** What stands for the lock in a message to a Worker of your own: {@linkcode Lock.fromHandle} makes it a lock there. */
+  /**
+   * The handle of the lock, for messages to Workers of your own. There, {@linkcode Lock.fromHandle} turns the handle
+   * into a lock.
+   */
   get handle(): Handle {
     return this.#object.handle;
   }
 
-  /** `Lock(locked)` or `Lock(unlocked)`. */
+  /** Returns `"Lock(locked)"` or `"Lock(unlocked)"`. */
   toString(): string {
     return `Lock(${this.locked() ? "locked" : "unlocked"})`;
   }

@@ -1,10 +1,10 @@
 /**
- * Locks, values and queues in shared memory: between the main thread, the workers of pools, processes, and workers of your
+ * Locks, values and queues in shared memory, for the main thread, the workers of pools, processes, and Workers of your
  * own.
  *
- * Each of these objects can be an argument, a result, in `scope`, in a queue, and inside other values; every copy is the same
- * object. What blocks comes twice: `acquire()` really blocks the thread, main thread included; `acquireAsync()` waits in the
- * event loop.
+ * Each of these objects can be a task argument, a result, an entry of `scope`, a queue item, or part of another value.
+ * Every copy stands for the same object. Each blocking operation has two forms: `acquire()` blocks the thread, the main
+ * thread included; `acquireAsync()` waits in the event loop.
  *
  * @example A lock around two values
  * ```ts

@@ -16,10 +16,10 @@ import { Lock } from "./lock.ts";
 import { Queue } from "./queue.ts";
 import { Semaphore } from "./semaphore.ts";
 
-/** The results of each thread, its actions apart by spaces. */
+/** The results of each thread, with those of its actions separated by spaces. */
 type Check = (...threads: string[]) => boolean;
 
-/** Goes through every order, of which there are at least `least` states, and checks how each of them ends. */
+/** Explores every order, which must be at least `least` states, and checks the result of each order. */
 function proves(
   name: string,
   threads: number,
@@ -57,7 +57,7 @@ function words(size: number): Int32Array<SharedArrayBuffer> {
   return new Int32Array(new SharedArrayBuffer(size * 4));
 }
 
-// What the model itself must find.
+// Errors that the model checker must find.
 
 Deno.test("the model finds that two threads are inside at once", () => {
   const { failure } = modelOf(2, ({ section }) => times(2, () => [() => section.run()]), () => true).explore();
@@ -72,7 +72,7 @@ Deno.test("the model finds a wake-up that is lost", () => {
       const place = new WaitSet(set, 0, member, 1);
       const looked = () => atomics.load(state, 0) === 1;
       if (!late) return waitFor(member, place, looked, Infinity);
-      // Looks first, then says that it waits.
+      // Checks the state first, then announces the wait.
       const heard = member.prepareWait();
       if (looked()) return true;
       place.enter(member);
@@ -134,7 +134,7 @@ proves("a lock, one of three gives up at any moment", 3, 20_000, (scene) => {
   ];
 }, (a, b, c) => a === PASSED && b === PASSED && (c === "true true" || c === "false false"));
 
-/** Ends a thread as its host does. */
+/** Ends a thread, as the handle of its worker does. */
 const ends = (scene: Scene, thread: number): (() => unknown)[] => [
   () => scene.stop(thread),
   () => new ThreadTable(scene.threadTable).markDead(scene.ids[thread]!),
@@ -171,7 +171,7 @@ proves("a lock, blocking against waiting in the event loop", 2, 300, (scene) => 
     [() =>
       scene.on(1, (member) => {
         const mutex = new RobustMutex(memory, 0, member, 1);
-        mutex.acquireAsync(Infinity, undefined).catch(() => {}); // broken off at each step of the model
+        mutex.acquireAsync(Infinity, undefined).catch(() => {}); // interrupted at each step of the model
         while (member.groups.size > 0) scene.turn();
         scene.section.run();
         return mutex.mine && mutex.release();
@@ -190,14 +190,14 @@ proves("a guard, one of three threads inside is terminated at any step", 3, 10_0
   return [{ actions: [{ run: dying }], mortal: true }, [other], ends(scene, 0)];
 }, (_, other) => other === "undefined");
 
-// Reentrant locks.
+// Re-entrant locks.
 
 interface Flow {
   readonly mutex: ReentrantMutex;
   readonly guard: Ownership;
 }
 
-/** Runs `flow` as the event loop of a thread would: `settle()` returns when none of its waits is left. */
+/** Runs `flow` as the event loop of a thread does. `settle()` returns when none of the waits of the flow is left. */
 const flows = (
   scene: Scene,
   memory: Int32Array,
@@ -205,7 +205,7 @@ const flows = (
   run: (mutex: ReentrantMutex, guard: () => Flow, settle: () => void, turn: () => void) => unknown,
 ): () => unknown =>
 () =>
-  // Made anew each time, as an action runs again from its start for each step.
+  // Made anew each time, as an action starts over for each step.
   scene.on(thread, (member) => {
     const mutex = new ReentrantMutex(memory, 0, member, 1);
     const guard = (): Flow => {
@@ -218,7 +218,7 @@ const flows = (
     }, () => scene.turn());
   });
 
-/** Acquires it twice by blocking, and releases it twice. */
+/** Acquires the lock twice by blocking, and releases it twice. */
 const blocksTwice = (scene: Scene, memory: Int32Array, thread: number): () => unknown =>
   flows(scene, memory, thread, (mutex) => {
     mutex.acquire(Infinity);
@@ -230,7 +230,7 @@ const blocksTwice = (scene: Scene, memory: Int32Array, thread: number): () => un
     return `${still} ${mutex.mine}`;
   });
 
-/** A guard holds it twice. */
+/** Acquires the lock twice for a guard. */
 const awaitsTwice = (scene: Scene, memory: Int32Array, thread: number): () => unknown =>
   flows(scene, memory, thread, (mutex, take, settle) => {
     const { guard } = take();
@@ -337,7 +337,7 @@ proves("a semaphore, one of two that wait gives up at any moment", 3, 5000, (sce
   const of = (thread: number) => scene.on(thread, () => new Semaphore(handle));
   const [first, second, third] = [of(0), of(1), of(2)];
   return [
-    // What it got after all, it gives back.
+    // If the first thread gives up, a wake-up that it got is passed on.
     { actions: [{ run: () => first.acquire({ timeout: 10 }), timed: true }, { run: () => undefined }] },
     [() => second.acquire({ timeout: 1e6 })],
     [() => third.release(), () => third.getValue()],
@@ -451,7 +451,7 @@ const rings = (scene: Scene): (thread: number) => RecordRing => {
   return (thread) => scene.on(thread, (member) => new RecordRing(memory, 0, bytes, member, 1));
 };
 
-/** What a ring remembers is not of the memory that all share: so each action has a ring of its own. */
+/** The cache of a ring is not part of the shared memory, so each action has a separate ring. */
 const onOne = (of: () => RecordRing, ...steps: ((ring: RecordRing) => unknown)[]) => () => {
   const ring = of();
   return steps.map((step) => step(ring)).join(" ");
@@ -550,7 +550,7 @@ proves("a queue, closed while one waits to get", 2, 500, (scene) => {
   return [[() => of(0).put(1), () => of(0).close()], [() => of(1).get(), () => of(1).get()]];
 }, (_, got) => got === "1 ClosedError");
 
-// The others.
+// The other objects.
 
 proves("an event, set and cleared at once, is seen by those who wait", 3, 2000, (scene) => {
   const { handle } = scene.on(0, () => new Event());

@@ -1,9 +1,10 @@
 /**
- * Two ends, and values that go from one to the other.
+ * A pipe: values go from one end to the other.
  *
- * Memory, in words: 0 the number of the object; 1 DUPLEX: 0 or 1; for each end, UNDERWAY: how many copies of it are on
- * their way to other threads, and for each slot the ID of the thread that has it open; then for each direction a ring
- * (`_ring.ts`) and the wait sets of those who receive and who send. The values are in memory of their own, for each direction.
+ * Memory, in 32-bit words: 0 the object number; 1 DUPLEX: 0 or 1; for each end, UNDERWAY: the number of its copies on
+ * their way to other threads, and for each slot the ID of the thread that has the end open; then for each direction a
+ * ring (`internal/record_ring.ts`) and the wait sets of the threads that receive and send. The values of each direction
+ * have separate memory.
  *
  * ```
  *   open ──── close, in every thread that has the end, or their end ────▶ closed
@@ -37,30 +38,33 @@ const RECEIVERS = RING;
 const SENDERS = RING + RARE_WAIT_SET;
 const DIRECTION = RING + 2 * RARE_WAIT_SET;
 const SIZE = DIRECTIONS + 2 * DIRECTION - FIRST;
-/** As many values as there is room for. */
+/** The limit of a ring without one: the greatest number of values. */
 const UNLIMITED = 0x7fffffff;
-/** What awaits in place of `recv()` and `poll()`. */
+/** The methods that errors suggest in place of `recv()` and `poll()`. */
 const RECV = "'recvAsync()'";
 const POLL = "'pollAsync()'";
 
 /** Options of {@linkcode Pipe}. */
 export interface PipeOptions {
   /**
-   * Whether both ends send and receive; else the first only receives and the second only sends.
+   * True if both ends send and receive. If false, the first end only receives and the second only sends.
    *
    * @default {true}
    */
   duplex?: boolean;
 }
 
-/** One direction, seen from an end. */
+/** One direction of the pipe, as an end uses it. */
 interface Direction {
   readonly ring: RecordRing;
   readonly receivers: WaitSet;
   readonly senders: WaitSet;
 }
 
-/** How often each end is open on this thread, in all copies of this library; what is closed here may still be open there. */
+/**
+ * Returns how many open connections this thread has for each end, in all copies of this library: an end that is closed
+ * in one copy may still be open in another.
+ */
 function openedHere(): Map<number, number> {
   return ofThread("connections", () => new Map<number, number>());
 }
@@ -68,19 +72,20 @@ function openedHere(): Map<number, number> {
 /**
  * One end of a {@linkcode Pipe}.
  *
- * - **Whole values**: each `recv()` gives what one `send()` took, in order; several threads that use the same end never get
- *   parts.
- * - **The end**: once the other end is closed in every thread that has it, or those threads have ended, `recv()` gives
- *   what is left and then throws {@linkcode ClosedError}; so does `send()`, at once.
- * - **When it is full** (64 MiB), `send()` and `sendAsync()` wait; what one thread sends arrives in the order of its calls.
+ * - **Whole values**: each `recv()` returns the value of one `send()`, in order. Several threads that use the same end
+ *   never get parts of a value.
+ * - **Closing**: once the other end is closed in every thread that has it, or those threads have ended, `send()` throws
+ *   a {@linkcode ClosedError}, and so does `recv()` after the last value.
+ * - **Full**: with 64 MiB in the pipe, `send()` and `sendAsync()` wait. Values of one thread arrive in the order of its
+ *   calls.
  *
- * Blocking forms may be used on every thread. A copy of an end that was sent to a thread is an end of its own: closing it
- * here leaves it open there.
+ * A copy that was sent to another thread is open and closed independently: closing the end here leaves the copy open.
+ * Blocking methods may be used on the same threads as those of a {@linkcode Lock}.
  *
  * Source: `multiprocessing.connection.Connection`.
  *
- * Differs from Python: both the end of file and a broken pipe are a `ClosedError`; there is no `sendBytes`, since typed
- * arrays are values.
+ * Differs from Python: a `ClosedError` reports both the end of file and a broken pipe; there is no `sendBytes`, since
+ * `send()` takes typed arrays.
  *
  * @example A question and an answer
  * ```ts
@@ -101,15 +106,15 @@ export class Connection {
   readonly #out: Direction;
   readonly #in: Direction;
   readonly #items: ItemCodec;
-  /** What waits here in the event loop. */
+  /** The waits of this end in the event loop. */
   readonly #waits = new Set<AbortController>();
   #closed = false;
 
   /**
-   * The end that `handle` stands for; new ones are made by {@linkcode Pipe}.
+   * Opens the end of a handle. {@linkcode Pipe} creates new ends.
    *
    * @param handle The handle of an end.
-   * @throws {TypeError} If it is not.
+   * @throws {TypeError} If `handle` is not the handle of an end.
    */
   constructor(handle: Handle) {
     this.#object = new SharedObject("Connection", checkHandle("Connection", handle), SIZE, undefined, 3);
@@ -130,7 +135,7 @@ export class Connection {
     const opened = openedHere();
     const key = this.#object.place(this.#end);
     opened.set(key, (opened.get(key) ?? 0) + 1);
-    // First open here, then no more on its way: at each moment it is one of the two.
+    // First this thread has the end open, then the copy is no longer underway: at each moment the end counts as open.
     atomics.store(words, this.#at(this.#end, USERS + member.slot), member.id);
     this.#arrive();
   }
@@ -149,26 +154,22 @@ export class Connection {
     }
   }
 
-  /**
-   * The end that `handle` stands for, on this thread.
-   *
-   * @throws {TypeError} If it is not the handle of an end.
-   */
+  /** As {@linkcode Lock.fromHandle}. */
   static fromHandle(handle: Handle): Connection {
     return new Connection(handle);
   }
 
-  /** Whether this end receives. */
+  /** True if this end receives. */
   get readable(): boolean {
     return this.#end === 0 || this.#object.words[DUPLEX] === 1;
   }
 
-  /** Whether this end sends. */
+  /** True if this end sends. */
   get writable(): boolean {
     return this.#end === 1 || this.#object.words[DUPLEX] === 1;
   }
 
-  /** Whether this end is closed here. */
+  /** True if this end is closed on this thread. */
   get closed(): boolean {
     return this.#closed;
   }
@@ -181,7 +182,7 @@ export class Connection {
     );
   }
 
-  /** Whether anyone has the other end, or will have. */
+  /** Returns whether a thread has the other end open, or a copy is on its way to one. */
   #otherIsOpen(): boolean {
     const { words, member: { threadTable } } = this.#object;
     const other = this.#end === 0 ? 1 : 0;
@@ -195,18 +196,15 @@ export class Connection {
   }
 
   /**
-   * Sends a value, blocking this thread while the pipe is full.
+   * Sends a value. Blocks this thread while the pipe is full; otherwise throws as {@linkcode Event.wait}.
    *
-   * @param value What to send; it is copied.
-   * @param timeout How long to wait at most, in milliseconds; 0 and less: not at all.
-   * @throws {TimeoutError} If there was no room within `timeout`; nothing is sent.
+   * @param value The value. It is copied.
+   * @param timeout As for {@linkcode Event.wait}.
+   * @throws {TimeoutError} If the pipe was full until `timeout`. Nothing is sent.
    * @throws {ClosedError} If this end or the other one is closed.
    * @throws {InvalidStateError} If this end only receives.
    * @throws {SerializationError} If the value cannot be sent.
-   * @throws {TypeError} If `timeout` is not a number.
-   * @throws {RangeError} If the value takes more than 1 GiB, or there is no memory for it.
-   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
-   * @throws {CancelledError} If this worker was terminated meanwhile.
+   * @throws {RangeError} If the value takes more than 1 GiB, or there is not enough memory for it.
    */
   send(value: unknown, timeout?: number): void {
     const time = checkTimeout(timeout);
@@ -227,18 +225,14 @@ export class Connection {
   }
 
   /**
-   * Sends a value, waiting in the event loop while the pipe is full.
+   * As {@linkcode Connection.send}, but waits in the event loop.
    *
-   * @param value What to send; it is copied at once.
-   * @param options How long to wait at most, in milliseconds, and a signal that gives up.
-   * @throws {TimeoutError} If there was no room in time; nothing is sent.
-   * @throws {ClosedError} If this end or the other one is closed, or closes meanwhile.
-   * @throws {InvalidStateError} If this end only receives.
-   * @throws {SerializationError} If the value cannot be sent.
+   * @param value The value. It is copied before this method returns the promise.
+   * @param options As for {@linkcode Event.waitAsync}.
+   * @throws {ClosedError} Also if this end is closed during the wait.
    * @throws {TypeError} If an option is of the wrong type.
-   * @throws {RangeError} If the value takes more than 1 GiB, or there is no memory for it.
    *
-   * @example Giving up when nobody receives
+   * @example A timeout, as nobody receives
    * ```ts
    * import { Pipe, TimeoutError } from "@manycore/parallel";
    * import { assertRejects } from "@std/assert";
@@ -269,7 +263,10 @@ export class Connection {
     this.#items.sent(packed);
   }
 
-  /** Sends an item if there is room, not overtaking what this thread has sent before and still waits in its event loop. */
+  /**
+   * Sends an item if there is room. It does not overtake earlier items of this thread that wait in the event loop.
+   * Returns whether the item was sent.
+   */
   #putInTurn(item: RingItem): boolean {
     return this.#object.member.serveFirst(this.#out.senders) && this.#put(item);
   }
@@ -281,7 +278,7 @@ export class Connection {
     return true;
   }
 
-  /** Waits in the event loop, no longer than this end is open here. */
+  /** Waits in the event loop. The wait fails when this end is closed. */
   async #waitAsync(
     place: WaitSet,
     attempt: () => boolean,
@@ -301,7 +298,7 @@ export class Connection {
   }
 
   #take(keep: boolean): RingRecord | undefined {
-    const open = this.#otherIsOpen(); // before the look: after it nothing is sent
+    const open = this.#otherIsOpen(); // read before the ring: after a close nothing more is sent
     const record = this.#items.takeDeferred() ?? this.#in.ring.get(keep);
     if (record !== undefined) this.#in.senders.wakeOne();
     else if (!open) throw new ClosedError("Cannot receive as the other end of the pipe is closed, and nothing is left");
@@ -309,16 +306,14 @@ export class Connection {
   }
 
   /**
-   * Receives a value, blocking this thread until one comes.
+   * Receives a value. Blocks this thread until one arrives; otherwise throws as {@linkcode Event.wait}.
    *
-   * @param timeout How long to wait at most, in milliseconds; 0 and less: not at all.
+   * @param timeout As for {@linkcode Event.wait}.
    * @returns The value.
-   * @throws {TimeoutError} If none came within `timeout`.
-   * @throws {ClosedError} If this end is closed; or the other one is, and nothing is left.
+   * @throws {TimeoutError} If no value arrived within `timeout`.
+   * @throws {ClosedError} If this end is closed, or the other one is closed and no value is left.
    * @throws {InvalidStateError} If this end only sends.
-   * @throws {SerializationError} If the value cannot be read here; it is gone.
-   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
-   * @throws {CancelledError} If this worker was terminated meanwhile.
+   * @throws {SerializationError} If the value cannot be read on this thread. It is removed all the same.
    */
   recv(timeout?: number): unknown {
     const time = checkTimeout(timeout);
@@ -331,15 +326,13 @@ export class Connection {
   }
 
   /**
-   * Receives a value, waiting in the event loop until one comes.
+   * As {@linkcode Connection.recv}, but waits in the event loop.
    *
-   * @param options How long to wait at most, in milliseconds, and a signal that gives up.
+   * @param options As for {@linkcode Event.waitAsync}.
    * @returns The value.
-   * @throws {TimeoutError} If none came in time.
-   * @throws {ClosedError} If this end is closed; or the other one is, and nothing is left.
-   * @throws {InvalidStateError} If this end only sends.
-   * @throws {SerializationError} If the value cannot be read here, or is an object with a method `then`, which a promise would
-   * call; it is gone.
+   * @throws {ClosedError} Also if this end is closed during the wait.
+   * @throws {SerializationError} Also if the value is an object with a method `then`, which a promise would call. It is
+   * removed all the same.
    */
   async recvAsync(options?: number | AsyncWaitOptions): Promise<unknown> {
     const { timeout, signal } = waitOptions(options);
@@ -355,33 +348,29 @@ export class Connection {
   }
 
   /**
-   * Whether there is something to receive, the end included; blocks this thread until there is, at most `timeout`.
+   * Returns whether `recv()` would return or throw at once. With a `timeout` above 0, blocks this thread until it
+   * would; otherwise throws as {@linkcode Event.wait}.
    *
-   * @param timeout How long to wait at most, in milliseconds; 0 and less: not at all.
-   * @returns Whether `recv()` would return, or throw, at once.
-   * @throws {TypeError} If `timeout` is not a number.
+   * @param timeout As for {@linkcode Event.wait}, but 0 by default.
+   * @returns True if a value can be received, or the other end is closed. False only after `timeout`.
    * @throws {ClosedError} If this end is closed.
    * @throws {InvalidStateError} If this end only sends.
-   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
-   * @throws {CancelledError} If this worker was terminated meanwhile.
    */
   poll(timeout: number = 0): boolean {
     const time = checkTimeout(timeout);
     this.#refuse("receive");
     if (this.#hasSome()) return true;
     if (!(time > 0) || !waitFor(this.#object.member, this.#in.receivers, this.#hasSome, time, POLL)) return false;
-    this.#in.receivers.wakeOne(); // it has only looked: the value is for whoever receives
+    this.#in.receivers.wakeOne(); // this thread only looked: the value is for a thread that receives
     return true;
   }
 
   /**
-   * The same, waiting in the event loop.
+   * As {@linkcode Connection.poll}, but waits in the event loop.
    *
-   * @param options How long to wait at most, in milliseconds, and a signal that gives up; 0 and less: not at all.
-   * @returns Whether `recv()` would return, or throw, at once.
-   * @throws {TypeError} If an option is of the wrong type.
-   * @throws {ClosedError} If this end is closed, or closes meanwhile.
-   * @throws {InvalidStateError} If this end only sends.
+   * @param options As for {@linkcode Event.waitAsync}, but 0 by default.
+   * @returns True if a value can be received, or the other end is closed.
+   * @throws {ClosedError} Also if this end is closed during the wait.
    */
   async pollAsync(options: number | AsyncWaitOptions = 0): Promise<boolean> {
     const { timeout, signal } = waitOptions(options);
@@ -397,7 +386,7 @@ export class Connection {
 
   readonly #hasSome = (): boolean => this.#items.hasLeft || this.#in.ring.size > 0 || !this.#otherIsOpen();
 
-  /** Closes this end here. Copies in other threads stay open. A second time it does nothing. */
+  /** Closes this end on this thread. Copies in other threads stay open. Closing again does nothing. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -415,12 +404,16 @@ export class Connection {
     this.#in.senders.wakeAll();
   }
 
-  /** Closes it at the end of the block. */
+  /** Closes this end at the end of the block: `using end = …`. */
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** What stands for this end in a message to a Worker of your own; it counts as open until it has come there. */
+  /**
+   * As {@linkcode Lock.handle}. The end counts as open until the receiving thread has opened it.
+   *
+   * @throws {ClosedError} If this end is closed.
+   */
   get handle(): Handle {
     if (this.#closed) throw new ClosedError("Cannot send the connection to another thread as it is closed");
     atomics.add(this.#object.words, this.#at(this.#end, UNDERWAY), 1);
@@ -431,12 +424,12 @@ export class Connection {
 const PIPE_OPTIONS = new OptionsSchema({ duplex: checkedFlag });
 
 /**
- * Makes a pipe: two ends, each of which can be sent to another thread.
+ * Creates a pipe: two ends, each of which can be sent to another thread.
  *
  * Source: `multiprocessing.Pipe`.
  *
- * @param options Whether both ends send and receive.
- * @returns The two ends; without `duplex` the first only receives, the second only sends.
+ * @param options The option `duplex`, or its value.
+ * @returns The two ends. With `duplex: false` the first only receives and the second only sends.
  * @throws {TypeError} If an option is of the wrong type.
  *
  * @example One way only

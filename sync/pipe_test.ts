@@ -4,7 +4,7 @@ import { ClosedError, InvalidStateError, TimeoutError } from "../errors.ts";
 import { Connection, Event, Lock, Pipe } from "./mod.ts";
 import { test } from "../testing/counted_workers.ts";
 
-/** As much as fills a pipe. */
+/** The number of bytes that fills a pipe. */
 const FULL = 64 * 2 ** 20;
 
 function fullPipe(): [Connection, Connection] {
@@ -40,7 +40,7 @@ test("what waits for room in a pipe goes in order, and before what is sent later
   const copy = Connection.fromHandle(here.handle);
   const body = [1, { x: 1 }];
   const sent = [here.sendAsync(body), copy.sendAsync(2), here.sendAsync(3)];
-  body.push(0); // copied at once
+  body.push(0); // the call has copied it already
   await using pool = new Pool(1);
   const reader = pool.apply((end: Connection) => {
     const all = [(end.recv() as Uint8Array).length];

@@ -1,9 +1,9 @@
 /**
- * Values from thread to thread, first in, first out.
+ * A queue of values between threads: first in, first out.
  *
- * Memory, in words: 0 the number of the object; 1 MAXSIZE; 2 CLOSED: 0 or 1; 3 DONE: how many items were reported done;
- * then a ring (`_ring.ts`), and the wait sets of those who get, who put, and who join. The items are in memory of their own,
- * which grows as needed.
+ * Memory, in 32-bit words: 0 the object number; 1 MAXSIZE; 2 CLOSED: 0 or 1; 3 DONE: the number of items that were
+ * reported done; then a ring (`internal/record_ring.ts`), and the wait sets of the threads that get, put and join. The
+ * items have separate memory, which grows as needed.
  *
  * ```
  *              put: wake one who gets                           put: it waits
@@ -48,33 +48,43 @@ const GETTERS = RING_AT + RING;
 const PUTTERS = GETTERS + RARE_WAIT_SET;
 const JOINERS = PUTTERS + RARE_WAIT_SET;
 const SIZE = JOINERS + WAIT_SET - FIRST;
-/** As many items as anyone can count to. */
+/** MAXSIZE of a queue without a limit. */
 const UNLIMITED = 0x7fffffff;
-/** What awaits in place of `get()`. */
+/** The method that an error suggests in place of `get()`. */
 const GET = "'getAsync()'";
+
+/** Reports one item of a queue as done. */
+let reportDone: (queue: Queue) => void;
+/** Blocks at most `timeout` milliseconds until all items of a queue are done. Returns whether they are. */
+let waitUntilDone: (queue: Queue, timeout: number) => boolean;
+/** As `waitUntilDone`, but waits in the event loop. */
+let waitUntilDoneAsync: (queue: Queue, timeout: number, signal: AbortSignal | undefined) => Promise<boolean>;
 
 /**
  * A queue of values between any threads.
  *
- * - **Order**: the items of one thread come out in the order in which it put them; each comes out once.
- * - **What it carries**: what a task argument carries, of any size up to 1 GiB; it is copied when it is put. What cannot be
- *   sent throws from `put()`, and the queue is as before.
- * - **When it is full** (`maxsize` items, or 64 MiB of them), `put()` waits. So a fast producer cannot fill the memory, but
- *   whoever puts that much and gets none of it himself waits for ever.
- * - **Closing** is for everyone: nothing more is put, what is in it can still be got, then `get()` throws
- *   {@linkcode ClosedError} instead of waiting.
- * - **Death**: a thread that ends while it puts or gets has done so or has not; the queue goes on for the others.
+ * - **Order**: items of one thread are received in the order in which it put them. Each item is received once.
+ * - **Items**: all values that can be task arguments, up to 1 GiB each. An item is copied when it is put. An item that
+ *   cannot be sent makes `put()` throw; the queue stays unchanged.
+ * - **Full**: with `maxsize` items, or 64 MiB of them, `put()` waits, so that a fast producer cannot fill the memory. A
+ *   thread that fills a queue which nobody else reads waits forever.
+ * - **Closing** applies to all threads: no more items can be put, and the items in the queue can still be received.
+ *   After the last one `get()` throws a {@linkcode ClosedError} instead of waiting.
+ * - **Robust**: if a thread ends during `put()` or `get()`, the operation has happened completely or not at all. Other
+ *   threads can go on using the queue.
  *
- * Blocking forms may be used on every thread. Shared objects (locks, other queues, …), ports and blobs inside an item go by
- * way of the main thread, which must come to its event loop or wait in one of this library's calls.
+ * Shared objects (locks, other queues, …), ports and blobs inside an item are passed on by the main thread, which must
+ * run its event loop or wait in a call of this library. Blocking methods may be used on the same threads as those of a
+ * {@linkcode Lock}.
  *
  * Source: `multiprocessing.Queue`.
  *
- * Differs from Python: there is no feeder thread: an item that was put is there. `close()` is for all threads.
+ * Differs from Python: there is no feeder thread, so an item is in the queue when `put()` returns. `close()` applies to
+ * all threads.
  *
- * @typeParam T What it carries.
+ * @typeParam T The type of the items.
  *
- * @example Work for a worker, until a sentinel comes
+ * @example Work for a worker, until it gets a sentinel
  * ```ts
  * import { Pool, Queue } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -99,15 +109,15 @@ export class Queue<T = unknown> {
   readonly #joiners: WaitSet;
 
   /**
-   * A new queue, empty.
+   * Creates an empty queue.
    *
-   * @param maxsize How many items it holds at most; 0 and less: as many as there is room for. Or the handle of a queue, to
-   * get that one instead.
-   * @throws {TypeError} If `maxsize` is not a number, or not the handle of such a queue.
-   * @throws {RangeError} If it is not a whole number.
+   * @param maxsize The greatest number of items; 0 or less, or `Infinity`, means no limit. Or the handle of an existing
+   * queue.
+   * @throws {TypeError} If `maxsize` is neither a number nor the handle of a queue of this class.
+   * @throws {RangeError} If `maxsize` is not a whole number.
    */
   constructor(maxsize: number | Handle = 0) {
-    const { kind } = new.target;
+    const kind = kindOf(new.target);
     const handle = handleIn(kind, maxsize);
     const most = handle === undefined ? checkMaxsize(maxsize) : 0;
     this.#object = new SharedObject(kind, handle, SIZE, () => ({ memory: [ringMemory()] }), 2);
@@ -120,30 +130,30 @@ export class Queue<T = unknown> {
     this.#joiners = new WaitSet(words, JOINERS, member, this.#object.place(4), true);
   }
 
-  /** The name of the class, in handles. */
-  protected static readonly kind: string = "Queue";
-
-  /**
-   * The queue that `handle` stands for, on this thread.
-   *
-   * @throws {TypeError} If it is not the handle of a queue of this class.
-   */
-  static fromHandle<T = unknown>(handle: Handle): Queue<T> {
-    return new this<T>(checkHandle(this.kind, handle));
+  static {
+    reportDone = (queue) => queue.#reportDone();
+    waitUntilDone = (queue, timeout) => queue.#waitUntilDone(timeout);
+    waitUntilDoneAsync = (queue, timeout, signal) => queue.#waitUntilDoneAsync(timeout, signal);
   }
 
   /**
-   * Puts an item, blocking this thread while the queue is full.
+   * As {@linkcode Lock.fromHandle}.
    *
-   * @param item What to put.
-   * @param options How long to wait at most.
-   * @throws {QueueFullError} If there was no room within `timeout`, or at once with `block: false`.
-   * @throws {ClosedError} If the queue is closed.
+   * @typeParam T The type of the items.
+   */
+  static fromHandle<T = unknown>(handle: Handle): Queue<T> {
+    return new this<T>(checkHandle(kindOf(this), handle));
+  }
+
+  /**
+   * Puts an item. Blocks this thread while the queue is full; otherwise throws as {@linkcode Lock.acquire}.
+   *
+   * @param item The item. It is copied.
+   * @param options As for {@linkcode Lock.acquire}.
+   * @throws {QueueFullError} If the queue was full until `timeout`, or is full and `block` is false.
+   * @throws {ClosedError} If the queue is closed, or gets closed during the wait.
    * @throws {SerializationError} If the item cannot be sent.
-   * @throws {TypeError} If an option is of the wrong type.
-   * @throws {RangeError} If the item takes more than 1 GiB, or there is no memory for it.
-   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
-   * @throws {CancelledError} If this worker was terminated meanwhile.
+   * @throws {RangeError} If the item takes more than 1 GiB, or there is not enough memory for it.
    */
   put(item: T, options?: AcquireOptions): void {
     const timeout = timeToWait(options);
@@ -164,15 +174,10 @@ export class Queue<T = unknown> {
   }
 
   /**
-   * Puts an item, waiting in the event loop while the queue is full.
+   * As {@linkcode Queue.put}, but waits in the event loop.
    *
-   * @param item What to put; it is copied at once.
-   * @param options How long to wait at most, and a signal that gives up.
-   * @throws {QueueFullError} If there was no room within `timeout`, or at once with `block: false`.
-   * @throws {ClosedError} If the queue is closed.
-   * @throws {SerializationError} If the item cannot be sent.
-   * @throws {TypeError} If an option is of the wrong type.
-   * @throws {RangeError} If the item takes more than 1 GiB, or there is no memory for it.
+   * @param item The item. It is copied before this method returns the promise.
+   * @param options As for {@linkcode Lock.acquireAsync}.
    */
   async putAsync(item: T, options?: AsyncAcquireOptions): Promise<void> {
     const { timeout, signal } = timeAndSignal(options);
@@ -198,7 +203,10 @@ export class Queue<T = unknown> {
     return new QueueFullError(`Cannot put the item as the queue is full: it has ${this.qsize()} items`);
   }
 
-  /** Puts an item if there is room, not overtaking what this thread has put before and still waits in its event loop. */
+  /**
+   * Puts an item if there is room. It does not overtake earlier items of this thread that wait in the event loop.
+   * Returns whether the item was put.
+   */
   #putInTurn(item: RingItem): boolean {
     return this.#object.member.serveFirst(this.#putters) && this.#put(item);
   }
@@ -210,16 +218,14 @@ export class Queue<T = unknown> {
   }
 
   /**
-   * Takes the oldest item, blocking this thread while the queue is empty.
+   * Removes and returns the oldest item. Blocks this thread while the queue is empty; otherwise throws as
+   * {@linkcode Lock.acquire}.
    *
-   * @param options How long to wait at most.
+   * @param options As for {@linkcode Lock.acquire}.
    * @returns The item.
-   * @throws {QueueEmptyError} If there was none within `timeout`, or at once with `block: false`.
+   * @throws {QueueEmptyError} If the queue was empty until `timeout`, or is empty and `block` is false.
    * @throws {ClosedError} If the queue is closed and empty.
-   * @throws {SerializationError} If the item cannot be read here; it is gone.
-   * @throws {TypeError} If an option is of the wrong type.
-   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
-   * @throws {CancelledError} If this worker was terminated meanwhile.
+   * @throws {SerializationError} If the item cannot be read on this thread. It is removed all the same.
    */
   get(options?: AcquireOptions): T {
     const timeout = timeToWait(options);
@@ -231,15 +237,12 @@ export class Queue<T = unknown> {
   }
 
   /**
-   * Takes the oldest item, waiting in the event loop while the queue is empty.
+   * As {@linkcode Queue.get}, but waits in the event loop.
    *
-   * @param options How long to wait at most, and a signal that gives up.
+   * @param options As for {@linkcode Lock.acquireAsync}.
    * @returns The item.
-   * @throws {QueueEmptyError} If there was none within `timeout`, or at once with `block: false`.
-   * @throws {ClosedError} If the queue is closed and empty.
-   * @throws {SerializationError} If the item cannot be read here, or is an object with a method `then`, which a promise would
-   * call; it is gone.
-   * @throws {TypeError} If an option is of the wrong type.
+   * @throws {SerializationError} Also if the item is an object with a method `then`, which a promise would call. It is
+   * removed all the same.
    */
   async getAsync(options?: AsyncAcquireOptions): Promise<T> {
     const { timeout, signal } = timeAndSignal(options);
@@ -255,7 +258,7 @@ export class Queue<T = unknown> {
     let record = this.#items.takeDeferred() ?? this.#ring.get(keep);
     if (record === undefined) {
       if (atomics.load(this.#object.words, CLOSED) === 0) return undefined;
-      record = this.#ring.get(keep); // what was put before it was closed; after that nothing is
+      record = this.#ring.get(keep); // an item put just before the queue was closed; none comes after it
       if (record === undefined) throw new ClosedError("Cannot get an item as the queue is closed and empty");
     }
     this.#putters.wakeOne();
@@ -263,28 +266,28 @@ export class Queue<T = unknown> {
   }
 
   readonly #refuseIfClosed = (): void => {
-    if (atomics.peek(this.#object.words, CLOSED) === 0) return; // what counts is the look inside the guard
+    if (atomics.peek(this.#object.words, CLOSED) === 0) return; // a hint: the check in the critical section decides
     throw new ClosedError("Cannot put an item as the queue is closed");
   };
 
-  /** How many items there are at this moment. */
+  /** Returns the number of items at this moment. */
   qsize(): number {
     return this.#ring.size;
   }
 
-  /** Whether there is no item at this moment. */
+  /** Returns whether the queue is empty at this moment. */
   empty(): boolean {
     return this.#ring.size === 0;
   }
 
-  /** Whether there is no room for another item at this moment. */
+  /** Returns whether the queue has no room for another item at this moment. */
   full(): boolean {
     return this.#ring.isFull(this.#object.words[MAXSIZE]!);
   }
 
   /**
-   * Closes the queue for everyone: nothing more is put, what is in it can still be got. Those who wait to put, or to get
-   * what will not come, get a {@linkcode ClosedError}. A second time it does nothing.
+   * Closes the queue for all threads: no more items can be put, and the items in the queue can still be received. Waits
+   * to put, and waits to get from the empty queue, fail with a {@linkcode ClosedError}. Closing again does nothing.
    */
   close(): void {
     this.#ring.excludingProducers(() => void atomics.store(this.#object.words, CLOSED, 1));
@@ -292,8 +295,7 @@ export class Queue<T = unknown> {
     this.#getters.wakeAll();
   }
 
-  /** Reports an item done, for {@linkcode JoinableQueue}. */
-  protected reportDone(): void {
+  #reportDone(): void {
     const { words } = this.#object;
     for (;;) {
       const done = atomics.load(words, DONE);
@@ -307,37 +309,35 @@ export class Queue<T = unknown> {
 
   readonly #allDone = (): boolean => this.#ring.puts === atomics.load(this.#object.words, DONE) >>> 0;
 
-  /** Blocks until all items were reported done, for {@linkcode JoinableQueue}. */
-  protected waitUntilDone(timeout: number): boolean {
+  #waitUntilDone(timeout: number): boolean {
     if (this.#allDone()) return true;
     return timeout > 0 && waitFor(this.#object.member, this.#joiners, this.#allDone, timeout, "'joinAsync()'");
   }
 
-  /** The same in the event loop. */
-  protected async waitUntilDoneAsync(timeout: number, signal: AbortSignal | undefined): Promise<boolean> {
+  async #waitUntilDoneAsync(timeout: number, signal: AbortSignal | undefined): Promise<boolean> {
     if (this.#allDone()) return true;
     return timeout > 0 && await waitForAsync(this.#object.member, this.#joiners, this.#allDone, timeout, signal);
   }
 
-  /** What stands for the queue in a message to a Worker of your own: `fromHandle` makes it a queue there. */
+  /** As {@linkcode Lock.handle}. */
   get handle(): Handle {
     return this.#object.handle;
   }
 
-  /** Such as `Queue(3)`, with the number of items. */
+  /** Returns the class and the number of items, such as `"Queue(3)"`. */
   toString(): string {
     return `${this.#object.handle.kind}(${this.qsize()})`;
   }
 }
 
 /**
- * A {@linkcode Queue} that knows when all its items have been dealt with.
+ * A {@linkcode Queue} that also counts the items that were processed.
  *
  * Source: `multiprocessing.JoinableQueue`.
  *
- * Differs from Python: `taskDone()` too often is an {@linkcode InvalidStateError}; `join()` takes a timeout.
+ * Differs from Python: surplus calls of `taskDone()` throw an {@linkcode InvalidStateError}; `join()` takes a timeout.
  *
- * @typeParam T What it carries.
+ * @typeParam T The type of the items.
  *
  * @example Waiting for the work to be done
  * ```ts
@@ -355,45 +355,44 @@ export class Queue<T = unknown> {
  * ```
  */
 export class JoinableQueue<T = unknown> extends Queue<T> {
-  /** The name of the class, in handles. */
-  protected static override readonly kind = "JoinableQueue";
-
   /**
-   * Reports that an item that was got is dealt with.
+   * Reports one received item as done.
    *
    * @throws {InvalidStateError} If it is called more often than items were put.
    */
   taskDone(): void {
-    this.reportDone();
+    reportDone(this);
   }
 
   /**
-   * Blocks this thread until every item that was put has been reported done.
+   * Blocks this thread until every item that was put is reported done; throws as {@linkcode Event.wait}.
    *
-   * @param timeout How long to wait at most, in milliseconds; 0 and less: not at all.
-   * @returns Whether all are done: false only after `timeout`.
-   * @throws {TypeError} If `timeout` is not a number.
-   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
-   * @throws {CancelledError} If this worker was terminated meanwhile.
+   * @param timeout As for {@linkcode Event.wait}.
+   * @returns True if all items are done. False only after `timeout`.
    */
   join(timeout?: number): boolean {
-    return this.waitUntilDone(checkTimeout(timeout));
+    return waitUntilDone(this, checkTimeout(timeout));
   }
 
   /**
-   * Waits in the event loop until every item that was put has been reported done.
+   * As {@linkcode JoinableQueue.join}, but waits in the event loop.
    *
-   * @param options How long to wait at most, in milliseconds, and a signal that gives up.
-   * @returns Whether all are done: false only after `timeout`.
-   * @throws {TypeError} If an option is of the wrong type.
+   * @param options As for {@linkcode Event.waitAsync}.
+   * @returns True if all items are done.
    */
   async joinAsync(options?: number | AsyncWaitOptions): Promise<boolean> {
     const { timeout, signal } = waitOptions(options);
     const time = checkTimeout(timeout);
     checkSignal(signal);
     signal?.throwIfAborted();
-    return await this.waitUntilDoneAsync(time, signal);
+    return await waitUntilDoneAsync(this, time, signal);
   }
+}
+
+/** Returns the kind, in handles, of the queues of a class. */
+function kindOf(type: typeof Queue): "Queue" | "JoinableQueue" {
+  const joinable = type === JoinableQueue || Object.prototype.isPrototypeOf.call(JoinableQueue, type);
+  return joinable ? "JoinableQueue" : "Queue";
 }
 
 function checkMaxsize(maxsize: unknown): number {

@@ -1,8 +1,8 @@
 /**
  * A lock that its holder can acquire again.
  *
- * Memory, in words: 0 the number of the object; 1 … a mutex (`_mutex.ts`). Who has it on its thread, and how often,
- * is in `_reentrant_mutex.ts`.
+ * Memory, in 32-bit words: 0 the object number; 1 … a mutex (`internal/robust_mutex.ts`). `internal/reentrant_mutex.ts`
+ * records which code of the holding thread owns the lock, and how often.
  *
  * ```
  *                acquire                     acquire
@@ -35,21 +35,22 @@ import {
 } from "./internal/wait.ts";
 
 /**
- * A lock that whoever holds it can acquire again, and must release as often.
+ * A re-entrant lock: its owner can acquire it again, and must release it as often.
  *
- * Who that is depends on how it was acquired:
+ * The owner depends on how the lock was acquired:
  *
- * - **By blocking** (`acquire()`, `hold()`) it belongs to the thread: any code of that thread may acquire it again by
- *   blocking, and release it. What awaits on the same thread waits.
- * - **By awaiting** (`acquireAsync()`, `holdAsync()`) it belongs to one flow of asynchronous calls: others of the same thread
- *   wait, as other threads do. `guard.holdAsync()` acquires it again for whom the guard was passed to;
- *   `acquireAsync()` and `lock.holdAsync()` never do: who holds it and awaits them waits for itself.
+ * - **By blocking** (`acquire()`, `hold()`): the thread owns the lock. Any code of that thread may acquire it again by
+ *   blocking, and release it. Asynchronous acquisitions on the same thread wait.
+ * - **By awaiting** (`acquireAsync()`, `holdAsync()`): one flow of asynchronous calls owns the lock. Other flows of the
+ *   same thread wait, as other threads do. A function that received the guard acquires the lock again with
+ *   `guard.holdAsync()`. `acquireAsync()` and `lock.holdAsync()` never acquire it again: an owner that awaits one of
+ *   them deadlocks with itself.
  *
- * In everything else it is like a {@linkcode Lock}, the death of a holder included.
+ * In all other respects, the death of a holder included, it behaves like a {@linkcode Lock}.
  *
  * Source: `multiprocessing.RLock`.
  *
- * Differs from Python: an owner that is a process there is a thread here (a worker is one thread), or a guard.
+ * Differs from Python: the owner is a thread (a worker is one thread) or a guard, not a process.
  *
  * @example A function that locks calls another that locks
  * ```ts
@@ -91,10 +92,10 @@ export class RLock {
   readonly #mutex: ReentrantMutex;
 
   /**
-   * A new lock, free.
+   * Creates a re-entrant lock that is free.
    *
-   * @param handle The handle of an RLock, to get that one instead.
-   * @throws {TypeError} If `handle` is not the handle of an RLock.
+   * @param handle The handle of an existing `RLock`, to get that one instead.
+   * @throws {TypeError} If `handle` is not the handle of an `RLock`.
    */
   constructor(handle?: Handle) {
     this.#object = new SharedObject("RLock", handle, MUTEX);
@@ -105,37 +106,25 @@ export class RLock {
     readsCores((lock) => #mutex in lock ? lock.#mutex : undefined);
   }
 
-  /**
-   * The lock that `handle` stands for, on this thread.
-   *
-   * @throws {TypeError} If it is not the handle of an RLock.
-   */
+  /** As {@linkcode Lock.fromHandle}. */
   static fromHandle(handle: Handle): RLock {
     return new RLock(checkHandle("RLock", handle));
   }
 
   /**
-   * Acquires the lock for this thread, blocking it while another thread or an awaiting hold has the lock.
+   * Acquires the lock for this thread, again if the thread owns it. Blocks while another thread or a flow of
+   * asynchronous calls owns the lock; otherwise as {@linkcode Lock.acquire}.
    *
-   * @param options How long to wait at most.
-   * @returns Whether it was acquired: false only after `timeout`, or with `block: false`.
-   * @throws {TypeError} If an option is of the wrong type.
-   * @throws {InvalidStateError} If an awaiting hold of this same thread has the lock and there is no `timeout`: it would wait
-   * for ever, as that hold cannot end while the thread is blocked.
-   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
-   * @throws {CancelledError} If this worker was terminated meanwhile.
+   * @throws {InvalidStateError} If a flow of this same thread owns the lock and there is no `timeout`: the wait would
+   * never end, as the flow cannot continue while the thread is blocked.
    */
   acquire(options?: AcquireOptions): boolean {
     return this.#mutex.acquire(timeToWait(options));
   }
 
   /**
-   * Acquires the lock for who awaits this, waiting in the event loop while anyone has it, this thread included. It is given
-   * back by {@linkcode RLock.release}.
-   *
-   * @param options How long to wait at most, and a signal that gives up.
-   * @returns Whether it was acquired: false only after `timeout`, or with `block: false`.
-   * @throws {TypeError} If an option is of the wrong type.
+   * Acquires the lock for the flow that awaits this call. Waits in the event loop while anyone else owns the lock, this
+   * thread included; otherwise as {@linkcode Lock.acquireAsync}. {@linkcode RLock.release} releases the lock.
    */
   acquireAsync(options?: AsyncAcquireOptions): Promise<boolean> {
     const { timeout, signal } = timeAndSignal(options);
@@ -145,30 +134,23 @@ export class RLock {
   /**
    * Releases the lock once, after `acquire()` or `acquireAsync()`.
    *
-   * @throws {InvalidStateError} If this thread does not hold it, or a guard of `holdAsync()` does: that has a `release()` of
-   * its own.
+   * @throws {InvalidStateError} If this thread does not hold the lock, or a guard of `holdAsync()` owns it: such a
+   * guard has its own `release()`.
    */
   release(): void {
     this.#mutex.release();
   }
 
-  /**
-   * Acquires the lock for this thread until the end of the block: `using _ = lock.hold()`.
-   *
-   * @returns What releases it.
-   * @throws {InvalidStateError} If an awaiting hold of this same thread has the lock.
-   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
-   * @throws {CancelledError} If this worker was terminated meanwhile.
-   */
+  /** Acquires the lock for this thread until the end of the block, as {@linkcode Lock.hold}. */
   hold(): Held {
     return hold(this);
   }
 
   /**
-   * Acquires the lock for a guard until the end of the block, without blocking: `await using _ = await lock.holdAsync()`.
+   * Acquires the lock for a guard until the end of the block, as {@linkcode Lock.holdAsync}.
    *
-   * @param options A signal that gives up.
-   * @returns The guard: it releases the lock, and can hold it again.
+   * @param options A signal that cancels the wait.
+   * @returns The guard. It releases the lock, and can acquire it again.
    */
   holdAsync(options: { signal?: AbortSignal } = {}): Promise<ReentrantAsyncHeld> {
     return this.#holdAsync(holdOptions(options).signal);
@@ -180,22 +162,22 @@ export class RLock {
     return new Guard(this.#mutex, ownership);
   }
 
-  /** Whether anyone holds the lock at this moment. */
+  /** As {@linkcode Lock.locked}. */
   locked(): boolean {
     return this.#mutex.held;
   }
 
-  /** Whether the one who holds the lock took it over from a thread that had ended: until the last release. */
+  /** As {@linkcode Lock.recovered}, but only the last release of the holder makes it false. */
   get recovered(): boolean {
     return this.#mutex.recovered;
   }
 
-  /** What stands for the lock in a message to a Worker of your own: {@linkcode RLock.fromHandle} makes it a lock there. */
+  /** As {@linkcode Lock.handle}. */
   get handle(): Handle {
     return this.#object.handle;
   }
 
-  /** `RLock(locked)` or `RLock(unlocked)`. */
+  /** Returns `"RLock(locked)"` or `"RLock(unlocked)"`. */
   toString(): string {
     return `RLock(${this.locked() ? "locked" : "unlocked"})`;
   }
@@ -226,7 +208,7 @@ class Guard implements ReentrantAsyncHeld {
     return this.#holdAsync(holdOptions(options).signal);
   }
 
-  // deno-lint-ignore require-await -- what is wrong rejects, as it does of RLock
+  // deno-lint-ignore require-await -- errors reject the promise, as those of RLock.holdAsync() do
   async #holdAsync(signal: AbortSignal | undefined): Promise<ReentrantAsyncHeld> {
     checkSignal(signal);
     signal?.throwIfAborted();

@@ -4,7 +4,7 @@ import { InvalidStateError, TimeoutError } from "../errors.ts";
 import { Condition, Event, Lock, Queue, type ReentrantAsyncHeld, RLock, SharedArray, Value } from "./mod.ts";
 import { test } from "../testing/counted_workers.ts";
 
-/** Some turns of the event loop, in which others would come in if they could. */
+/** Waits for some turns of the event loop, in which other flows could acquire the lock. */
 async function turns(): Promise<void> {
   for (let i = 0; i < 3; i++) await new Promise((resolve) => setTimeout(resolve, 0));
 }
@@ -167,7 +167,7 @@ test("a flow that waits at a condition has its lock again as it had it: a guard,
     const again = await guard.holdAsync();
     const other = notify();
     const waited = condition.waitAsync();
-    assertThrows(() => guard.release(), InvalidStateError); // it is not held meanwhile
+    assertThrows(() => guard.release(), InvalidStateError); // the lock is not held during the wait
     assert(await waited);
     await other;
     assertThrows(() => lock.release(), InvalidStateError, "guard");

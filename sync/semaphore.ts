@@ -1,8 +1,8 @@
 /**
  * Permits shared by threads.
  *
- * Memory, in words: 0 the number of the object; 1 PERMITS; 2 the most there may be; 3 … the wait set of those who want
- * one.
+ * Memory, in 32-bit words: 0 the object number; 1 PERMITS; 2 MOST: the greatest number of permits; 3 … the wait set of
+ * the threads that want a permit.
  *
  * ```
  *            acquire: one less                          acquire: it waits
@@ -40,18 +40,18 @@ import { WAIT_SET, WaitSet } from "./internal/wait_set.ts";
 const PERMITS = FIRST;
 const MOST = FIRST + 1;
 const WAITING = FIRST + 2;
-/** The most permits of any semaphore: Python's `SEM_VALUE_MAX`. */
+/** The greatest number of permits of any semaphore: Python's `SEM_VALUE_MAX`. */
 const LIMIT = 0x7fffffff;
 
 /**
- * A number of permits, of which each acquirer takes one.
+ * A counter of permits. Each acquirer takes one permit and waits while there is none.
  *
- * Blocking forms may be used on every thread. Permits have no owner: one that is held by a worker when it ends is lost,
- * unlike a {@linkcode Lock}.
+ * Permits have no owner: unlike a {@linkcode Lock}, a permit that a worker holds when it ends is lost. Blocking methods
+ * may be used on the same threads as those of a lock.
  *
  * Source: `multiprocessing.Semaphore`.
  *
- * Differs from Python: `release()` takes a number, as `threading.Semaphore` does.
+ * Differs from Python: `release()` takes a number, as that of `threading.Semaphore`.
  *
  * @example Two at a time
  * ```ts
@@ -75,15 +75,14 @@ export class Semaphore {
   readonly #waiting: WaitSet;
 
   /**
-   * A new semaphore.
+   * Creates a semaphore.
    *
-   * @param value How many permits there are, a whole number from 0 to 2147483647; or the handle of a semaphore, to get
-   * that one instead.
-   * @throws {TypeError} If `value` is not a number, or not the handle of such a semaphore.
-   * @throws {RangeError} If it is out of range.
+   * @param value The number of permits, a whole number from 0 to 2147483647; or the handle of an existing semaphore.
+   * @throws {TypeError} If `value` is neither a number nor the handle of a semaphore of this class.
+   * @throws {RangeError} If `value` is out of range.
    */
   constructor(value: number | Handle = 1) {
-    const { bounded } = new.target;
+    const bounded = isBounded(new.target);
     const kind = bounded ? "BoundedSemaphore" : "Semaphore";
     const handle = handleIn(kind, value);
     const permits = handle === undefined ? checkPermits("value", value, 0) : 0;
@@ -95,40 +94,19 @@ export class Semaphore {
     words[MOST] = bounded ? permits : LIMIT;
   }
 
-  /** Whether there may never be more permits than at first. */
-  protected static readonly bounded: boolean = false;
-
-  /**
-   * The semaphore that `handle` stands for, on this thread.
-   *
-   * @throws {TypeError} If it is not the handle of a semaphore of this class.
-   */
+  /** As {@linkcode Lock.fromHandle}. */
   static fromHandle(handle: Handle): Semaphore {
-    return new this(checkHandle(this.bounded ? "BoundedSemaphore" : "Semaphore", handle));
+    return new this(checkHandle(isBounded(this) ? "BoundedSemaphore" : "Semaphore", handle));
   }
 
-  /**
-   * Takes a permit, blocking this thread until there is one.
-   *
-   * @param options How long to wait at most.
-   * @returns Whether it was taken: false only after `timeout`, or with `block: false`.
-   * @throws {TypeError} If an option is of the wrong type.
-   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
-   * @throws {CancelledError} If this worker was terminated meanwhile.
-   */
+  /** Takes a permit. Blocks this thread until there is one; otherwise as {@linkcode Lock.acquire}. */
   acquire(options?: AcquireOptions): boolean {
     const timeout = timeToWait(options);
     if (this.#attempt()) return true;
     return timeout > 0 && waitFor(this.#object.member, this.#waiting, this.#attempt, timeout, "'acquireAsync()'");
   }
 
-  /**
-   * Takes a permit, waiting in the event loop until there is one.
-   *
-   * @param options How long to wait at most, and a signal that gives up.
-   * @returns Whether it was taken: false only after `timeout`, or with `block: false`.
-   * @throws {TypeError} If an option is of the wrong type.
-   */
+  /** Takes a permit. Waits in the event loop until there is one; otherwise as {@linkcode Lock.acquireAsync}. */
   async acquireAsync(options?: AsyncAcquireOptions): Promise<boolean> {
     const { timeout, signal } = timeAndSignal(options);
     signal?.throwIfAborted();
@@ -149,11 +127,13 @@ export class Semaphore {
   };
 
   /**
-   * Gives permits back, or adds new ones, and wakes as many who wait.
+   * Returns permits, or adds new ones, and wakes as many waiting threads.
    *
-   * @param n How many, a whole number of at least 1.
-   * @throws {RangeError} If `n` is less than 1, or there would be more than 2147483647 permits.
-   * @throws {InvalidStateError} If a bounded semaphore would have more than at first; it is left as it was.
+   * @param n The number of permits, a whole number from 1 to 2147483647.
+   * @throws {TypeError} If `n` is not a number.
+   * @throws {RangeError} If `n` is out of range, or the semaphore would have more than 2147483647 permits.
+   * @throws {InvalidStateError} If a bounded semaphore would have more permits than at first. The count stays
+   * unchanged.
    */
   release(n: number = 1): void {
     checkPermits("n", n, 1);
@@ -170,51 +150,40 @@ export class Semaphore {
     for (let left = n; left > 0 && this.#waiting.wakeOne(); left--);
   }
 
-  /**
-   * Takes a permit until the end of the block: `using _ = semaphore.hold()`.
-   *
-   * @returns What gives it back.
-   * @throws {InvalidStateError} If it would have to wait on the main thread of a page.
-   * @throws {CancelledError} If this worker was terminated meanwhile.
-   */
+  /** Takes a permit until the end of the block, as {@linkcode Lock.hold}: `using _ = semaphore.hold()`. */
   hold(): Held {
     return hold(this);
   }
 
-  /**
-   * The same without blocking: `await using _ = await semaphore.holdAsync()`.
-   *
-   * @param options A signal that gives up.
-   * @returns What gives it back.
-   */
+  /** Takes a permit until the end of the block, as {@linkcode Lock.holdAsync}. */
   holdAsync(options?: { signal?: AbortSignal }): Promise<AsyncHeld> {
     return holdAsync(this, holdOptions(options).signal);
   }
 
-  /** How many permits there are at this moment. */
+  /** Returns the number of free permits at this moment. */
   getValue(): number {
     return atomics.load(this.#object.words, PERMITS);
   }
 
-  /** What stands for the semaphore in a message to a Worker of your own: `fromHandle` makes it a semaphore there. */
+  /** As {@linkcode Lock.handle}. */
   get handle(): Handle {
     return this.#object.handle;
   }
 
-  /** Such as `Semaphore(2)`. */
+  /** Returns the class and the number of free permits, such as `"Semaphore(2)"`. */
   toString(): string {
     return `${this.#object.handle.kind}(${this.getValue()})`;
   }
 }
 
 /**
- * A {@linkcode Semaphore} that refuses a release too many.
+ * A {@linkcode Semaphore} that rejects surplus releases: it never has more permits than at first.
  *
  * Source: `multiprocessing.BoundedSemaphore`.
  *
  * Differs from Python: the error is an {@linkcode InvalidStateError}.
  *
- * @example A release too many
+ * @example A surplus release
  * ```ts
  * import { BoundedSemaphore, InvalidStateError } from "@manycore/parallel";
  * import { assertThrows } from "@std/assert";
@@ -223,9 +192,11 @@ export class Semaphore {
  * assertThrows(() => semaphore.release(), InvalidStateError);
  * ```
  */
-export class BoundedSemaphore extends Semaphore {
-  /** Whether there may never be more permits than at first. */
-  protected static override readonly bounded = true;
+export class BoundedSemaphore extends Semaphore {}
+
+/** Returns whether semaphores of a class never have more permits than at first. */
+function isBounded(type: typeof Semaphore): boolean {
+  return type === BoundedSemaphore || Object.prototype.isPrototypeOf.call(BoundedSemaphore, type);
 }
 
 function checkPermits(name: string, value: unknown, least: number): number {

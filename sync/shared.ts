@@ -1,14 +1,16 @@
 /**
- * One object for all threads, by a name.
+ * Shared objects by name: one object of a name for all threads.
  *
- * The main thread keeps which object has which name (`_names.ts`), and a lock for each. A thread that looks for a name
+ * The main thread stores the object of each name (`internal/names.ts`), and a lock for each name. A thread that looks
+ * for a name
  *
- * 1. asks the main thread: if the object is made, here it is; else
- * 2. acquires the lock of the name, which survives the death of its holder, and asks again;
- * 3. if nobody has made the object meanwhile, makes it, has the main thread keep it, and waits until it says so;
+ * 1. asks the main thread, which answers with the object if there is one; otherwise the thread
+ * 2. acquires the lock of the name, which is robust against the death of its holder, and asks again;
+ * 3. if no thread has made the object meanwhile, makes it, sends it to the main thread, and waits for the answer that
+ *    the main thread has stored it;
  * 4. releases the lock.
  *
- * Questions and answers are messages (`internal/resource_sharer.ts`), since memory can travel in nothing else.
+ * Questions and answers are messages (`internal/resource_sharer.ts`), since only messages can carry shared memory.
  *
  * @module
  */
@@ -43,57 +45,67 @@ const SHARED_CHECKS = {
 const SHARED_OPTIONS = new OptionsSchema(SHARED_CHECKS);
 const ASYNC_SHARED_OPTIONS = new OptionsSchema({ ...SHARED_CHECKS, signal: checkedSignal });
 
-/** What awaits in place of `shared()`. */
+/** The method that an error suggests in place of `shared()`. */
 const INSTEAD = "'sharedAsync()'";
 
 /** Options of {@linkcode shared}. */
 export interface SharedOptions extends WaitOptions {
   /**
-   * The class that the object must be of, as another part of the program may have made something else under the same name.
+   * The class of the object. The call fails if another part of the program has made an object of a different class
+   * under the same name.
    *
-   * @default any
+   * @default {undefined}
    */
   type?: abstract new (...args: never[]) => unknown;
 }
 
 /** Options of {@linkcode sharedAsync}. */
 export interface AsyncSharedOptions extends SharedOptions {
-  /** Gives up the wait; the promise then rejects with the signal's reason. */
+  /**
+   * As {@linkcode AsyncWaitOptions.signal}.
+   *
+   * @default {undefined}
+   */
   signal?: AbortSignal;
 }
 
-/** The objects that were looked for on this thread, of the classes of this copy of the library. */
+/** The objects that were looked up on this thread, as instances of this copy of the library. */
 const known = new Map<string, object>();
 
 /**
- * The shared object that has a name in this program: the one that whichever thread asked first has made. Every thread gets the
- * same, so it may stand at the top level of a `module`, which each worker imports.
+ * Returns the shared object of a name. The first thread that asks for the name makes the object, and all threads get
+ * the same one. So the call may stand at the top level of a `module`, which each worker imports.
  *
- * - **Made once**: `make` runs in one thread, however many ask at the same moment; the others wait. If it throws, or its thread
- *   ends, the name is still free, and the next who asks makes the object.
- * - **It stays**: the name and its object last as long as the program. To be found by others, a name needs nothing but to be
- *   the same; libraries better begin theirs with their own name.
- * - **On every thread** of the program: the main thread, and workers of pools and processes at any depth. A worker that looks for
- *   a name for the first time waits until the main thread comes to its event loop, or to one of this library's calls that block.
- *   In a browser only the main thread can use it, as long as it has not to wait; {@linkcode sharedAsync} works in all threads.
- * - **No circles**: `make` may look for other names; two that look for each other's wait for ever, as with locks.
+ * - **Made once**: `make` runs in one thread, however many ask at the same moment; the other threads wait. If `make`
+ *   throws, or its thread ends, the name stays free, and the next thread that asks makes the object.
+ * - **Permanent**: the name and its object last as long as the program. All code that uses the same name gets the same
+ *   object, so a library should begin its names with its own name.
+ * - **Threads**: the main thread, and workers of pools and processes at any depth. A worker that looks for a name for
+ *   the first time waits until the main thread runs its event loop, or blocks in a call of this library. In a browser
+ *   only the main thread can use this function, and only while it need not wait; {@linkcode sharedAsync} works on all
+ *   threads.
+ * - **Deadlocks**: `make` may look for other names. Two `make` functions that look for each other's names wait forever,
+ *   as with locks.
  *
  * Source: the names of `multiprocessing.shared_memory`.
  *
- * Differs from Python: any shared object can have a name; there is nothing to unlink, and no other program sees it.
+ * Differs from Python: any shared object can have a name; there is nothing to unlink; other programs do not see the
+ * name.
  *
- * @typeParam T The type of the object. It is what `make` gives here; `type` checks it against what was really made.
- * @param name The name, not empty.
- * @param make Makes the object: a `Lock`, a `Queue`, a `SharedArray` or any other but a `Connection`, whose ends belong to who
- * has them.
- * @param options What the object must be, and how long to wait at most.
- * @returns The object: on one thread always the same.
- * @throws {TypeError} If an argument is of the wrong type, `make` gives no shared object, or the object is not of the `type`.
- * @throws {RangeError} If the name is empty.
- * @throws {TimeoutError} If the wait for another thread took longer than `timeout`.
- * @throws {InvalidStateError} If `make` looks for its own name; on a thread that must not wait for others; or in a Worker
- * that this library has not started, which is no part of the program to it.
- * @throws {CancelledError} If this worker was terminated meanwhile.
+ * @typeParam T The type of the object: that of the result of `make`. Use `type` to check that the object, which other
+ * code may have made, is of it.
+ * @param name The name, a string that is not empty.
+ * @param make The callback that makes the object: a `Lock`, a `Queue`, a `SharedArray` or any other shared object. Only
+ * a `Connection` cannot have a name, since each end of a pipe belongs to its holder.
+ * @param options The class of the object, and the longest time to wait.
+ * @returns The object; the same instance for all calls on one thread.
+ * @throws {TypeError} If an argument is of the wrong type, `make` returns no shared object, or the object is not of the
+ * class `type`.
+ * @throws {RangeError} If `name` is empty.
+ * @throws {TimeoutError} If the wait for other threads takes longer than `timeout`.
+ * @throws {InvalidStateError} If `make` looks for its own name; if the call would have to block a thread that must not
+ * block; or in a Worker that this library did not start.
+ * @throws {CancelledError} If this worker is terminated during the wait.
  *
  * @example At the top level of a module that workers import
  * ```ts
@@ -113,7 +125,7 @@ const known = new Map<string, object>();
  * }
  * ```
  *
- * @example By name in a function that goes by source
+ * @example By name in a function that is sent by its source
  * ```ts
  * import { Pool, shared, Value } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -141,19 +153,15 @@ export function shared<T extends object>(name: string, make: () => T, options: S
 }
 
 /**
- * The same as {@linkcode shared}, waiting in the event loop: for threads that must not block, as all in a browser.
+ * As {@linkcode shared}, but waits in the event loop: for threads that must not block, as all threads of a web page.
  *
  * @typeParam T The type of the object.
- * @param name The name, not empty.
- * @param make Makes the object.
- * @param options What the object must be, how long to wait at most, and a signal that gives up.
- * @returns The object: on one thread always the same.
- * @throws {TypeError} If an argument is of the wrong type, `make` gives no shared object, or the object is not of the `type`.
- * @throws {RangeError} If the name is empty.
- * @throws {TimeoutError} If the wait for another thread took longer than `timeout`.
- * @throws {InvalidStateError} In a Worker that this library has not started.
+ * @param name The name, a string that is not empty.
+ * @param make The callback that makes the object.
+ * @param options The class of the object, the longest time to wait, and a signal that cancels the wait.
+ * @returns The object; the same instance for all calls on one thread.
  *
- * @example None waits for another
+ * @example Two calls, one object
  * ```ts
  * import { Lock, sharedAsync } from "@manycore/parallel";
  * import { assertStrictEquals } from "@std/assert";
@@ -183,7 +191,10 @@ export async function sharedAsync<T extends object>(
   }
 }
 
-/** Asks the main thread; with the handle of an object that was made here, has that copyOf. Gives the object, if there is one. */
+/**
+ * Asks the main thread for the object of a name. With the handle of an object that was made here, asks it to store that
+ * one. Returns the object, if there is one.
+ */
 function ask<T extends object>(search: Search<T>, made?: Handle): T | undefined {
   const question = search.ask(made);
   try {
@@ -216,7 +227,7 @@ async function askAsync<T extends object>(
 /** A question to the main thread. */
 class Question {
   readonly place: WaitPlace;
-  /** How long to wait for the answer. */
+  /** The longest time to wait for the answer, in milliseconds. */
   readonly left: number;
   readonly #messageId: number;
   #answer: readonly unknown[] | undefined;
@@ -227,20 +238,20 @@ class Question {
     this.place = anywhere(messageId);
   }
 
-  /** Whether the answer has come. */
+  /** Returns whether the answer has arrived. */
   readonly answered = (): boolean => (this.#answer ??= thisThread().sharer.acquire(this.#messageId)) !== undefined;
 
   get answer(): readonly unknown[] | undefined {
     return this.#answer;
   }
 
-  /** Nobody waits for the answer any more. */
+  /** Ends the wait for the answer: an answer that arrives later is dropped. */
   close(): void {
     if (this.#answer === undefined) thisThread().sharer.forget(this.#messageId);
   }
 }
 
-/** One look for a name. */
+/** One lookup of a name. */
 class Search<T extends object> {
   readonly member: Member = memberOf();
   readonly #name: string;
@@ -249,7 +260,7 @@ class Search<T extends object> {
   readonly #time: number;
   readonly #deadline: number;
   #lock: Lock | undefined;
-  /** What was made here. */
+  /** The object that was made here. */
   #made: T | undefined;
 
   constructor(name: string, make: () => T, { timeout = Infinity, type }: OptionsOf<typeof SHARED_CHECKS>) {
@@ -265,7 +276,7 @@ class Search<T extends object> {
     this.#deadline = atomics.now() + this.#time;
   }
 
-  /** How much time is left, in milliseconds. */
+  /** The time left, in milliseconds. */
   get left(): number {
     return this.#deadline - atomics.now();
   }
@@ -274,7 +285,7 @@ class Search<T extends object> {
     return new TimeoutError(`Nothing was shared as ${show(this.#name)} within ${this.#time} ms`);
   }
 
-  /** The object if this thread knows it. */
+  /** Returns the object if this thread knows it already. */
   known(): T | undefined {
     const handle = thisThread().sharer.made.get(this.#name);
     return handle && this.#found(handle);
@@ -299,14 +310,14 @@ class Search<T extends object> {
     const messageId = this.member.threadTable.nextMessageId();
     const lock = (this.#lock ??= withoutWarning(() => new Lock())).handle;
     thisThread().sharer.ask(messageId, { name: this.#name, lock, object: made });
-    return new Question(messageId, made === undefined ? this.left : Infinity); // what was made must not be made again
+    return new Question(messageId, made === undefined ? this.left : Infinity); // the object must not be made twice
   }
 
   /**
-   * What the answer says, if there is an object.
+   * Returns the object of an answer, if there is one.
    *
-   * @throws {TimeoutError} If it has not come.
-   * @throws {InvalidStateError} If it says that this is no thread of the program.
+   * @throws {TimeoutError} If the answer has not arrived.
+   * @throws {InvalidStateError} If this thread is not part of the program, according to the answer.
    */
   read({ answer }: Question): T | undefined {
     if (answer === undefined) throw this.tooLate();
@@ -326,12 +337,12 @@ class Search<T extends object> {
     return this.#found(named.object);
   }
 
-  /** The lock of the name, once an answer has told it. */
+  /** The lock of the name, from the first answer on. */
   get lock(): Lock {
     return this.#lock!;
   }
 
-  /** @throws {InvalidStateError} If this thread is it that makes the object: it would wait for itself. */
+  /** @throws {InvalidStateError} If this same thread is making the object: it would wait for itself. */
   refuseIfMaking(): void {
     if (!coreOf(this.lock)!.mine) return;
     throw new InvalidStateError(
@@ -340,9 +351,9 @@ class Search<T extends object> {
   }
 
   /**
-   * Makes the object, and gives its handle.
+   * Makes the object. Returns its handle.
    *
-   * @throws {TypeError} If it is no shared object, or not of the type.
+   * @throws {TypeError} If it is not a shared object, or not of the class `type`.
    */
   make(): Handle {
     const made: unknown = withoutWarning(this.#make);
@@ -358,7 +369,7 @@ class Search<T extends object> {
   }
 }
 
-/** Makes objects that are not another one in each worker. */
+/** Makes objects without the warning that each worker makes its own. */
 function withoutWarning<R>(make: () => R): R {
   const thread = thisThread();
   thread.naming++;

@@ -1,8 +1,9 @@
 /**
  * An array shared by threads.
  *
- * Memory, in words: 0 the number of the object; for strings 1 … a guard. The elements are in memory of their own, from its
- * first byte: numbers as a typed array, strings in slots (`_strings.ts`). The lock that goes with it is an object of its own.
+ * Memory, in 32-bit words: 0 the object number; for strings 1 … a critical section. The elements have separate memory,
+ * from its first byte: numbers as a typed array, strings in slots (`internal/string_slots.ts`). The lock of the array
+ * is a separate shared object.
  *
  * @module
  */
@@ -42,17 +43,18 @@ interface ArrayData {
 }
 
 /**
- * Numbers or strings in shared memory, as many as at first.
+ * A fixed number of numbers or strings in shared memory.
  *
- * {@linkcode SharedArray.view} is the typed array itself: whatever works on typed arrays works on the shared memory,
- * without a copy, in all threads at once. Nothing but the lock keeps two threads from writing to the same element; each
- * element is read and written as a whole.
+ * {@linkcode SharedArray.view} is a typed array on the shared memory itself: code for typed arrays works on it without
+ * a copy, in all threads at once. Each element is read and written as a whole. Only the lock keeps two threads from
+ * writing to the same element.
  *
- * The types are those of `Value`. Also exported as `Array`, its name in Python.
+ * The types are those of {@linkcode Value}. The class is also exported as `Array`, its name in Python.
  *
- * Source: `multiprocessing.Array`, article 003.
+ * Source: `multiprocessing.Array`.
  *
- * Differs from Python: no slices are assigned, `view` does that (`set`, `subarray`); what does not fit is an error.
+ * Differs from Python: slices cannot be assigned; use `set` and `subarray` of `view`. A number out of range is an
+ * error.
  *
  * @typeParam T The type of the elements.
  *
@@ -70,7 +72,7 @@ interface ArrayData {
  * ```
  */
 export class SharedArray<T extends SharedType = SharedType> implements Iterable<ValueOf<T>> {
-  /** How many elements there are. */
+  /** The number of elements. */
   readonly length: number;
   readonly #object: SharedObject;
   readonly #name: SharedType;
@@ -81,13 +83,13 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
   readonly #lock: Lock | RLock | undefined;
 
   /**
-   * A new array.
+   * Creates an array.
    *
-   * @param type The type of its elements; or the handle of an array, to get that one instead.
-   * @param sizeOrValues How many elements, all 0 or empty; or the elements, from any iterable.
-   * @param options The size of strings, and a lock.
+   * @param type The type of the elements; or the handle of an existing array.
+   * @param sizeOrValues The number of elements, all 0 or the empty string; or the elements, from any iterable.
+   * @param options The size of strings, and the lock.
    * @throws {TypeError} If an argument is of the wrong type.
-   * @throws {RangeError} If there is no such type, an element does not fit, or there is no memory for so many.
+   * @throws {RangeError} If there is no such type, an element does not fit, or there is not enough memory.
    */
   constructor(type: T | Handle, sizeOrValues: number | Iterable<ValueOf<T>> = 0, options?: SharedValueOptions) {
     const handle = handleIn("SharedArray", type);
@@ -107,7 +109,7 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
     const maxBytes = made?.maxBytes ?? (handle!.data as ArrayData).maxBytes;
     this.#maxBytes = maxBytes;
     const bytes = this.#type?.View.BYTES_PER_ELEMENT ?? slotBytes(maxBytes);
-    // Checked before the memory is taken.
+    // Checked before the memory is allocated.
     for (const value of values ?? []) {
       if (this.#type !== undefined) checkNumber(this.#type, name, value);
       else stringBytes(value, maxBytes);
@@ -132,11 +134,7 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
     values?.forEach((value, i) => this.set(i, value as ValueOf<T>));
   }
 
-  /**
-   * The array that `handle` stands for, on this thread.
-   *
-   * @throws {TypeError} If it is not the handle of an array.
-   */
+  /** As {@linkcode Lock.fromHandle}. */
   static fromHandle(handle: Handle): SharedArray {
     return new SharedArray(checkHandle("SharedArray", handle));
   }
@@ -153,9 +151,9 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
   }
 
   /**
-   * An element.
+   * Returns an element.
    *
-   * @param index Which one; negative ones count from the end.
+   * @param index The index; a negative index counts from the end.
    * @returns The element.
    * @throws {TypeError} If `index` is not a whole number.
    * @throws {RangeError} If there is no such element.
@@ -168,10 +166,10 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
   /**
    * Sets an element.
    *
-   * @param index Which one; negative ones count from the end.
-   * @param value What it becomes.
-   * @throws {TypeError} If `index` is not a whole number or `value` of the wrong kind.
-   * @throws {RangeError} If there is no such element or `value` does not fit.
+   * @param index The index, as for {@linkcode SharedArray.at}.
+   * @param value The new element.
+   * @throws {TypeError} If `index` is not a whole number, or `value` is of the wrong type.
+   * @throws {RangeError} If there is no such element, or `value` does not fit.
    */
   set(index: number, value: ValueOf<T>): void {
     const place = this.#index(index);
@@ -179,12 +177,15 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
     else this.#view![place] = checkNumber(this.#type!, this.#name, value);
   }
 
-  /** The elements, each as it is when its turn comes. */
+  /** Iterates over the elements. Each element is read when it is reached. */
   *[Symbol.iterator](): IterableIterator<ValueOf<T>> {
     for (let i = 0; i < this.length; i++) yield this.at(i);
   }
 
-  /** All elements, as an array. Setting it takes as many elements, and throws as {@linkcode SharedArray.set} does. */
+  /**
+   * All elements, as a new array. Assigning takes exactly `length` elements, from any iterable, and throws as
+   * {@linkcode SharedArray.set}; no element changes if one does not fit.
+   */
   get value(): ValueOf<T>[] {
     return [...this];
   }
@@ -194,7 +195,7 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
     if (list.length !== this.length) {
       throw new RangeError(`Cannot set ${list.length} values as the array has ${this.length} elements`);
     }
-    // All are checked before the first is set.
+    // All elements are checked before the first is set.
     for (const value of list) {
       if (this.#type !== undefined) checkNumber(this.#type, this.#name, value);
       else stringBytes(value, this.#maxBytes);
@@ -203,7 +204,7 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
   }
 
   /**
-   * The typed array on the shared memory: for numbers.
+   * The typed array on the shared memory. Only for numbers.
    *
    * @throws {TypeError} If the elements are strings.
    */
@@ -212,46 +213,28 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
     return this.#view as ViewOf<T>;
   }
 
-  /**
-   * The lock that goes with the array: the same for everyone.
-   *
-   * @returns The lock.
-   * @throws {TypeError} If it was made with `lock: false`.
-   */
+  /** As {@linkcode Value.getLock}. */
   getLock(): Lock | RLock {
     if (this.#lock === undefined) throw new TypeError("Cannot get the lock as the array was made without one");
     return this.#lock;
   }
 
-  /**
-   * Acquires the lock of the array until the end of the block, blocking this thread: `using _ = array.hold()`.
-   *
-   * @returns What releases it.
-   * @throws {TypeError} If the array was made with `lock: false`.
-   * @throws {InvalidStateError} As `hold()` of the lock does.
-   * @throws {CancelledError} If this worker was terminated meanwhile.
-   */
+  /** As {@linkcode Value.hold}. */
   hold(): Held {
     return this.getLock().hold();
   }
 
-  /**
-   * The same without blocking: `await using _ = await array.holdAsync()`.
-   *
-   * @param options A signal that gives up.
-   * @returns What releases it.
-   * @throws {TypeError} If the array was made with `lock: false`.
-   */
+  /** As {@linkcode Value.holdAsync}. */
   holdAsync(options?: { signal?: AbortSignal }): Promise<AsyncHeld> {
     return this.getLock().holdAsync(options);
   }
 
-  /** What stands for the array in a message to a Worker of your own: {@linkcode SharedArray.fromHandle} makes it one there. */
+  /** As {@linkcode Value.handle}. */
   get handle(): Handle {
     return this.#object.handle;
   }
 
-  /** Such as `SharedArray(d, 1000)`. */
+  /** Returns the type and the number of elements, such as `"SharedArray(d, 1000)"`. */
   toString(): string {
     return `SharedArray(${this.#name}, ${this.length})`;
   }

@@ -8,7 +8,7 @@ import { reaches, test, words } from "../testing/counted_workers.ts";
 // Not imported here, so that workers are the first to ask for its names.
 const module = new URL("../testing/fixtures/shared_names.ts", import.meta.url);
 
-/** Calls a function of the module, which the worker has imported when it started. */
+/** Calls a function of the module, which the worker imported when it started. */
 const call = async (name: string, ...args: unknown[]): Promise<unknown> => {
   const { module } = globalThis as unknown as { module: string };
   return (await import(module))[name](...args);
@@ -29,7 +29,7 @@ test("a name gives one object in one thread, whatever else is asked to make it",
 
 test("many threads that ask for a name at the same moment get one object, made once", async () => {
   const ROUNDS = 40;
-  // It takes long enough for the others to come meanwhile.
+  // Takes long enough for the other threads to ask meanwhile.
   const make = (): Value<"i"> => {
     makes.add(1);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
@@ -87,7 +87,7 @@ test("workers import a module with names while this thread is blocked, for their
     done.set();
   });
   await ready.waitAsync();
-  // The watch over its workers would wake this thread once, in the first second.
+  // The liveness watchdog of its workers would wake this thread once, in the first second.
   const waited = waiting.applyAsync(() => (done.wait(1500), go.set(), done.wait(10_000)));
   assertEquals(waited.getSync(), true);
   await asked;

@@ -93,7 +93,7 @@ test("a lock whose holders die again and again: who gets it next can tell, and n
       a.value += 1;
       if ((seed * 31 + i * 7) % 97 === 0) {
         deathCount.value += 1;
-        Deno.exit(1); // with the lock, and half of the change
+        Deno.exit(1); // holds the lock and has made half of the change
       }
       b.value += 1;
       lock.release();

@@ -156,7 +156,7 @@ test("shared objects in an item reach a worker while this thread is blocked for 
     return String(lock);
   });
   await ready.waitAsync();
-  // The watch over its workers would wake this thread once, in the first second.
+  // The liveness watchdog of its workers would wake this thread once, in the first second.
   const waiting = second.applyAsync(() => (taken.wait(1500), go.set(), taken.wait(10_000)));
   assertEquals(waiting.getSync(), true);
   assertEquals(await taking, "Lock(unlocked)");

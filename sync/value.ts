@@ -1,8 +1,8 @@
 /**
  * A value shared by threads.
  *
- * Memory, in words: 0 the number of the object; 1 nothing; 2 and 3 the number. A string instead: 2 … a guard, then a slot
- * (`_strings.ts`). The lock that goes with it is an object of its own.
+ * Memory, in 32-bit words: 0 the object number; 1 unused; 2 and 3 the number. For a string: 2 … a critical section,
+ * then a slot (`internal/string_slots.ts`). The lock of the value is a separate shared object.
  *
  * @module
  */
@@ -42,23 +42,23 @@ const NUMBER_AT = 8;
 const CRITICAL_SECTION_AT = 2;
 const STRING_AT = (CRITICAL_SECTION_AT + CRITICAL_SECTION) * 4;
 
-/** Options of a {@linkcode Value} or `SharedArray`. */
+/** Options of a {@linkcode Value} or {@linkcode SharedArray}. */
 export interface SharedValueOptions {
   /**
-   * How many bytes a string of type `"z"` can have.
+   * The greatest size of a string of type `"z"`, in bytes of UTF-8; from 1 to 1073741823.
    *
    * @default {256}
    */
   maxBytes?: number;
   /**
-   * The lock that `getLock()` gives; none with `false`.
+   * The lock that `getLock()` returns: a new {@linkcode RLock} with `true`, none with `false`.
    *
-   * @default {true} a new RLock
+   * @default {true}
    */
   lock?: Lock | RLock | boolean;
 }
 
-/** What travels beside the memory. */
+/** The part of a handle beside its memory. */
 interface ValueData {
   readonly type: SharedType;
   readonly maxBytes: number;
@@ -68,17 +68,17 @@ interface ValueData {
 /**
  * A number or a string in shared memory.
  *
- * Reading and writing `value` is atomic each, but `value += 1` is both and loses updates between threads, exactly as in
- * Python; {@linkcode Value.add} or the lock of {@linkcode Value.getLock} cure it.
+ * Reading `value` is atomic, and so is writing it. `value += 1` does both and loses updates between threads, as in
+ * Python; use {@linkcode Value.add}, or the lock of {@linkcode Value.getLock}.
  *
- * Types are Python's codes `b B h H i I l L q Q f d` (`l` and `L` have 32 bits), Deno's names for the same (`i8` … `f64`),
- * and `z` for strings. The 64-bit types hold bigints.
+ * The types are Python's codes `b B h H i I l L q Q f d` (`l` and `L` have 32 bits), Deno's names for the same types
+ * (`i8` … `f64`), and `z` for strings. The 64-bit integer types hold bigints.
  *
- * Source: `multiprocessing.Value`, article 003.
+ * Source: `multiprocessing.Value`.
  *
- * Differs from Python: what does not fit is an error, where ctypes cuts it off; there are atomic operations.
+ * Differs from Python: a number out of range is an error, where ctypes truncates it; there are atomic operations.
  *
- * @typeParam T The type.
+ * @typeParam T The type of the value.
  *
  * @example Counted in two workers
  * ```ts
@@ -100,11 +100,11 @@ export class Value<out T extends SharedType = SharedType> {
   readonly #lock: Lock | RLock | undefined;
 
   /**
-   * A new value.
+   * Creates a value.
    *
-   * @param type Its type; or the handle of a value, to get that one instead.
-   * @param initial What it holds at first; 0 or the empty string if not given.
-   * @param options The size of a string, and a lock.
+   * @param type The type of the value; or the handle of an existing value.
+   * @param initial The initial content; 0 or the empty string by default.
+   * @param options The size of a string, and the lock.
    * @throws {TypeError} If an argument is of the wrong type.
    * @throws {RangeError} If there is no such type, or `initial` does not fit.
    */
@@ -116,7 +116,7 @@ export class Value<out T extends SharedType = SharedType> {
     this.#type = numericType(this.#name);
     const string = this.#type === undefined;
     const maxBytes = made?.maxBytes ?? (handle!.data as ValueData).maxBytes;
-    // Checked before anything is made.
+    // Checked before any memory is allocated.
     const none = string ? "" : typeof this.#type!.least === "bigint" ? 0n : 0;
     const first = initial === undefined ? none : initial;
     if (handle === undefined && !string) checkNumber(this.#type!, this.#name, first);
@@ -134,16 +134,17 @@ export class Value<out T extends SharedType = SharedType> {
     if (handle === undefined) this.value = first as ValueOf<T>;
   }
 
-  /**
-   * The value that `handle` stands for, on this thread.
-   *
-   * @throws {TypeError} If it is not the handle of a value.
-   */
+  /** As {@linkcode Lock.fromHandle}. */
   static fromHandle(handle: Handle): Value {
     return new Value(checkHandle("Value", handle));
   }
 
-  /** What it holds. Setting it throws a `TypeError` for the wrong kind of value, a `RangeError` for one that does not fit. */
+  /**
+   * The content.
+   *
+   * Assigning a value of the wrong type throws a `TypeError`. Assigning a number out of range, or a string of more than
+   * `maxBytes`, throws a `RangeError`.
+   */
   get value(): ValueOf<T> {
     if (this.#strings !== undefined) return this.#strings.get(0) as ValueOf<T>;
     return (this.#type!.least === undefined ? this.#view[0] : load(this.#view as Int32Array, 0)) as ValueOf<T>;
@@ -160,85 +161,55 @@ export class Value<out T extends SharedType = SharedType> {
   }
 
   /**
-   * Adds `n` in one step. For integers.
+   * Adds `n` atomically. Only for integer types.
    *
-   * @param n What to add, of the type of the value.
-   * @returns What the value was before.
-   * @throws {TypeError} If the value is no integer, or `n` is not of its type.
-   * @throws {RangeError} If the sum does not fit; the value is as before.
+   * @param n The number to add: a bigint for a 64-bit type, otherwise a whole number.
+   * @returns The previous content.
+   * @throws {TypeError} If the value is not of an integer type, or `n` is of the wrong type.
+   * @throws {RangeError} If the sum is out of range. The content stays unchanged.
    */
   add(this: Value<T & IntegerType>, n: ValueOf<T>): ValueOf<T> {
     return this.#change(n, (old, n) => old + n);
   }
 
-  /**
-   * Subtracts `n` in one step. For integers.
-   *
-   * @param n What to subtract, of the type of the value.
-   * @returns What the value was before.
-   * @throws {TypeError} If the value is no integer, or `n` is not of its type.
-   * @throws {RangeError} If the difference does not fit; the value is as before.
-   */
+  /** Subtracts `n` atomically, as {@linkcode Value.add}. */
   sub(this: Value<T & IntegerType>, n: ValueOf<T>): ValueOf<T> {
     return this.#change(n, (old, n) => old - n);
   }
 
   /**
-   * The bits of both, in one step. For integers.
+   * Computes the bitwise AND of the content and `n` atomically, and stores it. Only for integer types.
    *
    * @param n The other operand.
-   * @returns What the value was before.
-   * @throws {TypeError} If the value is no integer, or `n` is not of its type.
-   * @throws {RangeError} If `n` does not fit.
+   * @returns The previous content.
+   * @throws {TypeError} As {@linkcode Value.add}.
+   * @throws {RangeError} If `n` is out of range.
    */
   and(this: Value<T & IntegerType>, n: ValueOf<T>): ValueOf<T> {
     return this.#bits(Atomics.and, n);
   }
 
-  /**
-   * The bits of either, in one step. For integers.
-   *
-   * @param n The other operand.
-   * @returns What the value was before.
-   * @throws {TypeError} If the value is no integer, or `n` is not of its type.
-   * @throws {RangeError} If `n` does not fit.
-   */
+  /** Computes the bitwise OR of the content and `n`, as {@linkcode Value.and}. */
   or(this: Value<T & IntegerType>, n: ValueOf<T>): ValueOf<T> {
     return this.#bits(Atomics.or, n);
   }
 
-  /**
-   * The bits of one or the other but not both, in one step. For integers.
-   *
-   * @param n The other operand.
-   * @returns What the value was before.
-   * @throws {TypeError} If the value is no integer, or `n` is not of its type.
-   * @throws {RangeError} If `n` does not fit.
-   */
+  /** Computes the bitwise XOR of the content and `n`, as {@linkcode Value.and}. */
   xor(this: Value<T & IntegerType>, n: ValueOf<T>): ValueOf<T> {
     return this.#bits(Atomics.xor, n);
   }
 
-  /**
-   * Sets the value in one step. For integers.
-   *
-   * @param n The new value.
-   * @returns What the value was before.
-   * @throws {TypeError} If the value is no integer, or `n` is not of its type.
-   * @throws {RangeError} If `n` does not fit.
-   */
+  /** Stores `n` and returns the previous content atomically. Throws as {@linkcode Value.and}. */
   exchange(this: Value<T & IntegerType>, n: ValueOf<T>): ValueOf<T> {
     return this.#bits(exchange, n);
   }
 
   /**
-   * Sets the value to `n` if it is `expected`, in one step. For integers.
+   * Stores `n` atomically if the content is `expected`. Throws as {@linkcode Value.and}, for either argument.
    *
-   * @param expected What the value must be.
-   * @param n The new value.
-   * @returns What the value was before: it was set if that is `expected`.
-   * @throws {TypeError} If the value is no integer, or an argument is not of its type.
-   * @throws {RangeError} If an argument does not fit.
+   * @param expected The content that is required.
+   * @param n The new content.
+   * @returns The previous content: `n` was stored if it equals `expected`.
    */
   compareExchange(this: Value<T & IntegerType>, expected: ValueOf<T>, n: ValueOf<T>): ValueOf<T> {
     const old = checkNumber(this.#integer(), this.#name, expected) as number;
@@ -278,10 +249,10 @@ export class Value<out T extends SharedType = SharedType> {
   }
 
   /**
-   * The lock that goes with the value: the same for everyone.
+   * Returns the lock of the value, the same on all threads.
    *
    * @returns The lock.
-   * @throws {TypeError} If it was made with `lock: false`.
+   * @throws {TypeError} If the value was created with `lock: false`.
    */
   getLock(): Lock | RLock {
     if (this.#lock === undefined) throw new TypeError("Cannot get the lock as the value was made without one");
@@ -289,40 +260,35 @@ export class Value<out T extends SharedType = SharedType> {
   }
 
   /**
-   * Acquires the lock of the value until the end of the block, blocking this thread: `using _ = value.hold()`.
+   * Acquires the lock of the value until the end of the block, as {@linkcode Lock.hold} or {@linkcode RLock.hold}.
    *
-   * @returns What releases it.
-   * @throws {TypeError} If the value was made with `lock: false`.
-   * @throws {InvalidStateError} As `hold()` of the lock does.
-   * @throws {CancelledError} If this worker was terminated meanwhile.
+   * @returns The guard that releases the lock.
+   * @throws {TypeError} As {@linkcode Value.getLock}.
    */
   hold(): Held {
     return this.getLock().hold();
   }
 
   /**
-   * The same without blocking: `await using _ = await value.holdAsync()`.
-   *
-   * @param options A signal that gives up.
-   * @returns What releases it.
-   * @throws {TypeError} If the value was made with `lock: false`.
+   * As {@linkcode Value.hold}, but waits in the event loop, as {@linkcode Lock.holdAsync} or
+   * {@linkcode RLock.holdAsync}.
    */
   holdAsync(options?: { signal?: AbortSignal }): Promise<AsyncHeld> {
     return this.getLock().holdAsync(options);
   }
 
-  /** What stands for the value in a message to a Worker of your own: {@linkcode Value.fromHandle} makes it one there. */
+  /** As {@linkcode Lock.handle}. The handle includes that of the lock. */
   get handle(): Handle {
     return this.#object.handle;
   }
 
-  /** Such as `Value(i, 3)`. */
+  /** Returns the type and the content, such as `"Value(i, 3)"`. */
   toString(): string {
     return `Value(${this.#name}, ${show(this.value)})`;
   }
 }
 
-/** What a new value or array is made with, checked. */
+/** Checks the type of a new value or array. Returns it with the options and their defaults. */
 export function describe(
   type: SharedType,
   { maxBytes = MAX_BYTES, lock = true }: OptionsOf<ValueChecks>,
@@ -340,13 +306,13 @@ const checkLock: Check<Lock | RLock | boolean> = (lock) => {
 
 type ValueChecks = { readonly maxBytes: Check<number>; readonly lock: Check<Lock | RLock | boolean> };
 
-/** What a value or array takes. */
+/** The options of values and arrays. */
 export const SHARED_VALUE_OPTIONS: OptionsSchema<ValueChecks> = new OptionsSchema<ValueChecks>({
   maxBytes: checkMaxBytes,
   lock: checkLock,
 });
 
-/** The lock that came with a handle. */
+/** Returns the lock that a handle includes. */
 export function lockOf(data: { readonly lock: Handle | undefined }): Lock | RLock | undefined {
   return data.lock === undefined ? undefined : reviveShared(data.lock) as Lock | RLock;
 }

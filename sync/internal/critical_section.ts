@@ -1,5 +1,5 @@
 /**
- * Short steps on shared words that one thread at a time makes.
+ * Critical sections: short steps on shared words, made by one thread at a time.
  *
  * @module
  */
@@ -10,13 +10,16 @@ import { GRACE } from "./thread_table.ts";
 import type { Member } from "./member.ts";
 
 /*
- * CriticalSection, in 32-bit words: 0 MARK: 1 while somebody is in what must be repaired if it is broken off; 1 … a mutex
+ * CriticalSection, in 32-bit words: 0 MARK: 1 while a step is in progress that needs repair if interrupted; 1 … a mutex
  */
 
-/** How many words a guard takes. */
+/** The size of a critical section, in words. */
 export const CRITICAL_SECTION: number = 1 + MUTEX;
 
-/** Lets one thread at a time make a step. Unlike a lock it is not taken over while its holder may still be at it. */
+/**
+ * A section that one thread at a time can enter. Unlike a lock, it is not taken over while a holder that was terminated
+ * may still run inside it.
+ */
 export class CriticalSection {
   readonly #words: Int32Array;
   readonly #at: number;
@@ -24,7 +27,7 @@ export class CriticalSection {
   readonly #mutex: RobustMutex;
   readonly #repair: () => void;
 
-  /** `repair` is called, inside, when a step before was broken off while it was marked. */
+  /** `repair`: called inside the section, after a step was interrupted while the section was marked. */
   constructor(words: Int32Array, at: number, member: Member, key: number, repair: () => void) {
     this.#words = words;
     this.#at = at;
@@ -34,7 +37,7 @@ export class CriticalSection {
   }
 
   /**
-   * Makes a step; one that is broken off anywhere is repaired by the next.
+   * Runs a step inside the section. If the step is interrupted anywhere, the next thread to enter repairs it.
    *
    * @throws {CancelledError} If this worker was terminated.
    */
@@ -51,7 +54,7 @@ export class CriticalSection {
   }
 
   /**
-   * Begins a step, to be ended by {@linkcode leave} whatever happens.
+   * Enters the section. {@linkcode leave} must follow in any case.
    *
    * @throws {CancelledError} If this worker was terminated.
    */
@@ -74,18 +77,18 @@ export class CriticalSection {
     }
   }
 
-  /** Ends a step. */
+  /** Leaves the section. */
   leave(): void {
     this.#mutex.release();
     this.#member.thread.guards.pop();
   }
 
-  /** From here on a step that is broken off must be repaired. */
+  /** Marks the section as needing repair if interrupted. */
   mark(): void {
     atomics.poke(this.#words, this.#at, 1);
   }
 
-  /** It must be no more. */
+  /** Clears the mark. */
   unmark(): void {
     atomics.poke(this.#words, this.#at, 0);
   }
@@ -104,7 +107,7 @@ export class CriticalSection {
     }
   }
 
-  /** This thread was cut short, perhaps inside. */
+  /** Repairs and leaves the section if this thread was interrupted inside. */
   abandon(): void {
     if (!this.#mutex.mine) return;
     this.#repairIfMarked();

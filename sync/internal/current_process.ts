@@ -1,5 +1,5 @@
 /**
- * Who a thread is, for programs that ask.
+ * The name and number of the current process, for user programs.
  *
  * @module
  */
@@ -7,16 +7,17 @@
 import { registerLibraryFunction } from "../../codec/functions.ts";
 import { thisThread } from "./current_thread.ts";
 
-/** Who a thread is. */
+/** The identity of a process or worker. */
 export interface ProcessInfo {
-  /** The name: `"MainProcess"` in the main program. */
+  /** The name; `"MainProcess"` in the main program. */
   readonly name: string;
-  /** The number of the worker, from 1; 0 in the main program. */
+  /** The number of the process or worker, from 1; 0 in the main program. */
   readonly pid: number;
 }
 
 /**
- * Who this thread is. A function sent by source finds it when it is given in `scope`; `self.name` is there without.
+ * Returns the identity of the process or worker that calls it. A function that is sent by its source can use
+ * `currentProcess` only if it is passed in `scope`; `self.name` is available without.
  *
  * Source: `multiprocessing.current_process`.
  *

@@ -1,5 +1,5 @@
 /**
- * This thread among those that share memory: its memberships, and what waits in its event loop.
+ * The state of this thread: its memberships in thread tables, and the data that its program provides.
  *
  * @module
  */
@@ -9,43 +9,43 @@ import { ResourceSharer } from "./resource_sharer.ts";
 import { Member } from "./member.ts";
 import { ThreadTable } from "./thread_table.ts";
 
-/** What a thread is told by the program that runs it. */
+/** The state of a thread, filled in by the program that runs it. */
 export interface ThreadState {
-  /** Its memberships, by the key of the threadTable. */
+  /** The members that represent this thread, by the key of the thread table. */
   readonly members: Map<number, Member>;
-  /** The thread table of the objects made here. */
+  /** The thread table of the objects that are made on this thread. */
   home: ThreadTable | undefined;
-  /** The ID, in that, of the thread that has started this one; 0 for none. */
+  /** The ID, in the table `home`, of the thread that started this one; 0 for none. */
   parent: number;
-  /** Told of each membership of this thread, and of each new ID. */
+  /** Called for each new membership of this thread, and for each new ID. */
   joined: (member: Member) => void;
-  /** Told of memory, other than a thread table, on which this thread is going to block. */
+  /** Called with memory, other than a thread table, on which this thread is going to block. */
   blocksOn: (board: SharedArrayBuffer) => void;
-  /** Whether this thread is to end. */
+  /** Returns whether this thread must end. */
   stopped: () => boolean;
-  /** What has to go on while this thread is blocked: its pools hand out arguments and take results. */
+  /** Callbacks that run while this thread is blocked: its pools send arguments and receive results. */
   readonly services: Set<() => void>;
-  /** The guards that it is inside of. */
+  /** The critical sections that this thread is inside of. */
   readonly guards: { abandon(): void }[];
-  /** What surrounds functions that come by source. */
+  /** Returns the environment of functions that are sent by their source. */
   environment: () => Environment;
-  /** Where what bytes cannot hold is left for other threads. */
+  /** Passes on, between threads, the values that bytes cannot hold. */
   readonly sharer: ResourceSharer;
-  /** How many processes that were started on this thread have to end before it does. */
+  /** The number of processes that were started on this thread and must end before it does. */
   children: number;
-  /** Told of each change of that number. */
+  /** Called when `children` changes. */
   childrenChanged: () => void;
-  /** The name and number of the process that this thread is; its main thread has none. */
+  /** The name and number of the process that this thread is; `undefined` on the main thread. */
   process: { readonly name: string; readonly pid: number } | undefined;
-  /** How many calls of `shared()` are making an object. */
+  /** The number of `shared()` calls that are making an object. */
   naming: number;
 }
 
 const STATE = Symbol.for("@manycore/parallel/thread");
 
 /**
- * The state of this thread. It belongs to the thread, not to this module: in a worker, the worker program and a module
- * of the user may each have a copy of this library, and both are the same thread.
+ * Returns the state of this thread. The state belongs to the thread, not to this module: in a worker, the worker
+ * program and a module of the user may each have a copy of this library, and both run on the same thread.
  */
 export function thisThread(): ThreadState {
   const scope = globalThis as { [STATE]?: ThreadState };
@@ -72,7 +72,7 @@ export function thisThread(): ThreadState {
   return state;
 }
 
-/** The thread table of the objects made on this thread. */
+/** Returns the thread table of the objects that are made on this thread. */
 export function homeRegistry(): ThreadTable {
   const thread = thisThread();
   if (thread.home === undefined) {
@@ -82,7 +82,7 @@ export function homeRegistry(): ThreadTable {
   return thread.home;
 }
 
-/** This thread among those of the thread table in `memory`; of its own one if none is given. */
+/** Returns the member for this thread in the thread table in `memory`; by default in the table of its own objects. */
 export function memberOf(memory?: SharedArrayBuffer): Member {
   const thread = thisThread();
   const threadTable = memory === undefined ? homeRegistry() : new ThreadTable(memory);
@@ -97,8 +97,8 @@ export function memberOf(memory?: SharedArrayBuffer): Member {
 }
 
 /**
- * Code on this thread was cut short, perhaps in the middle of a step, perhaps with locks: for the others that is as if
- * the thread had ended and another had begun.
+ * Cleans up after code on this thread was interrupted, perhaps in the middle of a step or while it held locks. To other
+ * threads this thread looks as if it had ended and a new one had begun.
  */
 export function afterInterruption(): void {
   const thread = thisThread();

@@ -1,48 +1,53 @@
 /**
- * Locks for the length of a block: `using` and `await using`.
+ * Locks held for the length of a block, with `using` and `await using`.
  *
  * @module
  */
 
 import type { AsyncAcquireOptions } from "./wait.ts";
 
-/** What can be acquired and released. */
+/** An object that can be acquired and released. */
 export interface Acquirable {
-  /** Blocks until it has it. */
+  /** Acquires the object. Blocks until that succeeds. */
   acquire(): boolean;
-  /** Waits in the event loop until it has it. */
+  /** Acquires the object. Waits in the event loop until that succeeds. */
   acquireAsync(options?: AsyncAcquireOptions): Promise<boolean>;
-  /** Gives it back. */
+  /** Releases the object. */
   release(): void;
 }
 
-/** Holds what it was made from until the block that declared it is left. */
+/**
+ * The guard of a lock, permit or condition: releases it at the end of the block that declares the guard with `using`.
+ */
 export interface Held extends Disposable {
-  /** Gives it back earlier; the end of the block then does nothing. */
+  /** Releases it before the end of the block, which then does nothing. */
   release(): void;
 }
 
-/** The same for `await using`. */
+/** The guard of an asynchronous hold, for `await using`; otherwise as {@linkcode Held}. */
 export interface AsyncHeld extends AsyncDisposable {
-  /** Gives it back earlier; the end of the block then does nothing. */
+  /** As {@linkcode Held.release}. */
   release(): void;
 }
 
-/** An awaiting hold of an `RLock`: the lock belongs to this guard, which alone can hold it again. */
+/**
+ * The guard of an asynchronous hold of an {@linkcode RLock}. The guard owns the lock; only the guard can acquire it
+ * again.
+ */
 export interface ReentrantAsyncHeld extends AsyncHeld {
   /**
-   * Gives the lock back once.
+   * Releases the lock once. A second call does nothing.
    *
-   * @throws {InvalidStateError} If the lock is not this guard's: while `waitAsync()` of a condition has released it, or after
-   * an interruption at a time limit.
+   * @throws {InvalidStateError} If the guard does not own the lock: while `waitAsync()` of a condition has released it,
+   * or after an interruption at a time limit.
    */
   release(): void;
   /**
-   * Holds the lock once more, for what is called by the one who has the guard. It never waits.
+   * Acquires the lock once more, for a function that received the guard. It never waits.
    *
-   * @param options A signal that has not aborted.
-   * @returns A guard of its own: the lock is free when all of them have been released.
-   * @throws {InvalidStateError} If this guard was released, or the lock is not its.
+   * @param options A signal; if it is aborted, the promise rejects with its reason.
+   * @returns Another guard of the same owner. The lock is free when all of them have been released.
+   * @throws {InvalidStateError} If this guard was released, or does not own the lock.
    */
   holdAsync(options?: { signal?: AbortSignal }): Promise<ReentrantAsyncHeld>;
 }
@@ -70,27 +75,30 @@ class Hold implements Held, AsyncHeld {
   }
 }
 
-/** Acquires for a block. */
+/** Acquires `target` until the end of a block. Blocks this thread. */
 export function hold(target: Acquirable): Held {
   target.acquire();
   return new Hold(target);
 }
 
-/** Acquires for a block, waiting in the event loop. */
+/** Acquires `target` until the end of a block. Waits in the event loop. */
 export async function holdAsync(target: Acquirable, signal: AbortSignal | undefined): Promise<AsyncHeld> {
   await target.acquireAsync(signal === undefined ? undefined : { signal });
   return new Hold(target);
 }
 
-/** What a condition does with its lock. */
+/** The operations of a lock that a condition needs. */
 export interface LockCore {
-  /** Whether this thread holds it. */
+  /** True if this thread holds the lock. */
   readonly mine: boolean;
-  /** Gives it back, however often it was acquired. Gives what makes it held in the same way, once it is acquired again. */
+  /**
+   * Releases the lock, however often it was acquired. Returns a callback that restores the ownership once the lock is
+   * acquired again.
+   */
   releaseAll(): () => void;
-  /** Acquires it again, blocking. */
+  /** Acquires the lock again and calls `restore`. Blocks this thread. */
   reacquire(restore: () => void): void;
-  /** The same in the event loop. */
+  /** As `reacquire()`, but waits in the event loop. */
   reacquireAsync(restore: () => void): Promise<void>;
 }
 
@@ -98,12 +106,15 @@ type CoreReader = (lock: object) => LockCore | undefined;
 
 const coreReaders: CoreReader[] = [];
 
-/** A class of locks says how to get at their inside. A WeakMap would keep each lock, and its memory, through minor collections. */
+/**
+ * Registers how to get the core of a class of locks. A WeakMap would keep each lock, and its memory, through minor
+ * collections.
+ */
 export function readsCores(reader: CoreReader): void {
   coreReaders.push(reader);
 }
 
-/** The inside of a lock, for conditions; undefined for what is none. */
+/** Returns the core of a lock, for conditions; undefined for any other value. */
 export function coreOf(lock: unknown): LockCore | undefined {
   if (typeof lock !== "object" || lock === null) return undefined;
   for (const read of coreReaders) {

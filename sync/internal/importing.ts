@@ -1,5 +1,5 @@
 /**
- * Noticing shared objects that are made anew in each worker, as it imports the module of the user.
+ * A warning about shared objects of which each worker makes its own, as it imports the module of the user.
  *
  * @module
  */
@@ -10,13 +10,13 @@ import { thisThread } from "./current_thread.ts";
 /** Set on the global object while a worker imports the module of the user. */
 export const IMPORTING: unique symbol = Symbol.for("@manycore/parallel/importing") as never;
 
-/** The folder of the shared objects; where stacks have paths, its path. */
+/** The folder of the shared objects, as a URL and, for stacks that have paths, as a path. */
 const HERE = import.meta.url.replace(/(?:internal\/)?[^/]*$/, "");
 const HERE_PATH = HERE.replace(/^file:\/\//, "");
-/** A frame of a stack ends in where it is, maybe in brackets. */
+/** The position at the end of a stack frame, possibly in brackets. */
 const PLACE = /([^\s()@]+:\d+:\d+)\)?$/;
 
-/** Warns, once in a program, if this object of a `kind` is another one in each worker. */
+/** Warns, once in a program, if each worker makes its own object of a `kind` here. */
 export function warnIfImporting(kind: string, threadTable: ThreadTable): void {
   if ((globalThis as unknown as Record<symbol, boolean>)[IMPORTING] !== true) return;
   if (thisThread().naming > 0 || !threadTable.warnsFirst()) return;
@@ -26,7 +26,7 @@ export function warnIfImporting(kind: string, threadTable: ThreadTable): void {
   );
 }
 
-/** Where the code stands that makes the object: the innermost that is not this library's. */
+/** Returns the position of the code that makes the object: the innermost frame outside of this library. */
 function madeAt(): string {
   for (const frame of (new Error().stack ?? "").split("\n").slice(1)) {
     const place = PLACE.exec(frame)?.[1];

@@ -16,19 +16,19 @@ import { thisThread } from "./current_thread.ts";
 import { LARGEST_RECORD, type RingItem, type RingRecord } from "./record_ring.ts";
 import { waitFor, waitForAsync } from "./wait.ts";
 
-/** A value on its way into a ring. */
+/** An encoded value, ready to be put into a ring. */
 export interface PackedItem extends RingItem {
-  /** What leaves this thread with it. */
+  /** The buffers that are moved along with the value, and so leave this thread. */
   readonly given?: Given;
 }
 
 interface Given {
   readonly buffers: ArrayBuffer[];
-  /** Because of these values. */
+  /** The values that were marked for transfer. */
   readonly marked: readonly object[];
 }
 
-/** Turns values into items and back; on one thread. */
+/** Encodes values to items and decodes them, on one thread. */
 export class ItemCodec {
   readonly #member: Member;
   readonly #encoder = new Encoder(Infinity);
@@ -41,13 +41,13 @@ export class ItemCodec {
   }
 
   /**
-   * Packs a value.
+   * Encodes a value.
    *
-   * @throws {SerializationError} If it cannot be sent.
-   * @throws {RangeError} If it is too large.
+   * @throws {SerializationError} If the value cannot be sent.
+   * @throws {RangeError} If the value is too large.
    */
   pack(value: unknown): PackedItem {
-    // A getter of the value may put something itself.
+    // A getter of the value may itself put an item.
     const encoder = this.#busy ? new Encoder(Infinity) : this.#encoder;
     const outermost = !this.#busy;
     this.#busy = true;
@@ -71,9 +71,10 @@ export class ItemCodec {
   }
 
   /**
-   * The item has been put: whoever gives a buffer away has it no more, as everywhere, although it was copied into the bytes.
+   * Finishes an item that was put: detaches its moved buffers on this thread, as every transfer does, although their
+   * bytes were copied into the item.
    *
-   * @throws {SerializationError} If one cannot be given away.
+   * @throws {SerializationError} If a buffer cannot be detached.
    */
   sent({ given }: PackedItem): void {
     if (given === undefined) return;
@@ -85,15 +86,16 @@ export class ItemCodec {
     forgetTransfers(given.marked);
   }
 
-  /** Takes back what was left elsewhere for an item that is not sent after all. */
+  /** Unregisters the values that were registered for an item that is not sent after all. */
   withdraw(item: RingItem): void {
     if (item.messageId !== 0) thisThread().sharer.unregister(item.messageId);
   }
 
   /**
-   * Unpacks a record, blocking until what was left elsewhere has come; `instead` names what awaits.
+   * Decodes a record. Blocks until its registered values have arrived. `instead`: the method that an error suggests to
+   * await.
    *
-   * @throws {InvalidStateError} If that cannot come while this thread blocks.
+   * @throws {InvalidStateError} If the values cannot arrive while this thread is blocked.
    */
   unpack(record: RingRecord, instead: string): unknown {
     let things: readonly unknown[] = [];
@@ -116,20 +118,20 @@ export class ItemCodec {
     }
   }
 
-  /** Whether there is a record that could not be unpacked without the event loop. */
+  /** True if a record was deferred, since decoding it needs the event loop. */
   get hasLeft(): boolean {
     return this.#left.length > 0;
   }
 
-  /** A record that could not be unpacked without the event loop. */
+  /** Returns the oldest record that was deferred, since decoding it needs the event loop. */
   takeDeferred(): RingRecord | undefined {
     return this.#left.length === 0 ? undefined : this.#left.shift();
   }
 
   /**
-   * The same as {@linkcode ItemCodec.unpack}, waiting in the event loop.
+   * As {@linkcode ItemCodec.unpack}, but waits in the event loop.
    *
-   * @throws {SerializationError} If a promise would call what was unpacked; it is gone.
+   * @throws {SerializationError} If the value is a thenable, which a promise would call. The value is lost.
    */
   async unpackAsync(record: RingRecord): Promise<unknown> {
     let things: readonly unknown[] = [];
@@ -149,12 +151,15 @@ export class ItemCodec {
   }
 }
 
-/** An item that stays valid when others are packed, as they may be while its thread waits to put it. */
+/**
+ * Returns a copy of an item that stays valid while other items are packed, as they may be while this thread waits to
+ * put it.
+ */
 export function copyOf(item: PackedItem): PackedItem {
   return { ...item, memory: item.memory.slice(0, item.length) };
 }
 
-/** The answer wakes this thread without knowing what for. */
+/** Returns a place for the wait for an answer: an answer wakes the thread without saying which of its waits it ends. */
 export function anywhere(messageId: number): WaitPlace {
   return { key: -messageId, forAll: true, enter: () => {}, leave: () => {}, rung: () => true };
 }

@@ -1,5 +1,5 @@
 /**
- * A thread among those that share memory: what it waits for, and what it holds.
+ * A thread as a member of a thread table: its waits and its locks.
  *
  * @module
  */
@@ -10,33 +10,39 @@ import { SLOTS, type ThreadTable } from "./thread_table.ts";
 
 /** A place in a shared object where threads wait to be woken. */
 export interface WaitPlace {
-  /** Its number: the same for every instance of the object. */
+  /** The number of the place, the same for every instance of the object. */
   readonly key: number;
-  /** Whether a wake-up is for all who wait here, each with something of its own to look at; else for the first. */
+  /**
+   * True if a wake-up is for all waits of the thread at this place, each of which checks its own state; else it is for
+   * the first.
+   */
   readonly forAll: boolean;
-  /** Announces that the thread is about to sleep. What it waits for is looked at after that. */
+  /** Announces that the thread is about to sleep. The thread checks the awaited state after that. */
   enter(member: Member): void;
-  /** The thread waits here no more. A wake-up that it has got meanwhile goes to another. */
+  /** Ends the wait of the thread here. A wake-up that it got meanwhile is passed on to another thread. */
   leave(member: Member): void;
-  /** Whether the thread was woken since it entered. */
+  /** Returns whether the thread was woken since it entered. */
   rung(member: Member): boolean;
 }
 
-/** One that waits in the event loop. */
+/** A wait in the event loop. */
 export interface Waiter {
-  /** Takes what it waits for: whether it was there. */
+  /** Tries to take what the wait is for. Returns whether that succeeded. */
   attempt(): boolean;
-  /** Told that it has got it. */
+  /** Called when an attempt succeeded. */
   done(): void;
-  /** Told that it never will. */
+  /** Called when the wait has failed. */
   fail(error: unknown): void;
 }
 
-/** Who on a thread has a reentrant lock, and how often. */
+/** The owner of a re-entrant lock on a thread, and how often it acquired the lock. */
 export interface Ownership {
-  /** Any code of the thread, by blocking; one of its flows, by awaiting; or whoever has the guard of such a flow. */
+  /**
+   * The kind of owner: any code of the thread, by blocking; one of its flows, by awaiting; or the holder of the guard
+   * of a flow.
+   */
   readonly by: "thread" | "flow" | "guard";
-  /** How often. */
+  /** The number of acquisitions to release. */
   depth: number;
 }
 
@@ -45,22 +51,22 @@ interface Group {
   readonly waiters: Set<Waiter>;
 }
 
-/** What a member needs to know of its thread. */
+/** The part of the state of a thread that a member needs. */
 export interface MemberThread {
-  /** Whether it is to end. */
+  /** Returns whether the thread must end. */
   readonly stopped: () => boolean;
-  /** What has to go on while it is blocked: its pools hand out arguments and take results. */
+  /** Callbacks that run while the thread is blocked: its pools send arguments and receive results. */
   readonly services: Set<() => void>;
-  /** The critical sections that it is inside of. */
+  /** The critical sections that the thread is inside of. */
   readonly guards: { abandon(): void }[];
-  /** What hands on resources between threads. */
+  /** Passes on resources between threads. */
   readonly sharer: { serve(): void };
 }
 
 /**
- * Ends the wait of a thread that is to end.
+ * Ends the wait of a thread that must end.
  *
- * @throws {CancelledError} If it is.
+ * @throws {CancelledError} If the thread must end.
  */
 export function refuseIfStopped(thread: Pick<MemberThread, "stopped">): void {
   if (thread.stopped()) throw waitEnded();
@@ -70,24 +76,24 @@ function waitEnded(): CancelledError {
   return new CancelledError("The wait was ended as its worker was terminated");
 }
 
-/** Longer than any wait; a timer cannot take more. */
+/** The longest interval of a timer, in milliseconds. */
 const LONG = 0x7fffffff;
-/** How often waits look again where `Atomics.waitAsync` loses wake-ups, in milliseconds. */
+/** The interval at which waits poll where `Atomics.waitAsync` loses wake-ups, in milliseconds. */
 const LOOK_AGAIN = 5;
 
-/** A thread in a threadTable. */
+/** A thread as a member of a thread table. */
 export class Member {
-  /** The threadTable. */
+  /** The thread table. */
   readonly threadTable: ThreadTable;
-  /** What is waited for in the event loop of this thread, by the place. */
+  /** The waits in the event loop of this thread, by the key of their place. */
   readonly groups: Map<number, Group> = new Map();
-  /** The reentrant locks that this thread holds, by their numbers. */
+  /** The re-entrant locks that this thread holds, by their keys. */
   readonly owned: Map<number, Ownership> = new Map();
   /** The slot of this thread. */
   readonly slot: number;
-  /** The ID of this thread: what a lock that it holds says. */
+  /** The ID of this thread, which the locks that it holds contain. */
   id: number;
-  /** What the program that runs this thread knows about it. */
+  /** The state of this thread. */
   readonly thread: MemberThread;
   #listening = false;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -102,42 +108,47 @@ export class Member {
   }
 
   /**
-   * Ends the wait of a thread that is to end.
+   * Ends the wait of this thread if it must end.
    *
-   * @throws {CancelledError} If it is.
+   * @throws {CancelledError} If this thread must end.
    */
   check(): void {
     if (this.ended) throw waitEnded();
   }
 
-  /** Whether this thread is to end. */
+  /** True if this thread must end. */
   get ended(): boolean {
     return !this.threadTable.alive(this.id) || this.thread.stopped();
   }
 
-  /** See {@linkcode afterInterruption}. */
+  /** Gives this thread a new ID, after an interruption: see `afterInterruption()`. */
   rename(): void {
     this.id = this.threadTable.rename(this.id);
     this.owned.clear();
     this.listen(true);
   }
 
-  /** What to pass to {@linkcode sleep}; read before the last look at what is waited for. */
+  /**
+   * Returns the event count for {@linkcode Member.sleep}. It must be read before the last check of the awaited state.
+   */
   prepareWait(): number {
     return this.threadTable.prepareWait(this.slot);
   }
 
-  /** Blocks until something has changed since {@linkcode hear}, at most `timeout` milliseconds. */
+  /**
+   * Blocks until the event count differs from `heard`, the result of {@linkcode Member.prepareWait}, at most `timeout`
+   * milliseconds.
+   */
   sleep(heard: number, timeout: number): void {
-    // Before the sleep: what has come earlier does not ring any more; what comes from now on does.
+    // Before the sleep: earlier events no longer notify this thread, later ones do.
     for (const serve of this.thread.services) serve();
-    // A thread that runs on after its end may take a wake-up with it when it stops: so look again after that.
+    // A thread that runs on after its end may consume a wake-up before it stops, so look again after that.
     const { graceLeft } = this.threadTable;
     this.threadTable.wait(this.slot, heard, graceLeft > 0 ? Math.min(graceLeft, timeout) : timeout);
     this.thread.sharer.serve();
   }
 
-  /** Lets a waiter wait in the event loop. */
+  /** Adds a wait in the event loop. */
   add(place: WaitPlace, waiter: Waiter): void {
     let group = this.groups.get(place.key);
     if (group === undefined) this.groups.set(place.key, group = { place, waiters: new Set() });
@@ -146,7 +157,7 @@ export class Member {
     this.listen();
   }
 
-  /** Takes a waiter back. */
+  /** Removes a wait. */
   remove(place: WaitPlace, waiter: Waiter): void {
     const group = this.groups.get(place.key);
     if (group === undefined || !group.waiters.delete(waiter)) return;
@@ -154,7 +165,7 @@ export class Member {
     this.#hold();
   }
 
-  /** Serves those of this thread that wait there in the event loop: whether none is left, whom another would overtake. */
+  /** Runs this thread's async waiters at `place`. Returns true if none remains, so the caller overtakes nobody. */
   serveFirst(place: WaitPlace): boolean {
     const group = this.groups.get(place.key);
     if (group === undefined) return true;
@@ -162,7 +173,7 @@ export class Member {
     return group.waiters.size === 0;
   }
 
-  /** Sees to it that the event loop hears the bell, for as long as something waits there. */
+  /** Listens to the event count in the event loop, for as long as something waits there. */
   listen(everyone = false): void {
     if (everyone) this.#deathCount = -1;
     this.#hold();
@@ -172,7 +183,7 @@ export class Member {
       this.#serveRung();
       if (this.groups.size === 0) break;
       const woken = this.threadTable.waitAsync(this.slot, heard);
-      if (woken === undefined) continue; // rung meanwhile: each time because another thread did something
+      if (woken === undefined) continue; // notified meanwhile, each time because another thread made progress
       this.#listening = true;
       woken.then(() => {
         this.#listening = false;
@@ -193,7 +204,7 @@ export class Member {
     }
   }
 
-  /** As {@linkcode sleep} does. */
+  /** Looks again when the grace period after a death is over, as {@linkcode Member.sleep} does. */
   #lookAfterUnrest(): void {
     const { graceLeft } = this.threadTable;
     if (graceLeft === 0) return;
@@ -230,7 +241,7 @@ export class Member {
     group.place.leave(this);
   }
 
-  /** An event loop does not count what waits in `Atomics.waitAsync`: a timer keeps it going meanwhile. */
+  /** Keeps the event loop alive with a timer while something waits: `Atomics.waitAsync` alone does not. */
   #hold(): void {
     if (this.groups.size === 0) {
       clearInterval(this.#timer);

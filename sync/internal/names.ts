@@ -1,36 +1,36 @@
 /**
- * Which object has which name: kept by the main thread.
+ * The names of shared objects, stored by the main thread.
  *
  * @module
  */
 
 import type { Handle } from "../../codec/handles.ts";
 
-/** What is asked about a name. */
+/** A question about a name. */
 export interface NameQuestion {
   /** The name. */
   readonly name: string;
-  /** A lock for it, if it has none yet. */
+  /** A new lock, for a name that has none yet. */
   readonly lock: Handle;
-  /** The object, if the one who asks has made it, while holding that lock. */
+  /** The object, if the asking thread has made it while holding the lock of the name. */
   readonly object: Handle | undefined;
 }
 
-/** What there is under a name. */
+/** The entry of a name. */
 export interface Named {
-  /** Whoever makes the object holds this lock meanwhile. */
+  /** The lock of the name. The thread that makes the object holds it meanwhile. */
   readonly lock: Handle;
   /** The object, if it is made. */
   readonly object: Handle | undefined;
-  /** Whether that is the one which came with the question. */
+  /** True if it is the object that came with the question. */
   readonly yours: boolean;
 }
 
-/** The names of a program. They last as long as it does. */
+/** The names of a program. They last as long as the program. */
 export class Names {
   readonly #entries = new Map<string, { readonly lock: Handle; object: Handle | undefined }>();
 
-  /** What there is under a name, after what comes with the question: the first object stays. */
+  /** Stores the lock and the object of a question, unless the name has them already. Returns the entry of the name. */
   answer({ name, lock, object }: NameQuestion): Named {
     let entry = this.#entries.get(name);
     if (entry === undefined) this.#entries.set(name, entry = { lock, object: undefined });

@@ -1,5 +1,5 @@
 /**
- * Records of bytes in shared memory, first in, first out, for any number of threads on both sides.
+ * A ring of byte records in shared memory: first in, first out, for any number of threads on both sides.
  *
  * @module
  */
@@ -12,22 +12,24 @@ import type { Member } from "./member.ts";
 /*
  * RecordRing, in 32-bit words:
  *
- *   0 CAPACITY   of the memory for the records: a power of two, which only grows
- *   then, LINE words away, those that change with each put:
+ *   0 CAPACITY   of the memory for the records, in bytes: a power of two, which only grows
+ *   then, LINE words away, the words that change with each put:
  *     WRITTEN      bytes ever written, modulo 2 ** 32
- *     PUTS         records ever written
- *     NEXT WRITTEN, NEXT PUTS
- *     the guard of those who put
- *   then, LINE words away, those that change with each get: READ and GETS in the same way, and the guard of those who get
+ *     PUTS         records ever written, modulo 2 ** 32
+ *     NEXT WRITTEN, NEXT PUTS: the log of the step
+ *     the critical section of the producers
+ *   then, LINE words away, the words that change with each get: READ, GETS and their log in the same way, and the
+ *   critical section of the consumers
  *
- * Apart by more than a line of the cache, so that those who put and those who get do not slow each other down. For the same
- * reason each side remembers how far the other one was when it last looked, and looks again only when that is not enough.
+ * The distance is more than a cache line, so that producers and consumers do not slow each other down. For the same
+ * reason each side caches the progress of the other side, and reads it again only when the cached progress is not
+ * enough.
  *
- * Memory for the records, growable: at WRITTEN mod CAPACITY a record of its size and a messageId (32 bits each), and its
- * bytes, padded to 8; it may go round the end.
+ * Memory for the records, growable: at WRITTEN mod CAPACITY a record of its size and a message ID (32 bits each), and
+ * its bytes, padded to a multiple of 8. A record may wrap around the end of the memory.
  *
- * Nothing of a step is seen before its last words: one that is broken off before has not happened, and the rest of one
- * that is broken off in them is made up for by the next, as the mark of the guard says.
+ * A step becomes visible only by its last words, the commit. A step that is interrupted before has not happened. A step
+ * that is interrupted during the commit is completed by the next thread to enter, since the critical section is marked.
  */
 const LINE = 32;
 const CAPACITY = 0;
@@ -40,45 +42,45 @@ const GETS = READ + 1;
 const GET_COMMIT = READ + 2;
 const GET_GUARD = READ + 4;
 
-/** How many words a ring takes. */
+/** The size of a ring, in words. */
 export const RING: number = GET_GUARD + CRITICAL_SECTION + LINE;
 
 const HEADER = 8;
 const FIRST_CAPACITY = 4096;
-/** The most memory a ring takes, in bytes. */
+/** The greatest size of the memory of a ring, in bytes. */
 const MOST = 2 ** 30;
-/** The most bytes of one record. */
+/** The greatest size of one record, in bytes. */
 export const LARGEST_RECORD: number = MOST - HEADER;
-/** From this many bytes on, a ring is full: below it, one more record of any size goes in. */
+/** The size from which a ring is full, in bytes. Below it, one more record of any size can be put. */
 const FULL = 2 ** 26;
 
-/** Records of up to this many bytes are read to the same place. */
+/** The greatest size of records that are read to the same buffer, in bytes. */
 const SCRATCH = 4096;
 
 function newScratch(): Source {
   return sourceOf(new Uint8Array(SCRATCH));
 }
 
-/** Memory for the records of a ring. */
+/** Creates memory for the records of a ring. */
 export function ringMemory(): SharedArrayBuffer {
   return new SharedArrayBuffer(FIRST_CAPACITY, { maxByteLength: MOST });
 }
 
-/** What is put into a ring. */
+/** An item to put into a ring. */
 export interface RingItem {
-  /** Memory that begins with its bytes. */
+  /** The memory that begins with the bytes of the item. */
   readonly memory: Uint8Array;
-  /** How many they are. */
+  /** The number of bytes. */
   readonly length: number;
-  /** Where what bytes cannot hold was left; 0 for nowhere. */
+  /** The ID under which the values that bytes cannot hold are registered; 0 for none. */
   readonly messageId: number;
 }
 
-/** A record. */
+/** A record from a ring. */
 export interface RingRecord {
-  /** Its bytes, valid until the next record is got. */
+  /** The bytes, valid until the next record is read. */
   readonly source: Source;
-  /** Where what bytes cannot hold was left; 0 for nowhere. */
+  /** As {@linkcode RingItem.messageId}. */
   readonly messageId: number;
 }
 
@@ -88,25 +90,26 @@ export class RecordRing {
   readonly #at: number;
   readonly #member: Member;
   readonly #memory: SharedArrayBuffer;
-  /** The memory up to the capacity at the last look. Not one that follows its length: that would be slow. */
+  /** The memory up to the capacity at the last look. A view that tracks the length of the memory would be slow. */
   #bytes: Uint8Array = new Uint8Array(0);
-  /** The same as words. */
+  /** The same memory as 32-bit words. */
   #slots: Int32Array = new Int32Array(0);
-  /** Where short records are read to. */
+  /** The buffer for short records. */
   #scratch: Source | undefined;
   readonly #putting: CriticalSection;
   readonly #getting: CriticalSection;
 
-  // What those who put here remember: as long as PUTS is as they left it, nobody else has put, and those who get can have
-  // come further, but not all around. (Unless exactly 2 ** 32 others have put since.)
+  // The cache of the producers on this thread. As long as PUTS equals #putsLeft, no other producer has put a record, so
+  // consumers can only have made progress, by less than a full round. (Unless others have put exactly 2 ** 32 records
+  // since.)
   #putsLeft: number;
   #getsSeen: number;
   #readSeen: number;
-  // The same for those who get.
+  // The cache of the consumers on this thread, in the same way.
   #getsLeft: number;
   #putsSeen: number;
 
-  /** `key` and the next one are the numbers of its guards. */
+  /** `key` and `key + 1` are the keys of the two critical sections. */
   constructor(words: Int32Array, at: number, memory: SharedArrayBuffer, member: Member, key: number) {
     this.#words = words;
     this.#at = at;
@@ -127,7 +130,7 @@ export class RecordRing {
       () => this.#redo(GET_COMMIT, READ, GETS),
     );
     if (this.#load(CAPACITY) === 0) this.#store(CAPACITY, FIRST_CAPACITY);
-    // Not read as a step of its own, since any moment will do.
+    // Plain reads, not steps of their own, as values from any moment will do.
     this.#putsLeft = words[at + PUTS]!;
     this.#getsLeft = words[at + GETS]!;
     this.#readSeen = words[at + READ]!;
@@ -151,12 +154,12 @@ export class RecordRing {
     atomics.poke(this.#words, this.#at + word, value);
   }
 
-  /** How many records there are at this moment. */
+  /** The number of records at this moment. */
   get size(): number {
     return this.#between(GETS, PUTS);
   }
 
-  /** How far `to` is ahead of `from`: at one moment, not between two. */
+  /** Returns how far `to` is ahead of `from`, both read at one moment rather than at two. */
   #between(from: number, to: number): number {
     for (let start = this.#load(from);;) {
       const end = this.#load(to);
@@ -166,20 +169,20 @@ export class RecordRing {
     }
   }
 
-  /** How many records were ever written, modulo 2 ** 32. */
+  /** The number of records ever written, modulo 2 ** 32. */
   get puts(): number {
     return this.#load(PUTS) >>> 0;
   }
 
-  /** Whether no record goes in now, with at most `most` records. */
+  /** Returns whether no record can be put now, with at most `most` records. */
   isFull(most: number): boolean {
     return this.size >= most || this.#between(READ, WRITTEN) >= FULL;
   }
 
   /**
-   * Puts a record: false when it is full. `admit` is called before, and may throw.
+   * Puts a record. Returns false if the ring is full. The callback `admit` is called first, and may throw.
    *
-   * @throws {RangeError} If there is no memory for it.
+   * @throws {RangeError} If there is not enough memory for the record.
    */
   put({ memory, length, messageId }: RingItem, most: number, admit: () => void): boolean {
     if (!this.#hasRoom(this.#peek(PUTS), this.#peek(WRITTEN), most) && this.isFull(most)) {
@@ -199,7 +202,7 @@ export class RecordRing {
       if (((written - this.#readSeen) >>> 0) + size > this.#peek(CAPACITY)) {
         this.#lookAtGets(puts);
         const used = (written - this.#readSeen) >>> 0;
-        if (used > 0 && used + size > MOST) return false; // when it is empty, it will fit
+        if (used > 0 && used + size > MOST) return false; // it fits once the ring is empty
         if (used + size > this.#peek(CAPACITY)) this.#grow(used + size);
       }
       const bytes = this.#bytesNow();
@@ -218,7 +221,7 @@ export class RecordRing {
     }
   }
 
-  /** Whether there is room by what is remembered, which can only be too little. */
+  /** Returns whether there is room according to the cache, which can only report too little. */
   #hasRoom(puts: number, written: number, most: number): boolean {
     return puts === this.#putsLeft && ((puts - this.#getsSeen) >>> 0) < most &&
       ((written - this.#readSeen) >>> 0) < FULL;
@@ -230,7 +233,7 @@ export class RecordRing {
     this.#putsLeft = puts;
   }
 
-  /** Makes a step while nobody puts. */
+  /** Runs a step while no producer puts a record. */
   excludingProducers(step: () => void): void {
     this.#putting.enter();
     try {
@@ -240,7 +243,7 @@ export class RecordRing {
     }
   }
 
-  /** Takes the oldest record, if any; to `keep` it is valid for longer than to the next one. */
+  /** Removes and returns the oldest record, if any. With `keep` it stays valid after the next record is read. */
   get(keep: boolean): RingRecord | undefined {
     if (!this.#hasRecord(this.#peek(GETS)) && this.size === 0) return undefined;
     this.#getting.enter();
@@ -261,7 +264,7 @@ export class RecordRing {
       const first = Math.min(length, bytes.length - at);
       atomics.read(bytes, at, source.bytes, 0, first);
       if (first < length) atomics.read(bytes, 0, source.bytes, first, length - first);
-      this.#member.check(); // one that was terminated meanwhile takes nothing with it
+      this.#member.check(); // a thread that was terminated meanwhile must not take the record
       this.#commit(this.#getting, GET_COMMIT, READ, read + HEADER + ((length + 7) & ~7), GETS, gets + 1);
       this.#getsLeft = (gets + 1) | 0;
       return { source, messageId };
@@ -270,7 +273,7 @@ export class RecordRing {
     }
   }
 
-  /** Whether there is a record by what is remembered, which can only be too few. */
+  /** Returns whether there is a record according to the cache, which can only report too few. */
   #hasRecord(gets: number): boolean {
     return gets === this.#getsLeft && gets !== this.#putsSeen;
   }
@@ -278,19 +281,19 @@ export class RecordRing {
   #commit(guard: CriticalSection, log: number, position: number, bytes: number, counter: number, count: number): void {
     this.#poke(log, bytes | 0);
     this.#poke(log + 1, count | 0);
-    guard.mark(); // from here on it happens, whoever completes it
+    guard.mark(); // from here on the step happens, whichever thread completes it
     this.#redo(log, position, counter);
     guard.unmark();
   }
 
   #redo(log: number, position: number, counter: number): void {
     this.#poke(position, this.#peek(log));
-    this.#store(counter, this.#peek(log + 1)); // last: it lets the other side at the bytes
+    this.#store(counter, this.#peek(log + 1)); // last: this store opens the bytes to the other side
   }
 
   /**
-   * Makes room. Those who get must stand still: a record whose place has the new bit of the capacity moves up into new
-   * memory, all others stay, and nothing old is overwritten before the new capacity holds.
+   * Grows the memory, while no consumer reads. A record whose position has the new bit of the capacity moves up into
+   * new memory; all others stay. Nothing old is overwritten before the new capacity is stored.
    */
   #grow(needed: number): void {
     let capacity = this.#load(CAPACITY);
@@ -320,7 +323,7 @@ export class RecordRing {
   }
 
   #bytesNow(): Uint8Array {
-    const capacity = this.#peek(CAPACITY); // changed by none but those who put, while nobody gets
+    const capacity = this.#peek(CAPACITY); // only producers change it, while no consumer reads
     if (this.#bytes.length !== capacity) {
       this.#bytes = new Uint8Array(this.#memory, 0, capacity);
       this.#slots = new Int32Array(this.#memory, 0, capacity >> 2);

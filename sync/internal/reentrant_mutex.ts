@@ -1,5 +1,5 @@
 /**
- * A mutex that its owner can acquire again: the inner workings of `RLock`.
+ * A mutex that its owner can acquire again, as used by `RLock`.
  *
  * @module
  */
@@ -10,28 +10,29 @@ import { RobustMutex } from "./robust_mutex.ts";
 import type { Member, Ownership } from "./member.ts";
 
 /**
- * A lock in shared memory that is a thread's, or a guard's.
+ * A re-entrant mutex in shared memory, owned by a thread, a flow or a guard.
  *
- * The memory is that of a mutex: it says which thread has it. Who has it there, and how often, only that thread has to know,
- * so it is not shared: a terminated thread that runs on for a moment would write it for the next owner. The thread notes it in
- * the same turn of its event loop in which it gets the mutex, so that none of its flows finds the one without the other.
+ * The memory is that of a {@linkcode RobustMutex}, which records the holding thread. Which code of the thread owns the
+ * lock, and how often, only that thread needs to know. It is not shared, since a terminated thread that runs on for a
+ * moment would overwrite the record of the next owner. The thread records the owner in the same turn of its event loop
+ * in which it gets the mutex, so that no flow of the thread finds the mutex held but without an owner.
  */
 export class ReentrantMutex implements LockCore {
   readonly #mutex: RobustMutex;
   readonly #member: Member;
   readonly #key: number;
-  /** Used again and again; a guard has one of its own, by which it is known. */
+  /** Reused for all acquisitions by blocking. Each guard has a separate one, which identifies it. */
   readonly #threads: Ownership = { by: "thread", depth: 0 };
   readonly #flows: Ownership = { by: "flow", depth: 0 };
 
-  /** `key` is the number of the lock, the same for all of its copies. */
+  /** `key`: the number of the lock, the same for all of its copies. */
   constructor(words: Int32Array, at: number, member: Member, key: number) {
     this.#member = member;
     this.#key = key;
     this.#mutex = new RobustMutex(words, at, member, key);
   }
 
-  /** Who has it on this thread; undefined if nobody does. */
+  /** The owner on this thread; undefined if there is none. */
   get #owner(): Ownership | undefined {
     return this.#mutex.mine ? this.#member.owned.get(this.#key) : undefined;
   }
@@ -47,9 +48,11 @@ export class ReentrantMutex implements LockCore {
   }
 
   /**
-   * Acquires it for this thread, again if it has it, blocking at most `timeout` milliseconds: whether it did.
+   * Acquires the lock for this thread, again if the thread owns it. Blocks at most `timeout` milliseconds. Returns
+   * whether the lock was acquired.
    *
-   * @throws {InvalidStateError} If it would wait for ever, as a flow of this thread holds it, which cannot go on meanwhile.
+   * @throws {InvalidStateError} If the wait would never end, as a flow of this thread owns the lock and cannot continue
+   * meanwhile.
    */
   acquire(timeout: number): boolean {
     const owner = this.#owner;
@@ -68,15 +71,18 @@ export class ReentrantMutex implements LockCore {
     return true;
   }
 
-  /** Acquires it for a guard, or for a flow that has none, waiting in the event loop: whether it did. */
+  /**
+   * Acquires the lock for a guard, or for a flow that has none. Waits in the event loop. Returns whether the lock was
+   * acquired.
+   */
   acquireAsync(timeout: number, signal: AbortSignal | undefined, guard?: Ownership): Promise<boolean> {
     return this.#mutex.acquireAsync(timeout, signal, () => this.#own(guard ?? this.#flows, 1));
   }
 
   /**
-   * Acquires it once more for a guard that has it.
+   * Acquires the lock once more for a guard that owns it.
    *
-   * @throws {InvalidStateError} If it has not.
+   * @throws {InvalidStateError} If the guard does not own the lock.
    */
   acquireAgain(guard: Ownership): void {
     if (this.#owner !== guard) throw lost("hold the lock again");
@@ -84,9 +90,9 @@ export class ReentrantMutex implements LockCore {
   }
 
   /**
-   * Releases it once for a guard.
+   * Releases the lock once for a guard.
    *
-   * @throws {InvalidStateError} If the guard does not have it.
+   * @throws {InvalidStateError} If the guard does not own the lock.
    */
   releaseGuard(guard: Ownership): void {
     if (this.#owner !== guard) throw lost("release the lock");
@@ -94,9 +100,9 @@ export class ReentrantMutex implements LockCore {
   }
 
   /**
-   * Releases it once: what has no guard.
+   * Releases the lock once for an owner that is not a guard.
    *
-   * @throws {InvalidStateError} If this thread does not have it, or a guard does.
+   * @throws {InvalidStateError} If this thread does not hold the lock, or a guard owns it.
    */
   release(): void {
     const owner = this.#owner;
@@ -133,12 +139,12 @@ export class ReentrantMutex implements LockCore {
     await this.#mutex.acquireAsync(Infinity, undefined, restore);
   }
 
-  /** Whether a living thread holds it. */
+  /** True if a living thread holds the lock. */
   get held(): boolean {
     return this.#mutex.held;
   }
 
-  /** Whether its holder took it over from a thread that had ended. */
+  /** True if the holder took the lock over from a thread that had ended. */
   get recovered(): boolean {
     return this.#mutex.recovered;
   }

@@ -1,10 +1,11 @@
 /**
- * How shared memory, ports and the like get from one thread to another without a message between the two: they are left
- * at the main thread under a number, which travels in bytes.
+ * How shared memory, ports and other values that bytes cannot hold get from one thread to another without a message
+ * between the two: they are registered at the root, the main thread, under an ID, and bytes carry the ID.
  *
- * Each thread has a link to the thread that has started it, so requests go up to the one without such a link, which keeps
- * what was left, and the answers come down again. The lines have no listeners: they are read whenever the thread wakes from
- * a wait of any kind, blocked or not; each message rings its bell. In browsers, where only a listener reads a port, they have one.
+ * Each thread has a link to the thread that started it. So requests go up to the root, the only thread without such a
+ * link, which stores the registered values, and the answers come down again. The links have no listeners: a thread
+ * reads them whenever it wakes from a wait of any kind, blocked or not, and each message notifies the event count of
+ * the thread. In browsers, where only a listener can read a port, the links have one.
  *
  * @module
  */
@@ -17,11 +18,11 @@ import type { Member, WaitPlace } from "./member.ts";
 
 /** A port between a thread and one that it has started. */
 export interface Link {
-  /** This end of it. */
+  /** This end of the port. */
   readonly port: MessagePort;
-  /** The slot of the thread at the other end; until it has written, nothing is sent to it. */
+  /** The slot of the thread at the other end. Until that thread has sent a message, nothing is sent to it. */
   slot: number;
-  /** Wakes that thread where its bell does not. */
+  /** Wakes the thread at the other end where its event count does not. */
   readonly wake: () => void;
 }
 
@@ -35,7 +36,9 @@ type Message =
 type Receive = (port: MessagePort) => { message: unknown } | undefined;
 let receive: Receive | undefined;
 
-/** Reads a port without the event loop. Looked up when first needed, as it takes a while to load. */
+/**
+ * Reads a port without the event loop. The reader is looked up when first needed, as its module takes a while to load.
+ */
 export function receiveMessage(port: MessagePort): { message: unknown } | undefined {
   if (receive === undefined) {
     const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
@@ -45,32 +48,35 @@ export function receiveMessage(port: MessagePort): { message: unknown } | undefi
   return receive(port);
 }
 
-/** Where a thread waits for answers that it is to hand on. */
+/** The place where a thread waits for answers that it must pass on. */
 const ANSWERS: WaitPlace = { key: -0.5, forAll: true, enter: () => {}, leave: () => {}, rung: () => true };
 
 type Sent = Message & { readonly from: number };
 
-/** What this thread keeps, and hands on, for others. */
+/** Stores and passes on values for other threads. */
 export class ResourceSharer {
-  /** Whether this is the thread at which things are kept. */
+  /** True if this thread is the root, where the registered values are stored. */
   isRoot = false;
-  /** The link to the thread that has started this one. */
+  /** The link to the thread that started this one. */
   parent: Link | undefined;
-  /** The objects that have a name, as far as this thread knows; told to each that it starts. */
+  /** The named objects that this thread knows. They are passed to each thread that it starts. */
   readonly made: Map<string, Handle> = new Map();
   readonly #names = new Names();
   readonly #children = new Set<Link>();
-  /** What was left and not fetched; elsewhere than at the root, what has come for this thread. */
+  /**
+   * At the root, values that were registered and not yet acquired; on other threads, values that have arrived for this
+   * one.
+   */
   readonly #kept = new Map<number, readonly unknown[]>();
-  /** Who is to get what has not come yet. */
+  /** The links whose threads wait for values that have not arrived yet, by ID. */
   readonly #claims = new Map<number, Link>();
   readonly #asked = new Set<number>();
-  /** Answers that nobody waits for any more. */
+  /** The IDs of answers that no code waits for any more. */
   readonly #forgotten = new Set<number>();
   #member: Member | undefined;
   #read = 0;
 
-  /** Opens a link to a thread that is being started, or to the one that has started this one. */
+  /** Opens a link to a thread that is being started, or to the one that started this one. */
   connect(member: Member, link: Link, isParent = false): void {
     this.#member = member;
     if (isParent) this.parent = link;
@@ -78,21 +84,21 @@ export class ResourceSharer {
     if (hasNodeModules()) return;
     link.port.onmessage = ({ data }: MessageEvent<Sent>) => {
       this.#take(link, data);
-      member.threadTable.notify(member.slot); // what has come may be waited for here
+      member.threadTable.notify(member.slot); // a wait of this thread may be for this message
     };
   }
 
-  /** The thread at the other end is gone; what it left before counts. */
+  /** Closes the link to a thread that has ended. The messages that it sent before still count. */
   disconnect(link: Link): void {
     this.#serveLink(link);
     this.#children.delete(link);
-    if (hasNodeModules()) link.port.close(); // else what it left is still on its way
+    if (hasNodeModules()) link.port.close(); // else its messages are still on their way
   }
 
   /**
-   * Leaves things for whoever shows the id.
+   * Registers values for the thread that asks for `id`.
    *
-   * @throws {SerializationError} If they cannot be copied or moved, or this thread has no link to the others.
+   * @throws {SerializationError} If a value cannot be copied or moved, or this thread has no link to the others.
    */
   register(id: number, things: readonly unknown[], moved: readonly Transferable[]): void {
     try {
@@ -108,14 +114,15 @@ export class ResourceSharer {
     }
   }
 
-  /** Takes back what was left. */
+  /** Removes registered values. */
   unregister(id: number): void {
     if (this.isRoot) this.#kept.delete(id);
     else this.#post(this.#up(), { type: "unregister", id });
   }
 
   /**
-   * What was left under a id, once; undefined as long as it is on its way. To be asked again after the next wake-up.
+   * Returns the values of `id`, once; undefined as long as they are on their way. The caller asks again after the next
+   * wake-up.
    *
    * @throws {SerializationError} If this thread has no link to the others.
    */
@@ -134,14 +141,17 @@ export class ResourceSharer {
     return undefined;
   }
 
-  /** Asks what there is under a name. The answer can be claimed by the id: nothing if this is no thread of the program. */
+  /**
+   * Asks for the entry of a name. The answer can be acquired by `id`; it is empty if this thread is not part of the
+   * program.
+   */
   ask(id: number, question: NameQuestion): void {
     if (this.parent === undefined) return this.#keep(id, this.#answer(question));
     this.#asked.add(id);
     this.#post(this.parent, { type: "name", id, question });
   }
 
-  /** Nobody waits for an answer any more. */
+  /** Drops the answer of `id`, even if it is still on its way. */
   forget(id: number): void {
     if (!this.#kept.delete(id)) this.#forgotten.add(id);
     this.#asked.delete(id);
@@ -160,7 +170,7 @@ export class ResourceSharer {
     this.#listen();
   }
 
-  /** Whether something has come since it was read last. */
+  /** True if messages have arrived since the last read. */
   get hasMessagesHere(): boolean {
     return this.#messages !== this.#read;
   }
@@ -169,7 +179,7 @@ export class ResourceSharer {
     return this.#member?.threadTable.messages(this.#member.slot) ?? 0;
   }
 
-  /** Reads what has come, and hands it on. */
+  /** Reads the messages that have arrived, and passes them on. */
   serve(): void {
     const messages = this.#messages;
     if (messages === this.#read) return;
@@ -205,7 +215,10 @@ export class ResourceSharer {
     this.#listen();
   }
 
-  /** Nothing but its bell tells this thread of an answer: so its event loop listens to that until all have come. */
+  /**
+   * Listens to the event count in the event loop until all answers have arrived: nothing else reports them to this
+   * thread.
+   */
   #listen(): void {
     const over = (): boolean => ![...this.#claims.values()].some((link) => this.#children.has(link));
     this.#member!.add(ANSWERS, { attempt: over, done: () => {}, fail: () => {} });
@@ -225,7 +238,7 @@ export class ResourceSharer {
   #post(link: Link, message: Message, moved = ports(message)): void {
     const { slot, threadTable } = this.#member!;
     link.port.postMessage({ ...message, from: slot } satisfies Sent, [...moved]);
-    threadTable.countMessage(link.slot); // after it, so that what is counted can be read
+    threadTable.countMessage(link.slot); // after the message, so that a counted message can be read
     link.wake();
   }
 
@@ -239,7 +252,7 @@ export class ResourceSharer {
   }
 }
 
-/** What has to be moved when a message is handed on. */
+/** Returns the ports to move when a message is passed on. */
 function ports(message: Message): readonly Transferable[] {
   return "things" in message ? message.things.filter((thing) => thing instanceof MessagePort) : [];
 }

@@ -1,6 +1,5 @@
 /**
- * Mutual exclusion that survives the death of its holder: what `Lock`, `RLock` and the inner workings of the other
- * objects have in common.
+ * Mutual exclusion that survives the death of its holder: the base of `Lock`, `RLock` and the critical sections.
  *
  * @module
  */
@@ -16,18 +15,18 @@ import { WAIT_SET, WaitSet } from "./wait_set.ts";
 /*
  * RobustMutex, in 32-bit words:
  *
- *   0 HOLDER   0: free; else the ID of the thread that holds it, with
- *              WAITED     (bit 30): someone may wait, so whoever releases it must wake
- *              RECOVERED  (bit 31): its holder took it over from a thread that had ended
+ *   0 HOLDER   0: free; else the ID of the holding thread, with
+ *              WAITED     (bit 30): a thread may be waiting, so the release must wake one
+ *              RECOVERED  (bit 31): the holder took it over from a thread that had ended
  *   1 …        the wait set
  */
 const WAITED = 0x40000000;
 const RECOVERED = 0x80000000 | 0;
 
-/** How many words a mutex takes. */
+/** The size of a mutex, in words. */
 export const MUTEX: number = 1 + WAIT_SET;
 
-/** A lock in shared memory. */
+/** A mutex in shared memory. */
 export class RobustMutex {
   readonly #words: Int32Array;
   readonly #at: number;
@@ -35,7 +34,7 @@ export class RobustMutex {
   readonly #waiting: WaitSet;
   readonly #robust: boolean;
 
-  /** `robust`: whether it is free as soon as its holder has ended. */
+  /** `robust`: true if the mutex is free as soon as its holder has ended. */
   constructor(words: Int32Array, at: number, member: Member, key: number, robust = true) {
     this.#robust = robust;
     this.#words = words;
@@ -44,7 +43,7 @@ export class RobustMutex {
     this.#waiting = new WaitSet(words, at + 1, member, key);
   }
 
-  /** Takes it if it is free, or its holder has ended. */
+  /** Acquires the mutex if it is free, or its holder has ended. Returns whether it was acquired. */
   tryAcquire(): boolean {
     const words = this.#words;
     const { id } = this.#member;
@@ -56,18 +55,18 @@ export class RobustMutex {
     }
   }
 
-  /** Takes it, waiting at most `timeout` milliseconds for it: whether it has. */
+  /** Acquires the mutex. Blocks at most `timeout` milliseconds. Returns whether it was acquired. */
   acquire(timeout: number): boolean {
     if (this.tryAcquire()) return true;
     if (!(timeout > 0)) return false;
-    // Whose holder must not be overtaken holds it for a short step only.
+    // A mutex that is not robust is held only for a short step.
     if (!this.#robust && !canBlock()) return spinFor(() => this.tryAcquire(), timeout);
     return waitFor(this.#member, this.#waiting, this.#attempt, timeout, "'acquireAsync()'");
   }
 
   /**
-   * The same, waiting in the event loop. `taken` is called as soon as it is taken: before anything else of this thread runs,
-   * whereas the promise tells of it a microtask later.
+   * Acquires the mutex. Waits in the event loop at most `timeout` milliseconds. The callback `taken` is called as soon
+   * as the mutex is acquired, before any other code of this thread runs; the promise reports it only a microtask later.
    */
   acquireAsync(timeout: number, signal: AbortSignal | undefined, taken?: () => void): Promise<boolean> {
     if (signal?.aborted) return Promise.reject(signal.reason);
@@ -84,7 +83,7 @@ export class RobustMutex {
     return waitForAsync(this.#member, this.#waiting, attempt, timeout, signal);
   }
 
-  /** One that waits takes it if it can, or leaves word that it waits. */
+  /** Acquires the mutex if possible; otherwise sets WAITED. */
   readonly #attempt = (): boolean => {
     const words = this.#words;
     const { id, threadTable } = this.#member;
@@ -94,14 +93,14 @@ export class RobustMutex {
         if ((old & WAITED) !== 0) return false;
         if (atomics.compareExchange(words, this.#at, old, old | WAITED) === old) return false;
       } else {
-        // WAITED here as well: others may wait too, and nobody keeps count.
+        // WAITED here as well: other threads may be waiting too, and nothing counts them.
         const taken = id | WAITED | (old === 0 ? 0 : RECOVERED);
         if (atomics.compareExchange(words, this.#at, old, taken) === old) return true;
       }
     }
   };
 
-  /** Gives it back, whoever holds it: false if nobody does. */
+  /** Releases the mutex, whichever thread holds it. Returns false if none does. */
   release(): boolean {
     const words = this.#words;
     const { id } = this.#member;
@@ -109,7 +108,7 @@ export class RobustMutex {
     if (old === id) return true;
     for (;;) {
       if (old === 0) return false;
-      // Cleaning up after a wait that was cut short must not free what is another's by now.
+      // Cleaning up after an interrupted wait must not release a mutex that another thread holds by now.
       if ((old & ID_MASK) !== id) this.#refuseIfEnded();
       const seen = atomics.compareExchange(words, this.#at, old, 0);
       if (seen === old) break;
@@ -124,7 +123,10 @@ export class RobustMutex {
     throw new CancelledError("Cannot release the lock as its worker was terminated, and another holds it");
   }
 
-  /** Takes it over from `owner`, who has ended, and is known to do nothing more with what it guards. */
+  /**
+   * Takes the mutex over from `owner`, which has ended and is known to run no more inside the section. Returns whether
+   * it did.
+   */
   seize(owner: number): boolean {
     const words = this.#words;
     const old = atomics.load(words, this.#at);
@@ -132,23 +134,23 @@ export class RobustMutex {
     return atomics.compareExchange(words, this.#at, old, this.#member.id | WAITED | RECOVERED) === old;
   }
 
-  /** The ID of the thread that holds it; 0 for none. */
+  /** The ID of the holding thread; 0 for none. */
   get owner(): number {
     return atomics.load(this.#words, this.#at) & ID_MASK;
   }
 
-  /** Whether a living thread holds it. */
+  /** True if a living thread holds the mutex. */
   get held(): boolean {
     const old = atomics.load(this.#words, this.#at);
     return old !== 0 && this.#member.threadTable.alive(old & ID_MASK);
   }
 
-  /** Whether this thread holds it. */
+  /** True if this thread holds the mutex. */
   get mine(): boolean {
     return (atomics.load(this.#words, this.#at) & ID_MASK) === this.#member.id;
   }
 
-  /** Whether its holder took it over from a thread that had ended. */
+  /** True if the holder took the mutex over from a thread that had ended. */
   get recovered(): boolean {
     return (atomics.load(this.#words, this.#at) & RECOVERED) !== 0;
   }

@@ -1,5 +1,5 @@
 /**
- * What every shared object has: memory, a number, and the thread it is used on.
+ * The base of every shared object: its memory, its number, and the thread that uses it.
  *
  * @module
  */
@@ -14,16 +14,16 @@ import { THREAD_TABLE_BYTES } from "./thread_table.ts";
 import { memberOf } from "./current_thread.ts";
 import type { Member } from "./member.ts";
 
-/** The first word of every object's memory: its number. Its own words come after that. */
+/** The first word of every object's memory: the object number. The object's own words follow. */
 const PLACE = 0;
-/** Where the words of an object begin. */
+/** The first word of the object's own words. */
 export const FIRST = 1;
-/** How many wait sets an object can have. */
+/** The greatest number of wait sets of an object. */
 const PLACES = 8;
 
 /** The memory of a shared object, and the thread that uses it. */
 export class SharedObject {
-  /** What registerSharedClass. */
+  /** The handle, which is sent to other threads in place of the object. */
   readonly handle: Handle;
   /** This thread. */
   readonly member: Member;
@@ -32,9 +32,10 @@ export class SharedObject {
   readonly #place: number;
 
   /**
-   * The cell that `handle` gives, or a new one: of `size` words, and further memory beside it, if any: `memories` in all.
+   * Opens the object of `handle`, or creates one of `size` words. `make` creates the further memory and data of a new
+   * object. `memories`: the number of memories in all.
    *
-   * @throws {TypeError} If `handle` is not one of this kind.
+   * @throws {TypeError} If `handle` is not a handle of this kind.
    */
   constructor(
     kind: string,
@@ -62,19 +63,19 @@ export class SharedObject {
     this.#place = this.words[PLACE]! >>> 0;
   }
 
-  /** The number of one of its wait sets. */
+  /** Returns the key of one of the object's wait sets. */
   place(index: number): number {
     return this.#place * PLACES + index;
   }
 }
 
-/** Whether `value` is a handle of any kind. */
+/** Returns whether `value` is a handle of any kind. */
 export function isHandle(value: unknown): value is Handle {
   return typeof value === "object" && value !== null && "kind" in value && "memory" in value && "threadTable" in value;
 }
 
 /**
- * Checks that `handle` is one of a `kind`.
+ * Returns `handle` if it is a handle of a `kind`.
  *
  * @throws {TypeError} If it is not.
  */
@@ -93,21 +94,21 @@ function wrongHandle(kind: string, what: string): TypeError {
 }
 
 /**
- * What a handle says beside its memory.
+ * Returns the data that a handle includes beside its memory.
  *
- * @throws {TypeError} If it says nothing.
+ * @throws {TypeError} If there is none.
  */
 export function dataOf<D>(kind: string, { data }: Handle): D {
   if (typeof data === "object" && data !== null) return data as D;
   throw wrongHandle(kind, "a part");
 }
 
-/** `value` if it is a handle, checked. */
+/** Returns `value`, checked, if it is a handle; undefined if not. */
 export function handleIn(kind: string, value: unknown): Handle | undefined {
   return isHandle(value) ? checkHandle(kind, value) : undefined;
 }
 
-/** Lets objects of a class travel, and the class itself, by its name. */
+/** Registers a shared class: instances are sent by handle, the class by name. */
 export function registerSharedClass<T extends { readonly handle: Handle }>(
   kind: string,
   type: (new (...args: never[]) => T) & { fromHandle(handle: Handle): T },

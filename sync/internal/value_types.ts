@@ -1,12 +1,12 @@
 /**
- * The types of shared values: what they hold, and which values fit.
+ * The types of shared values, and the values that fit each of them.
  *
  * @module
  */
 
 import { show } from "../../base/checks.ts";
 
-/** The types of numbers that fit into a JavaScript number: Python's codes, and Deno's names for the same. */
+/** The types of numbers that fit into a JavaScript number: Python's codes, and Deno's names for the same types. */
 export type NumberType =
   | "b"
   | "i8"
@@ -34,10 +34,10 @@ export type StringType = "z";
 export type IntegerType = Exclude<NumberType, "f" | "f32" | "d" | "f64"> | BigIntType;
 /** The types of shared values. */
 export type SharedType = NumberType | BigIntType | StringType;
-/** What a value of type `T` is in JavaScript. */
+/** The JavaScript type of a value of type `T`. */
 export type ValueOf<T extends SharedType> = T extends StringType ? string : T extends BigIntType ? bigint : number;
 
-/** The typed array of a `SharedArray` of type `T`; strings have none. */
+/** The typed array of a `SharedArray` of type `T`; `never` for strings. */
 export type ViewOf<T extends SharedType> = T extends "b" | "i8" ? Int8Array<SharedArrayBuffer>
   : T extends "B" | "u8" ? Uint8Array<SharedArrayBuffer>
   : T extends "h" | "i16" ? Int16Array<SharedArrayBuffer>
@@ -52,7 +52,7 @@ export type ViewOf<T extends SharedType> = T extends "b" | "i8" ? Int8Array<Shar
 
 /** Any of the typed arrays. */
 export type AnyView = ViewOf<NumberType> | ViewOf<BigIntType>;
-/** Those with atomic operations. */
+/** The typed arrays that have atomic operations. */
 export type IntegerView = Exclude<AnyView, Float32Array<SharedArrayBuffer> | Float64Array<SharedArrayBuffer>>;
 
 type ViewClass = {
@@ -60,13 +60,13 @@ type ViewClass = {
   new (buffer: SharedArrayBuffer, offset: number, length: number): AnyView;
 };
 
-/** What there is to know about a type. */
+/** The description of a numeric type. */
 export interface NumericType {
-  /** Its typed array. */
+  /** The typed array of the type. */
   readonly View: ViewClass;
-  /** The least value, of integers. */
+  /** The least value; undefined if the type is not an integer type. */
   readonly least?: number | bigint;
-  /** The greatest value, of integers. */
+  /** The greatest value; undefined if the type is not an integer type. */
   readonly most?: number | bigint;
 }
 
@@ -98,7 +98,7 @@ const NAMES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The type named `type`; undefined for strings.
+ * Returns the numeric type named `type`; undefined for strings.
  *
  * @throws {TypeError} If `type` is not a string.
  * @throws {RangeError} If there is no such type.
@@ -118,10 +118,10 @@ export function numericType(type: unknown): NumericType | undefined {
 }
 
 /**
- * Checks that `value` fits into a type.
+ * Returns `value` if it fits a type.
  *
- * @throws {TypeError} If it is of the wrong kind.
- * @throws {RangeError} If it is out of range.
+ * @throws {TypeError} If `value` is of the wrong kind.
+ * @throws {RangeError} If `value` is out of range.
  */
 export function checkNumber(type: NumericType, name: string, value: unknown): number | bigint {
   const { least, most } = type;
@@ -142,10 +142,15 @@ export function checkNumber(type: NumericType, name: string, value: unknown): nu
   return number;
 }
 
-/** How many bytes a string takes at most, if nothing is said. */
+/** The default of the greatest size of a string, in bytes. */
 export const MAX_BYTES = 256;
 
-/** Checks the option `maxBytes`. */
+/**
+ * Returns the option `maxBytes`, or its default.
+ *
+ * @throws {TypeError} If `maxBytes` is not a number.
+ * @throws {RangeError} If `maxBytes` is not a whole number from 1 to 1073741823.
+ */
 export function checkMaxBytes(maxBytes: unknown): number {
   if (maxBytes === undefined) return MAX_BYTES;
   if (typeof maxBytes !== "number") {
@@ -161,10 +166,10 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
- * The bytes of a string.
+ * Returns the UTF-8 bytes of a string.
  *
- * @throws {TypeError} If it is no string, or half a character.
- * @throws {RangeError} If it takes more than `maxBytes`.
+ * @throws {TypeError} If `value` is not a string, or holds a lone surrogate.
+ * @throws {RangeError} If the string takes more than `maxBytes`.
  */
 export function stringBytes(value: unknown, maxBytes: number): Uint8Array<ArrayBuffer> {
   if (typeof value !== "string") {
@@ -180,7 +185,7 @@ export function stringBytes(value: unknown, maxBytes: number): Uint8Array<ArrayB
   return bytes;
 }
 
-/** The string in a part of shared memory. */
+/** Returns the string in a part of shared memory. */
 export function stringOf(bytes: Uint8Array, start: number, length: number): string {
-  return decoder.decode(bytes.slice(start, start + length)); // a copy: a decoder takes no shared memory
+  return decoder.decode(bytes.slice(start, start + length)); // a copy: a decoder does not accept shared memory
 }

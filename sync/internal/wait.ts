@@ -1,5 +1,5 @@
 /**
- * Waiting: blocked, or in the event loop.
+ * Waiting, blocked or in the event loop.
  *
  * @module
  */
@@ -10,52 +10,60 @@ import { checkedFlag, checkedSignal, checkedTimeout, OptionsSchema } from "../..
 import { atomics } from "./atomics.ts";
 import type { Member, Waiter, WaitPlace } from "./member.ts";
 
-/** How long to wait. */
+/** Options of a wait. */
 export interface WaitOptions {
   /**
-   * How long to wait at most, in milliseconds; 0 and less: not at all.
+   * The longest time to wait, in milliseconds; 0 or less does not wait.
    *
    * @default {Infinity}
    */
   timeout?: number;
 }
 
-/** How long to wait, and whether to wait at all. */
+/** Options of an acquisition that blocks. */
 export interface AcquireOptions extends WaitOptions {
   /**
-   * Whether to wait; if not, `timeout` does not matter.
+   * True to wait. With false, the call tries once and ignores `timeout`.
    *
    * @default {true}
    */
   block?: boolean;
 }
 
-/** What a promise of a wait takes. */
+/** Options of a wait in the event loop. */
 export interface AsyncWaitOptions extends WaitOptions {
-  /** Gives up the wait; the promise then rejects with the signal's reason. */
+  /**
+   * A signal that cancels the wait. The promise then rejects with the reason of the signal.
+   *
+   * @default {undefined}
+   */
   signal?: AbortSignal;
 }
 
-/** What a promise of an acquisition takes. */
+/** Options of an acquisition in the event loop. */
 export interface AsyncAcquireOptions extends AcquireOptions {
-  /** Gives up the wait; the promise then rejects with the signal's reason. */
+  /**
+   * As {@linkcode AsyncWaitOptions.signal}.
+   *
+   * @default {undefined}
+   */
   signal?: AbortSignal;
 }
 
-// Where a bare number or boolean was given, the first option that it could be the value of is named.
+// An error about a bare number or boolean names the first option here that could have that value.
 const ACQUIRE_OPTIONS = new OptionsSchema({ timeout: checkedTimeout, block: checkedFlag });
 const ACQUIRE_ASYNC_OPTIONS = new OptionsSchema({ timeout: checkedTimeout, block: checkedFlag, signal: checkedSignal });
 const WAIT_ASYNC_OPTIONS = new OptionsSchema({ timeout: checkedTimeout, signal: checkedSignal });
 const HOLD_ASYNC_OPTIONS = new OptionsSchema({ signal: checkedSignal });
 
-/** The time that `options` give, 0 for none. */
+/** Returns the time to wait, in milliseconds; 0 means none. */
 export function timeToWait(options: AcquireOptions | undefined): number {
   if (options === undefined) return Infinity;
   const { block, timeout = Infinity } = ACQUIRE_OPTIONS.read(options, "a wait");
   return block === false ? 0 : timeout;
 }
 
-/** The time that `options` give, and the signal, each read once and checked. */
+/** Returns the time to wait and the signal. Each option is read exactly once and checked. */
 export function timeAndSignal(options: AsyncAcquireOptions | undefined): {
   readonly timeout: number;
   readonly signal: AbortSignal | undefined;
@@ -64,24 +72,24 @@ export function timeAndSignal(options: AsyncAcquireOptions | undefined): {
   return { timeout: block === false ? 0 : timeout, signal };
 }
 
-/** Options of a wait that may also be a bare timeout. */
+/** Returns the options of a wait, which may also be a bare timeout. */
 export function waitOptions(options: number | AsyncWaitOptions | undefined): AsyncWaitOptions {
   return typeof options === "object" && options !== null
     ? WAIT_ASYNC_OPTIONS.read(options, "a wait") as AsyncWaitOptions
     : { timeout: options };
 }
 
-/** Options of `holdAsync()`. */
+/** Returns the options of `holdAsync()`. */
 export function holdOptions(options: { signal?: AbortSignal } | undefined): { signal?: AbortSignal } {
   return HOLD_ASYNC_OPTIONS.read(options, "holdAsync()") as { signal?: AbortSignal };
 }
 
 /**
- * Blocks until `attempt` succeeds: whether it did, within `timeout` milliseconds. `instead` names what awaits, for those who
- * must not block.
+ * Blocks until `attempt` succeeds, at most `timeout` milliseconds. Returns whether it succeeded. `instead`: the method
+ * that an error suggests to threads that must not block.
  *
  * @throws {CancelledError} If this thread is a worker that was terminated.
- * @throws {InvalidStateError} If it would have to sleep, and must not.
+ * @throws {InvalidStateError} If this thread would have to sleep and must not block.
  */
 export function waitFor(
   member: Member,
@@ -91,7 +99,7 @@ export function waitFor(
   instead = "'waitAsync()'",
 ): boolean {
   const deadline = timeout < Infinity ? atomics.now() + timeout : Infinity;
-  // What comes at once is not worth a sleep, which takes much longer to end.
+  // Poll first: for a change that comes at once a sleep is not worthwhile, as it takes much longer to end.
   if (atomics.patience > 0) {
     for (const end = atomics.now() + Math.min(atomics.patience, timeout); atomics.now() < end;) {
       if (attempt()) return true;
@@ -101,7 +109,7 @@ export function waitFor(
   try {
     for (;;) {
       const heard = member.prepareWait();
-      place.enter(member); // anew each time, as whoever wakes takes the entry
+      place.enter(member); // again each time, as the thread that wakes this one takes the entry
       member.check();
       if (attempt()) return true;
       const left = deadline < Infinity ? deadline - atomics.now() : Infinity;
@@ -113,13 +121,16 @@ export function waitFor(
   }
 }
 
-/** The same for a moment, without sleeping: where {@linkcode waitFor} would refuse, and the wait is for a short step. */
+/**
+ * Polls without sleeping, for a wait for a short step where {@linkcode waitFor} would throw. Returns whether `attempt`
+ * succeeded.
+ */
 export function spinFor(attempt: () => boolean, timeout: number): boolean {
   for (const end = atomics.now() + timeout; atomics.now() < end;) if (attempt()) return true;
   return false;
 }
 
-/** As {@linkcode waitFor}, in the event loop. */
+/** As {@linkcode waitFor}, but waits in the event loop. */
 export function waitForAsync(
   member: Member,
   place: WaitPlace,

@@ -1,5 +1,5 @@
 /**
- * Where threads wait for a change of a shared object.
+ * Wait sets: the threads that wait for a change of a shared object.
  *
  * @module
  */
@@ -11,17 +11,20 @@ import type { Member, WaitPlace } from "./member.ts";
 const CURSOR = 0;
 const ENTRIES = 1;
 
-/** How many words a wait set takes: the slot to look at first, then for each slot 0 or the ID of the thread that waits. */
+/**
+ * The size of a wait set, in words: the slot to look at first, then for each slot 0 or the ID of the waiting thread.
+ */
 export const WAIT_SET: number = ENTRIES + SLOTS;
 
 const ANY = WAIT_SET;
 
-/** How many words a {@linkcode HintedWaitSet} takes: a wait set, and 0 only if nobody waits there. */
+/** The size of a {@linkcode HintedWaitSet}, in words: a wait set, and a word that is 0 only if no thread waits. */
 export const RARE_WAIT_SET: number = WAIT_SET + 1;
 
 /**
- * The threads that wait for one thing. Waiting goes: enter, look, sleep; waking: change, wake. Each of the two steps of
- * one side comes before the other side's second look, so that one of them sees the other.
+ * The threads that wait for one thing. A waiter enters, checks the state, and sleeps; a waker changes the state, and
+ * wakes. Each side makes its first step before it looks at what the other side wrote, so that at least one of the two
+ * sees the other.
  */
 export class WaitSet implements WaitPlace {
   readonly key: number;
@@ -47,15 +50,15 @@ export class WaitSet implements WaitPlace {
   }
 
   leave(member: Member): void {
-    // Those that wait in the event loop of this thread keep the entry. What woke it may be meant for other threads all the
-    // same: this one may not come back to its event loop for long.
+    // The waits in the event loop of this thread keep the entry. A wake-up that this thread got is passed on all the
+    // same: it may be meant for other threads, and this one may not return to its event loop for long.
     const woken = member.groups.has(this.key)
       ? this.rung(member)
       : atomics.compareExchange(this.#words, this.#at + ENTRIES + member.slot, member.id, 0) !== member.id;
     if (woken) this.wakeOne();
   }
 
-  /** Wakes a thread that waits here, each in its turn: whether there was one. */
+  /** Wakes one waiting thread, in turn. Returns whether there was one. */
   wakeOne(): boolean {
     const words = this.#words;
     const { threadTable } = this.#member;
@@ -65,9 +68,9 @@ export class WaitSet implements WaitPlace {
       if (slot >= used) slot = 0;
       const at = this.#at + ENTRIES + slot;
       const id = atomics.load(words, at);
-      // Taking the entry takes the thread: each wake-up has another one.
+      // The exchange claims the thread along with its entry, so each wake-up is for a different thread.
       if (id === 0 || atomics.compareExchange(words, at, id, 0) !== id) continue;
-      if (!threadTable.alive(id)) continue; // if it ends after this, everyone is woken
+      if (!threadTable.alive(id)) continue; // if it ends after this check, every thread is woken
       atomics.store(words, this.#at + CURSOR, slot + 1);
       threadTable.notify(slot);
       return true;
@@ -75,7 +78,7 @@ export class WaitSet implements WaitPlace {
     return false;
   }
 
-  /** Wakes every thread that waits here. */
+  /** Wakes every waiting thread. */
   wakeAll(): void {
     const words = this.#words;
     const { threadTable } = this.#member;
@@ -88,7 +91,7 @@ export class WaitSet implements WaitPlace {
   }
 }
 
-/** One where mostly nobody waits, and each change asks whether somebody does. */
+/** A wait set for a place where mostly no thread waits, and each change checks whether one does. */
 export class HintedWaitSet extends WaitSet {
   readonly #words: Int32Array;
   readonly #any: number;
@@ -107,7 +110,7 @@ export class HintedWaitSet extends WaitSet {
   override wakeOne(): boolean {
     if (atomics.load(this.#words, this.#any) === 0) return false;
     if (super.wakeOne()) return true;
-    // From here on others rely on it that nobody waits; but somebody may have come meanwhile: whoever has looks again.
+    // After this store wakers skip the scan, so wake anyone who entered before it.
     atomics.store(this.#words, this.#any, 0);
     super.wakeAll();
     return false;
