@@ -15,7 +15,7 @@ const numbers = Array.from({ length: 100 }, (_, i) => i);
 
 // Entry 41: what holds for a pool of workers holds for this one, but for what is about sending.
 
-test("A41: ThreadPool gives what Pool gives", async () => {
+test("ThreadPool gives what Pool gives", async () => {
   await using pool = new ThreadPool(3);
   assertEquals(await pool.apply(add, [1, 2]), 3);
   assertEquals(await pool.map(square, numbers), numbers.map(square));

@@ -8,7 +8,7 @@ import { RecordRing, RING, ringMemory } from "./internal/record_ring.ts";
 import { ThreadTable } from "./internal/thread_table.ts";
 import type { Ownership } from "./internal/member.ts";
 import { waitFor } from "./internal/wait.ts";
-import { HintedWaitSet, RARE_WAIT_SET, WAIT_SET, WaitSet } from "./internal/wait_set.ts";
+import { HINTED_WAIT_SET, HintedWaitSet, WAIT_SET, WaitSet } from "./internal/wait_set.ts";
 import { Barrier } from "./barrier.ts";
 import { Condition } from "./condition.ts";
 import { Event } from "./event.ts";
@@ -414,7 +414,7 @@ proves("a condition, notifyAll() lets everyone go who waits", 3, 5000, (scene) =
 }, (a, b) => a === "true" && b === "true");
 
 proves("a wait set where mostly nobody waits: two that wake, one that waits twice", 3, 5000, (scene) => {
-  const [count, set] = [words(1), words(RARE_WAIT_SET)];
+  const [count, set] = [words(1), words(HINTED_WAIT_SET)];
   const of = (thread: number) => scene.on(thread, (member) => new HintedWaitSet(set, 0, member, 1));
   const takes = () => atomics.load(count, 0) > 0 && atomics.add(count, 0, -1) > 0;
   const gives = (thread: number) => () => {
@@ -426,7 +426,7 @@ proves("a wait set where mostly nobody waits: two that wake, one that waits twic
 }, (_1, _2, taken) => taken === "true true");
 
 proves("a wait set where mostly nobody waits: two that wait, one that wakes twice", 3, 5000, (scene) => {
-  const [count, set] = [words(1), words(RARE_WAIT_SET)];
+  const [count, set] = [words(1), words(HINTED_WAIT_SET)];
   const of = (thread: number) => scene.on(thread, (member) => new HintedWaitSet(set, 0, member, 1));
   const takes = (): boolean => {
     for (let left = atomics.load(count, 0); left > 0; left = atomics.load(count, 0)) {

@@ -26,7 +26,7 @@ import { copyOf, ItemCodec } from "./internal/item_codec.ts";
 import { SLOTS } from "./internal/thread_table.ts";
 import { RecordRing, RING, type RingItem, ringMemory, type RingRecord } from "./internal/record_ring.ts";
 import { type AsyncWaitOptions, waitFor, waitForAsync, waitOptions } from "./internal/wait.ts";
-import { HintedWaitSet, RARE_WAIT_SET, type WaitSet } from "./internal/wait_set.ts";
+import { HINTED_WAIT_SET, HintedWaitSet, type WaitSet } from "./internal/wait_set.ts";
 
 const DUPLEX = FIRST;
 const ENDS = FIRST + 1;
@@ -35,8 +35,8 @@ const USERS = 1;
 const END = 1 + SLOTS;
 const DIRECTIONS = ENDS + 2 * END;
 const RECEIVERS = RING;
-const SENDERS = RING + RARE_WAIT_SET;
-const DIRECTION = RING + 2 * RARE_WAIT_SET;
+const SENDERS = RING + HINTED_WAIT_SET;
+const DIRECTION = RING + 2 * HINTED_WAIT_SET;
 const SIZE = DIRECTIONS + 2 * DIRECTION - FIRST;
 /** The limit of a ring without one: the greatest number of values. */
 const UNLIMITED = 0x7fffffff;

@@ -38,15 +38,15 @@ import {
   waitForAsync,
   waitOptions,
 } from "./internal/wait.ts";
-import { HintedWaitSet, RARE_WAIT_SET, WAIT_SET, WaitSet } from "./internal/wait_set.ts";
+import { HINTED_WAIT_SET, HintedWaitSet, WAIT_SET, WaitSet } from "./internal/wait_set.ts";
 
 const MAXSIZE = FIRST;
 const CLOSED = FIRST + 1;
 const DONE = FIRST + 2;
 const RING_AT = FIRST + 3;
 const GETTERS = RING_AT + RING;
-const PUTTERS = GETTERS + RARE_WAIT_SET;
-const JOINERS = PUTTERS + RARE_WAIT_SET;
+const PUTTERS = GETTERS + HINTED_WAIT_SET;
+const JOINERS = PUTTERS + HINTED_WAIT_SET;
 const SIZE = JOINERS + WAIT_SET - FIRST;
 /** MAXSIZE of a queue without a limit. */
 const UNLIMITED = 0x7fffffff;

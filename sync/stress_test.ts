@@ -20,7 +20,7 @@ interface Received {
   wrong: number;
 }
 
-test("O178: 100,000 items of up to 10 MB, from 8 producers to 8 consumers, each once and in order", async () => {
+test("100,000 items of up to 10 MB, from 8 producers to 8 consumers, each once and in order", async () => {
   const queue = new Queue<Item | null>();
   const produce = (producer: number): number => {
     let bytes = 0;

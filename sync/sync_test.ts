@@ -27,7 +27,7 @@ import {
 } from "../errors.ts";
 import { test } from "../testing/counted_workers.ts";
 
-test("G131, G135: a lock is acquired once, gives up after its timeout, and is released once", async () => {
+test("a lock is acquired once, gives up after its timeout, and is released once", async () => {
   const lock = new Lock();
   assert(lock.acquire());
   assert(!lock.acquire({ block: false }));
@@ -40,7 +40,7 @@ test("G131, G135: a lock is acquired once, gives up after its timeout, and is re
   lock.release();
 });
 
-test("G133: five that wait pass one at a time, and count exactly", async () => {
+test("five that wait pass one at a time, and count exactly", async () => {
   const scope = { lock: new Lock(), inside: new Value("i"), wrong: new Value("i"), count: new Value("i") };
   const { lock, inside, wrong, count } = scope;
   lock.acquire();
@@ -64,7 +64,7 @@ test("G133: five that wait pass one at a time, and count exactly", async () => {
   await pool[Symbol.asyncDispose]();
 });
 
-test("G134: leaving the block releases the lock, also by an error; awaiting functions take turns", async () => {
+test("leaving the block releases the lock, also by an error; awaiting functions take turns", async () => {
   const lock = new Lock();
   assertThrows(
     () => {
@@ -97,7 +97,7 @@ test("a wait that is aborted rejects with the reason, and takes nothing", async 
   await assertRejects(() => lock.acquireAsync({ signal: AbortSignal.abort(new RangeError("Before")) }), RangeError);
 });
 
-test("H140, H141: an RLock is its thread's, as deep as it was acquired", async () => {
+test("an RLock is its thread's, as deep as it was acquired", async () => {
   const lock = new RLock();
   for (let i = 0; i < 3; i++) assert(lock.acquire());
   await using pool = new Pool(1);
@@ -118,7 +118,7 @@ test("H140, H141: an RLock is its thread's, as deep as it was acquired", async (
   assertThrows(() => lock.release(), InvalidStateError);
 });
 
-test("I143, I144: permits go down and up; a bounded semaphore refuses one too many", () => {
+test("permits go down and up; a bounded semaphore refuses one too many", () => {
   const semaphore = new Semaphore(2);
   assert(semaphore.acquire() && semaphore.acquire());
   assert(!semaphore.acquire({ block: false }));
@@ -132,7 +132,7 @@ test("I143, I144: permits go down and up; a bounded semaphore refuses one too ma
   assertThrows(() => semaphore.release(0), RangeError);
 });
 
-test("J153, J154, J155: notify() lets exactly so many go, and is not remembered", async () => {
+test("notify() lets exactly so many go, and is not remembered", async () => {
   const scope = { condition: new Condition(), waiting: new Semaphore(0), awake: new Queue<boolean>() };
   const { condition, waiting, awake } = scope;
   await using pool = new Pool(3, { scope });
@@ -166,7 +166,7 @@ test("J153, J154, J155: notify() lets exactly so many go, and is not remembered"
   assertThrows(() => condition.wait(), InvalidStateError);
 });
 
-test("J158: waitFor() looks again after each notification, and gives up after its time in all", async () => {
+test("waitFor() looks again after each notification, and gives up after its time in all", async () => {
   const condition = new Condition();
   const value = new Value("i");
   await using pool = new Pool(1, { scope: { condition, value } });
@@ -184,7 +184,7 @@ test("J158: waitFor() looks again after each notification, and gives up after it
   await counting;
 });
 
-test("K159, K160, K161, K162: an event wakes all, even if it is cleared at once", async () => {
+test("an event wakes all, even if it is cleared at once", async () => {
   const event = new Event();
   assertEquals([event.isSet(), event.wait(0), event.wait(5), String(event)], [false, false, false, "Event(unset)"]);
   const waiting = [event.waitAsync(), event.waitAsync(), event.waitAsync({ timeout: 20_000 })];
@@ -196,7 +196,7 @@ test("K159, K160, K161, K162: an event wakes all, even if it is cleared at once"
   assertEquals([event.wait(), String(event)], [true, "Event(set)"]);
 });
 
-test("L163, L167: parties pass in step, each with an index; one that is missing breaks the barrier", async () => {
+test("parties pass in step, each with an index; one that is missing breaks the barrier", async () => {
   const barrier = new Barrier(3);
   await using pool = new Pool(3);
   const rounds = await pool.map((barrier: Barrier) => Array.from({ length: 100 }, () => barrier.wait()), [
@@ -216,7 +216,7 @@ test("L163, L167: parties pass in step, each with an index; one that is missing 
   assertThrows(() => new Barrier(0), RangeError);
 });
 
-test("L164, L165, L166: an action, abort() and reset()", async () => {
+test("an action, abort() and reset()", async () => {
   let ran = 0;
   const barrier = new Barrier(2, { action: () => void ran++ });
   assertEquals((await Promise.all([barrier.waitAsync(), barrier.waitAsync()])).toSorted(), [0, 1]);
@@ -231,7 +231,7 @@ test("L164, L165, L166: an action, abort() and reset()", async () => {
   assertEquals([barrier.broken, barrier.nWaiting], [false, 0]);
 });
 
-test("M169: what a worker writes is read here, for each type", async () => {
+test("what a worker writes is read here, for each type", async () => {
   await using pool = new Pool(1);
   for (const type of ["b", "B", "h", "H", "i", "I", "l", "L", "u8", "i32", "f", "d", "f64"] as const) {
     const value = new Value(type, 3);
@@ -250,7 +250,7 @@ test("M169: what a worker writes is read here, for each type", async () => {
   assertEquals(text.value, "Zoë€");
 });
 
-test("M172: what does not fit is an error, and changes nothing", () => {
+test("what does not fit is an error, and changes nothing", () => {
   const byte = new Value("b", 127);
   assertThrows(() => byte.value = 128, RangeError);
   assertThrows(() => byte.value = 1.5, TypeError);
@@ -272,7 +272,7 @@ test("M172: what does not fit is an error, and changes nothing", () => {
   ]);
 });
 
-test("N173, N174, N176: an array behaves as a list of fixed length, on memory of all threads", async () => {
+test("an array behaves as a list of fixed length, on memory of all threads", async () => {
   const array = new SharedArray("d", 4);
   assertEquals(array.value, [0, 0, 0, 0]);
   await using pool = new Pool(2, { scope: { array } });
@@ -289,7 +289,7 @@ test("N173, N174, N176: an array behaves as a list of fixed length, on memory of
   assertThrows(() => names.view, TypeError);
 });
 
-test("O178: many producers and consumers, each item once, those of a producer in order", async () => {
+test("many producers and consumers, each item once, those of a producer in order", async () => {
   const queue = new Queue<[number, number, Uint8Array] | null>(50);
   await using pool = new Pool(4);
   const consumers = [1, 2].map(() =>
@@ -324,7 +324,7 @@ test("O178: many producers and consumers, each item once, those of a producer in
   }
 });
 
-test("O179, O180, O189: full, empty, and null as an item", async () => {
+test("full, empty, and null as an item", async () => {
   const queue = new Queue<unknown>(2);
   queue.put(null);
   queue.put(undefined);
@@ -337,7 +337,7 @@ test("O179, O180, O189: full, empty, and null as an item", async () => {
   await assertRejects(() => queue.getAsync({ timeout: 5 }), QueueEmptyError);
 });
 
-test("O181: a blocked get() wakes for a put(), a blocked put() for a get()", async () => {
+test("a blocked get() wakes for a put(), a blocked put() for a get()", async () => {
   const there = new Queue<number>(1);
   const back = new Queue<number>(1);
   await using pool = new Pool(1, { scope: { there, back } });
@@ -354,7 +354,7 @@ test("O181: a blocked get() wakes for a put(), a blocked put() for a get()", asy
   await echo;
 });
 
-test("O183: what cannot be sent throws from put(), and the queue is as before", () => {
+test("what cannot be sent throws from put(), and the queue is as before", () => {
   const queue = new Queue<unknown>(1);
   assertThrows(() => queue.put(Symbol("x")), SerializationError);
   assert(queue.empty());
@@ -362,7 +362,7 @@ test("O183: what cannot be sent throws from put(), and the queue is as before", 
   assertEquals(queue.get(), 1);
 });
 
-test("O185: a closed queue takes nothing, gives what is left, and wakes those who wait", async () => {
+test("a closed queue takes nothing, gives what is left, and wakes those who wait", async () => {
   const queue = new Queue<number>();
   const other = new Queue<number>();
   const blocked = other.getAsync();
@@ -380,7 +380,7 @@ test("O185: a closed queue takes nothing, gives what is left, and wakes those wh
   await assertRejects(() => aborted, DOMException);
 });
 
-test("O186, O187: join() returns after the last taskDone(), of which there may not be too many", async () => {
+test("join() returns after the last taskDone(), of which there may not be too many", async () => {
   const queue = new JoinableQueue<number>();
   assert(queue.join());
   for (let i = 0; i < 10; i++) queue.put(i);
@@ -401,7 +401,7 @@ test("O186, O187: join() returns after the last taskDone(), of which there may n
   assertThrows(() => queue.taskDone(), InvalidStateError);
 });
 
-test("P192, P194, P195, P196: a pipe gives whole values in order, then the end", async () => {
+test("a pipe gives whole values in order, then the end", async () => {
   const [here, there] = Pipe();
   assertEquals([here.poll(), here.poll(5), here.poll(-1)], [false, false, false]);
   const large = new Uint8Array(16_000_000).fill(7);
@@ -421,7 +421,7 @@ test("P192, P194, P195, P196: a pipe gives whole values in order, then the end",
   assertThrows(() => here.send(1), ClosedError);
 });
 
-test("P193: one way only", () => {
+test("one way only", () => {
   const [reader, writer] = Pipe({ duplex: false });
   assertThrows(() => reader.send(1), InvalidStateError);
   assertThrows(() => writer.recv(), InvalidStateError);

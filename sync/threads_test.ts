@@ -82,7 +82,7 @@ test("a Worker of one's own joins by handles", async () => {
   URL.revokeObjectURL(url);
 });
 
-test("F129: a process whose main program lacks its guard fails, instead of starting processes for ever", async () => {
+test("a process whose main program lacks its guard fails, instead of starting processes for ever", async () => {
   const process = new Process({
     target: () => {},
     module: new URL("../testing/fixtures/unguarded_process.ts", import.meta.url),

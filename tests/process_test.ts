@@ -18,7 +18,7 @@ import * as parents from "../testing/fixtures/parents.ts";
 import { run } from "../testing/run_program.ts";
 import { rejection, test } from "../testing/counted_workers.ts";
 
-test("F113: a process before, during and after its run; also without a target", async () => {
+test("a process before, during and after its run; also without a target", async () => {
   for (const target of [undefined, () => {}]) {
     const process = new Process(target === undefined ? {} : { target });
     assertEquals([process.isAlive(), process.exitcode, process.pid, activeChildren()], [false, null, null, []]);
@@ -30,7 +30,7 @@ test("F113: a process before, during and after its run; also without a target", 
   }
 });
 
-test("F114: arguments and names arrive; children of a process are named after it", async () => {
+test("arguments and names arrive; children of a process are named after it", async () => {
   const queue = new Queue<unknown>();
   const scope = { queue, currentProcess };
   const process = new Process({
@@ -48,7 +48,7 @@ test("F114: arguments and names arrive; children of a process are named after it
   assert(/^Thread-\d+$/.test(unnamed[2]!));
 });
 
-test("F117, F118, F121: join() with a timeout, terminate(), and calls out of order", async () => {
+test("join() with a timeout, terminate(), and calls out of order", async () => {
   const begun = new Event();
   const process = new Process({
     target: (begun: Event, never: Event) => (begun.set(), never.wait()),
@@ -70,7 +70,7 @@ test("F117, F118, F121: join() with a timeout, terminate(), and calls out of ord
   assertEquals(process.exitcode, -15);
 });
 
-test("F119: an error is printed with the name, sets exitcode 1, and harms nobody", async () => {
+test("an error is printed with the name, sets exitcode 1, and harms nobody", async () => {
   const printed: unknown[] = [];
   const { error } = console;
   console.error = (...args: unknown[]) => void printed.push(...args);
@@ -98,7 +98,7 @@ test("F119: an error is printed with the name, sets exitcode 1, and harms nobody
   await Promise.resolve();
 });
 
-test("F120: exit codes; a result that cannot be sent does not matter", async () => {
+test("exit codes; a result that cannot be sent does not matter", async () => {
   const cases: [() => unknown, number][] = [
     [() => Deno.exit(8), 8],
     [() => Deno.exit(0), 0],
@@ -118,7 +118,7 @@ test("F120: exit codes; a result that cannot be sent does not matter", async () 
   assertEquals(process.exitcode, 5);
 });
 
-test("F124: ten processes end well, ten sleeping ones are terminated", async () => {
+test("ten processes end well, ten sleeping ones are terminated", async () => {
   const processes = Array.from({ length: 10 }, () => new Process());
   for (const process of processes) process.start();
   for (const process of processes) await process.join();

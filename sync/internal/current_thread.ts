@@ -20,7 +20,7 @@ export interface ThreadState {
   /** Called for each new membership of this thread, and for each new ID. */
   joined: (member: Member) => void;
   /** Called with memory, other than a thread table, on which this thread is going to block. */
-  blocksOn: (board: SharedArrayBuffer) => void;
+  blocksOn: (memory: SharedArrayBuffer) => void;
   /** Returns whether this thread must end. */
   stopped: () => boolean;
   /** Callbacks that run while this thread is blocked: its pools send arguments and receive results. */
@@ -73,7 +73,7 @@ export function thisThread(): ThreadState {
 }
 
 /** Returns the thread table of the objects that are made on this thread. */
-export function homeRegistry(): ThreadTable {
+export function homeThreadTable(): ThreadTable {
   const thread = thisThread();
   if (thread.home === undefined) {
     thread.home = new ThreadTable();
@@ -85,7 +85,7 @@ export function homeRegistry(): ThreadTable {
 /** Returns the member for this thread in the thread table in `memory`; by default in the table of its own objects. */
 export function memberOf(memory?: SharedArrayBuffer): Member {
   const thread = thisThread();
-  const threadTable = memory === undefined ? homeRegistry() : new ThreadTable(memory);
+  const threadTable = memory === undefined ? homeThreadTable() : new ThreadTable(memory);
   thread.home ??= threadTable;
   let member = thread.members.get(threadTable.key);
   if (member === undefined) {

@@ -205,7 +205,7 @@ export class Member {
   }
 
   /** Looks again when the grace period after a death is over, as {@linkcode Member.sleep} does. */
-  #lookAfterUnrest(): void {
+  #lookAfterGrace(): void {
     const { graceLeft } = this.threadTable;
     if (graceLeft === 0) return;
     this.#graceLeft ??= setTimeout(() => {
@@ -249,7 +249,7 @@ export class Member {
       this.#timer = this.#graceLeft = undefined;
       return;
     }
-    this.#lookAfterUnrest();
+    this.#lookAfterGrace();
     if (this.#timer === undefined) {
       const reliable = waitAsyncWakes();
       const look = (): void => {

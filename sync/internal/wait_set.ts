@@ -19,7 +19,7 @@ export const WAIT_SET: number = ENTRIES + SLOTS;
 const ANY = WAIT_SET;
 
 /** The size of a {@linkcode HintedWaitSet}, in words: a wait set, and a word that is 0 only if no thread waits. */
-export const RARE_WAIT_SET: number = WAIT_SET + 1;
+export const HINTED_WAIT_SET: number = WAIT_SET + 1;
 
 /**
  * The threads that wait for one thing. A waiter enters, checks the state, and sleeps; a waker changes the state, and
