@@ -15,8 +15,6 @@
  * ```
  *
  * @module
- *
- * @module
  */
 
 import { ExecutorCalls } from "./calls/executor_calls.ts";
@@ -118,12 +116,17 @@ export interface ShutdownSyncOptions extends ShutdownOptions {
   readonly timeout?: number | undefined;
 }
 
-/** One iterable for each parameter of a function. */
+/**
+ * One iterable for each parameter of a function.
+ *
+ * @typeParam A The parameters of the function.
+ */
 export type IterablesOf<A extends readonly unknown[]> = { [K in keyof A]: Iterable<A[K]> | AsyncIterable<A[K]> };
 
 /**
- * An object that takes calls and returns futures. A function with a parameter of type `Executor` works with every
- * executor: on workers, on the event loop, or one that you write. An executor of your own must keep these guarantees.
+ * An object that takes calls and returns a {@linkcode Future} for each. A function with a parameter of type `Executor`
+ * works with every executor: on workers, on the event loop, or one that you write. An executor of your own must keep
+ * these guarantees.
  *
  * ### Order
  *
@@ -144,8 +147,8 @@ export type IterablesOf<A extends readonly unknown[]> = { [K in keyof A]: Iterab
  *
  * In the iteration of `map()`, an item that failed rejects its own `next()` with one of these errors, and the iteration
  * can go on after it. The iteration ends early with `TimeoutError` after its `timeout`, with the reason of its
- * `signal`, with the error of an input that throws, or with `ClosedError` if the executor was shut down before the
- * whole input was read.
+ * `signal`, with the error of an input that throws later, or with `ClosedError` if the executor was shut down before
+ * the whole input was read. If an input throws while `map()` itself reads it, `map()` throws that error.
  *
  * A failure concerns its own call alone. The executor is broken only if its initializer or the import of its module
  * throws, or if no worker can be started. Then all pending calls fail, and that error is the `cause`.
@@ -247,7 +250,7 @@ export interface Executor extends AsyncDisposable {
 }
 
 /**
- * Options of a {@linkcode ProcessPoolExecutor}.
+ * Options of a {@linkcode ProcessPoolExecutor}: those of {@linkcode WorkerPoolOptions} and these.
  *
  * @typeParam I The parameters of `initializer`.
  */
@@ -260,7 +263,7 @@ export interface ProcessPoolExecutorOptions<I extends readonly unknown[] = never
   readonly maxWorkers?: number | undefined;
 }
 
-/** Options of a {@linkcode ThreadPoolExecutor}. */
+/** Options of a {@linkcode ThreadPoolExecutor}: those of {@linkcode LocalPoolOptions} and these. */
 export interface ThreadPoolExecutorOptions extends LocalPoolOptions {
   /**
    * The largest number of calls at a time, a positive integer.
@@ -340,7 +343,9 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
     items: Iterable<T> | AsyncIterable<T>,
     options?: ExecutorMapOptions,
   ): AsyncIterableIterator<Awaited<R>>;
+  /** As {@linkcode Executor.map}, with several iterables. */
   map<A extends unknown[], R>(fn: (...args: A) => R, ...iterables: IterablesOf<A>): AsyncIterableIterator<Awaited<R>>;
+  /** As {@linkcode Executor.map}, with several iterables and options. */
   map<A extends unknown[], R>(
     fn: (...args: A) => R,
     ...iterablesAndOptions: [...iterables: IterablesOf<A>, options: ExecutorMapOptions]
@@ -526,7 +531,9 @@ export class ThreadPoolExecutor implements Executor {
     items: Iterable<T> | AsyncIterable<T>,
     options?: ExecutorMapOptions,
   ): AsyncIterableIterator<Awaited<R>>;
+  /** As {@linkcode Executor.map}, with several iterables. */
   map<A extends unknown[], R>(fn: (...args: A) => R, ...iterables: IterablesOf<A>): AsyncIterableIterator<Awaited<R>>;
+  /** As {@linkcode Executor.map}, with several iterables and options. */
   map<A extends unknown[], R>(
     fn: (...args: A) => R,
     ...iterablesAndOptions: [...iterables: IterablesOf<A>, options: ExecutorMapOptions]

@@ -13,8 +13,6 @@
  * ```
  *
  * @module
- *
- * @module
  */
 
 import type { AsyncResult } from "./calls/async_result.ts";
@@ -49,7 +47,7 @@ export { ThreadPool, type ThreadPoolOptions } from "./calls/thread_pool.ts";
 export { transfer } from "./codec/transfer.ts";
 
 /**
- * Options of a {@linkcode Pool}.
+ * Options of a {@linkcode Pool}: those of {@linkcode WorkerPoolOptions} and these.
  *
  * @typeParam I The parameters of `initializer`.
  */

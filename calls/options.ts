@@ -5,15 +5,15 @@
  */
 
 /**
- * Options that everything with a set of workers takes: a {@linkcode Pool} and a {@linkcode ProcessPoolExecutor}, called
- * the pool here.
+ * The options that a {@linkcode Pool} and a {@linkcode ProcessPoolExecutor} share. "The pool" stands for either of them
+ * here.
  *
  * @typeParam I The parameters of `initializer`.
  */
 export interface WorkerPoolOptions<I extends readonly unknown[] = never[]> {
   /**
-   * Called in each worker before its first task; a promise is awaited. If it throws, the pool is broken: every call
-   * fails with `BrokenProcessPoolError`, whose `cause` is that error.
+   * Called in each worker before its first task; a promise is awaited. If the initializer throws, the pool is broken:
+   * every call fails with `BrokenProcessPoolError`, whose `cause` is that error.
    *
    * @default {undefined}
    */
@@ -87,14 +87,14 @@ export interface WorkerPoolOptions<I extends readonly unknown[] = never[]> {
 }
 
 /**
- * Options that everything on the caller's own event loop takes: a {@linkcode ThreadPool} and a
- * {@linkcode ThreadPoolExecutor}, called the pool here.
+ * The options that a {@linkcode ThreadPool} and a {@linkcode ThreadPoolExecutor} share. "The pool" stands for either of
+ * them here.
  */
 export interface LocalPoolOptions {
   /**
    * Called once per slot before the first task of the slot; a promise is awaited. The pool has as many slots as it runs
-   * tasks at a time. If it throws, the pool is broken: every call fails with `BrokenProcessPoolError`, whose `cause` is
-   * that error.
+   * tasks at a time. If the initializer throws, the pool is broken: every call fails with `BrokenProcessPoolError`,
+   * whose `cause` is that error.
    *
    * @default {undefined}
    */

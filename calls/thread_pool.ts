@@ -30,7 +30,7 @@ import {
 import { checkName, sizeAndOptions } from "./worker_options.ts";
 import { LocalScheduler } from "../scheduler/local_scheduler.ts";
 
-/** Options of a {@linkcode ThreadPool}. */
+/** Options of a {@linkcode ThreadPool}: those of {@linkcode LocalPoolOptions} and these. */
 export interface ThreadPoolOptions extends LocalPoolOptions {
   /**
    * The number of slots, which is the largest number of tasks at a time, a positive integer.
