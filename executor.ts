@@ -128,6 +128,8 @@ export type IterablesOf<A extends readonly unknown[]> = { [K in keyof A]: Iterab
  * works with every executor: on workers, on the event loop, or one that you write. An executor of your own must keep
  * these guarantees.
  *
+ * Source: `concurrent.futures.Executor`.
+ *
  * ### Order
  *
  * Calls begin in the order in which they were submitted. `map()` submits its calls when it is called, not when its
@@ -162,8 +164,6 @@ export type IterablesOf<A extends readonly unknown[]> = { [K in keyof A]: Iterab
  *
  * `shutdown()` refuses new calls, and the calls made before run to their end. Leaving an `await using` block shuts down
  * and waits.
- *
- * Source: `concurrent.futures.Executor`.
  *
  * @example A function for any executor
  * ```ts

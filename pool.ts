@@ -81,6 +81,10 @@ const POOL_OPTIONS = new OptionsSchema({ processes: checkedCount, ...WORKER_CHEC
  * Arguments are copied when the task is sent, which may be later than the call: do not change them before the call has
  * settled.
  *
+ * Source: `multiprocessing.pool.Pool`. Differs from Python: the methods that block there return promises here, and
+ * block under names that end in `Sync`; workers have their own heap but share the process; leaving `await using` waits
+ * for the work.
+ *
  * ### Order
  *
  * Tasks begin in the order in which they were submitted, on whichever worker is free. `map`, `starmap`, `imap` and
@@ -91,17 +95,17 @@ const POOL_OPTIONS = new OptionsSchema({ processes: checkedCount, ...WORKER_CHEC
  * Wrong arguments throw a `TypeError` or `RangeError` at once. Otherwise every call settles exactly once. It rejects
  * with
  *
- * - the error that the function threw, with the worker's stack;
+ * - the error that the function threw, with its built-in class, its properties and the worker's stack;
  * - `TimeoutError` if it took longer than its `taskTimeout`;
- * - the reason of its `signal`, as soon as that aborts;
+ * - the reason of its `signal`, as soon as it aborts;
  * - `SerializationError` if the function, an argument or the result cannot be sent;
  * - `BrokenProcessPoolError` if the worker died while it ran the task, or the pool is broken;
  * - `CancelledError` if the pool was terminated before the call settled;
  * - `ClosedError` if the pool was closed or terminated before the call was made;
- * - the error of the input, or of `onProgress`, if one of these throws.
+ * - the error of the input, of `onProgress` or of a callback, if one of these throws.
  *
- * In the same cases a method that blocks throws the error, an `AsyncResult` fails with it, and `next()` of an iterator
- * rejects with it. The methods that return an `AsyncResult` or an iterator throw at once if the pool is closed,
+ * In the same cases an `AsyncResult` fails with the error, `next()` of an async iterator rejects with it, and whatever
+ * blocks throws it. The methods that return an `AsyncResult` or an iterator throw at once if the pool is closed,
  * terminated or broken.
  *
  * If several items of a map fail, the error of the earliest one in the input counts, once all chunks have ended. A
@@ -121,10 +125,6 @@ const POOL_OPTIONS = new OptionsSchema({ processes: checkedCount, ...WORKER_CHEC
  * ends the workers at once. Leaving an `await using` block closes and joins, leaving a `using` block terminates. A pool
  * that is never closed does not keep the program from ending once its work is done, where the runtime can unreference a
  * worker: Deno and Bun.
- *
- * Source: `multiprocessing.pool.Pool`. Differs from Python: the methods that block there return promises here, and
- * block under names that end in `Sync`; workers have their own heap but share the process; leaving `await using` waits
- * for the work.
  *
  * @typeParam I The parameters of the initializer.
  *

@@ -67,7 +67,7 @@ class Pending<F extends Future<unknown>> {
    * is blocked.
    */
   block(enough: () => boolean, deadline: number): boolean {
-    // Callbacks of the other futures may settle those of this thread, so the others are awaited as long as there are any.
+    // Callbacks of the other futures may settle those of this thread, so the others come first while there are any.
     const noMore = (): boolean => enough() || this.#schedulers.size === 0;
     while (!noMore()) if (!blockTogether(new Set(this.#schedulers.keys()), noMore, deadline)) return enough();
     if (enough()) return true;
