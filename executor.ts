@@ -1,5 +1,6 @@
 /**
- * Executors: calls whose results come as futures, one by one, in any order.
+ * Executors as in Python's `concurrent.futures`: each call returns a {@linkcode Future}, and results can be awaited in
+ * any order.
  *
  * @example Results as they come
  * ```ts
@@ -31,10 +32,9 @@ import {
 import { sizeAndOptions, WORKER_CHECKS, workerOptions } from "./calls/worker_options.ts";
 import { refuseInstances } from "./codec/encoder.ts";
 import { BrokenProcessPoolError } from "./errors.ts";
-import type { InitargsOf, NeedsInitargs, PoolStats, WorkerPermissions } from "./calls/options.ts";
+import type { LocalPoolOptions, NeedsInitargs, PoolStats, WorkerPoolOptions } from "./calls/options.ts";
 import { LocalScheduler } from "./scheduler/local_scheduler.ts";
 import { refuseWhileImporting } from "./calls/import_guard.ts";
-import type { Backend } from "./base/backend.ts";
 import { openScheduler } from "./scheduler/backend.ts";
 import type { Scheduler } from "./scheduler/task.ts";
 import { webWorkers } from "./workers/mod.ts";
@@ -52,32 +52,41 @@ export {
 } from "./calls/wait.ts";
 export { asCompletedSync, waitSync } from "./calls/wait_sync.ts";
 export type { Backend } from "./base/backend.ts";
-export type { InitargsOf, NeedsInitargs } from "./calls/options.ts";
+export type {
+  InitargsOf,
+  LocalPoolOptions,
+  NeedsInitargs,
+  PoolStats,
+  WorkerPermissions,
+  WorkerPoolOptions,
+} from "./calls/options.ts";
 
-/** Options of `map()` of an executor: a plain object, after the iterables. */
+/** Options of `map()` of an executor: a plain object after the iterables. */
 export interface ExecutorMapOptions {
   /**
-   * How many items go to a worker at once, a positive integer.
+   * The number of items that go to a worker at a time, a positive integer.
    *
    * @default {1}
    */
   readonly chunksize?: number | undefined;
   /**
-   * How long all of it may take from the call of `map()`, in milliseconds: whoever then waits for a result that is not there
-   * gets a `TimeoutError`, and what has not begun is dropped. 0 and less: nobody waits.
+   * The time for the whole iteration, in milliseconds from the call of `map()`. After that time, `next()` rejects with
+   * `TimeoutError` if its result is not there yet, and the calls that have not begun are dropped. With 0 or less,
+   * `next()` does not wait.
    *
    * @default {Infinity}
    */
   readonly timeout?: number | undefined;
   /**
-   * How many chunks at most are handed over ahead of what was given out, a positive integer. Without it all of the input is
-   * read and handed over at once.
+   * The largest number of chunks that are submitted ahead of the results already returned, a positive integer. By
+   * default the whole input is read and submitted at once.
    *
    * @default {Infinity}
    */
   readonly buffersize?: number | undefined;
   /**
-   * Gives up: the iteration ends with the signal's reason, and what has not begun is dropped.
+   * Abandons the iteration when it aborts: the iteration ends with the signal's reason, and the calls that have not
+   * begun are dropped.
    *
    * @default {undefined}
    */
@@ -87,13 +96,13 @@ export interface ExecutorMapOptions {
 /** Options of `shutdown()`. */
 export interface ShutdownOptions {
   /**
-   * Whether the promise waits for the end of all work.
+   * True if the promise waits for the end of all calls.
    *
    * @default {true}
    */
   readonly wait?: boolean | undefined;
   /**
-   * Whether what has not begun is cancelled.
+   * True if calls that have not begun are cancelled.
    *
    * @default {false}
    */
@@ -103,28 +112,61 @@ export interface ShutdownOptions {
 /** Options of `shutdownSync()`. */
 export interface ShutdownSyncOptions extends ShutdownOptions {
   /**
-   * How long to wait at most, in milliseconds; 0 and less: not at all.
+   * The longest wait, in milliseconds. 0 or less does not wait.
    *
    * @default {Infinity}
    */
   readonly timeout?: number | undefined;
 }
 
-/** One iterable for each parameter of a function. */
+/**
+ * One iterable for each parameter of a function.
+ *
+ * @typeParam A The parameters of the function.
+ */
 export type IterablesOf<A extends readonly unknown[]> = { [K in keyof A]: Iterable<A[K]> | AsyncIterable<A[K]> };
 
 /**
- * What can be given calls, and returns futures. A function that takes an `Executor` works with all of them: on workers, on the
- * event loop, or of one's own.
- *
- * Whoever implements it promises that
- * - every future settles exactly once, also when workers die;
- * - a call that has not begun can be cancelled, one that has begun cannot;
- * - `map()` hands its calls over when it is called, not when it is read, unless `buffersize` says otherwise;
- * - after `shutdown()`, `submit()` and `map()` throw a {@linkcode ClosedError} at once, while what was given before still runs;
- * - wrong arguments throw at once, and errors of a call settle its future alone.
+ * An object that takes calls and returns a {@linkcode Future} for each. A function with a parameter of type `Executor`
+ * works with every executor: on workers, on the event loop, or one that you write. An executor of your own must keep
+ * these guarantees.
  *
  * Source: `concurrent.futures.Executor`.
+ *
+ * ### Order
+ *
+ * Calls begin in the order in which they were submitted. `map()` submits its calls when it is called, not when its
+ * results are read (`buffersize` limits this), and returns the results in the order of the input.
+ *
+ * ### Failures
+ *
+ * Wrong arguments throw a `TypeError` or `RangeError` at once. `submit()` and `map()` throw {@linkcode ClosedError}
+ * after `shutdown()`, and {@linkcode BrokenProcessPoolError} once the executor is broken. Every future settles exactly
+ * once. It fails with
+ *
+ * - the error that the function threw;
+ * - `CancelledError` if it was cancelled before the call began;
+ * - `TimeoutError` if the call took longer than the option `taskTimeout` of the executor;
+ * - `SerializationError` if the function, an argument or the result cannot be sent to or from a worker;
+ * - `BrokenProcessPoolError` if the worker died during the call, or the executor is broken.
+ *
+ * In the iteration of `map()`, an item that failed rejects its own `next()` with one of these errors, and the iteration
+ * can go on after it. The iteration ends early with `TimeoutError` after its `timeout`, with the reason of its
+ * `signal`, with the error of an input that throws later, or with `ClosedError` if the executor was shut down before
+ * the whole input was read. If an input throws while `map()` itself reads it, `map()` throws that error.
+ *
+ * A failure concerns its own call alone. The executor is broken only if its initializer or the import of its module
+ * throws, or if no worker can be started. Then all pending calls fail, and that error is the `cause`.
+ *
+ * ### Cancellation
+ *
+ * A call that has not begun can be cancelled with {@linkcode Future.cancel}, a call that has begun cannot. Leaving a
+ * loop over the results of `map()` early cancels the calls that have not begun.
+ *
+ * ### Closing
+ *
+ * `shutdown()` refuses new calls, and the calls made before run to their end. Leaving an `await using` block shuts down
+ * and waits.
  *
  * @example A function for any executor
  * ```ts
@@ -142,144 +184,110 @@ export type IterablesOf<A extends readonly unknown[]> = { [K in keyof A]: Iterab
  * ```
  */
 export interface Executor extends AsyncDisposable {
-  /** Has a function called: its result to come. */
+  /**
+   * Submits one call of `fn`.
+   *
+   * Source: `Executor.submit`.
+   *
+   * @typeParam A The parameters of `fn`.
+   * @typeParam R The result of `fn`; a promise is awaited.
+   * @param fn The function.
+   * @param args Its arguments.
+   * @returns A future for the result.
+   * @throws {TypeError} If `fn` is not a function.
+   * @throws {ClosedError} If the executor was shut down.
+   * @throws {BrokenProcessPoolError} If the executor is broken.
+   */
   submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>>;
-  /** Has a function called for each item: the results in order. */
+  /**
+   * Submits a call of `fn` for each item.
+   *
+   * Source: `Executor.map`.
+   *
+   * @typeParam T An item.
+   * @typeParam R The result of `fn`; a promise is awaited.
+   * @param fn The function.
+   * @param items The items: any iterable or async iterable. More iterables, one for each further parameter of `fn`, and
+   * then options may follow.
+   * @returns An async iterator over the results, in the order of the input.
+   * @throws {TypeError} If an argument is of a wrong kind, or an option is unknown.
+   * @throws {RangeError} If a number is out of its range.
+   * @throws {ClosedError} If the executor was shut down.
+   * @throws {BrokenProcessPoolError} If the executor is broken.
+   */
   map<T, R>(
     fn: (item: T) => R,
     items: Iterable<T> | AsyncIterable<T>,
     options?: ExecutorMapOptions,
   ): AsyncIterableIterator<Awaited<R>>;
-  /** Has a function called for the items at the same place of several iterables, up to the end of the shortest. */
+  /** Takes the arguments of each call from several iterables, up to the end of the shortest. */
   map<A extends unknown[], R>(fn: (...args: A) => R, ...iterables: IterablesOf<A>): AsyncIterableIterator<Awaited<R>>;
-  /** The same with options. */
+  /** Takes several iterables, and options after them. */
   map<A extends unknown[], R>(
     fn: (...args: A) => R,
     ...iterablesAndOptions: [...iterables: IterablesOf<A>, options: ExecutorMapOptions]
   ): AsyncIterableIterator<Awaited<R>>;
-  /** Takes no more calls, and resolves when all have ended. */
+  /**
+   * Refuses new calls. The calls made before run to their end, except that `cancelFutures` cancels the calls that have
+   * not begun. A `map()` that has not read its whole input reads no more of it; its iteration ends with a
+   * {@linkcode ClosedError} after the results of the calls already submitted.
+   *
+   * Source: `Executor.shutdown`.
+   *
+   * @param options Whether to wait, and whether to cancel.
+   * @returns Resolves when all calls have ended and the workers are gone; at once with `wait: false`.
+   * @throws {TypeError} If an option is of a wrong kind or unknown.
+   *
+   * @example Cancelling the calls that have not begun
+   * ```ts
+   * import { ProcessPoolExecutor } from "@manycore/parallel";
+   * import { assert } from "@std/assert";
+   *
+   * const executor = new ProcessPoolExecutor(1);
+   * const futures = [1, 2, 3].map((n) => executor.submit(Math.sqrt, n));
+   * await executor.shutdown({ cancelFutures: true });
+   * assert(futures.every((future) => future.done()));
+   * ```
+   */
   shutdown(options?: ShutdownOptions): Promise<void>;
 }
 
 /**
- * Options of a {@linkcode ProcessPoolExecutor}.
+ * Options of a {@linkcode ProcessPoolExecutor}: those of {@linkcode WorkerPoolOptions} and these.
  *
  * @typeParam I The parameters of `initializer`.
  */
-export interface ProcessPoolExecutorOptions<I extends readonly unknown[] = never[]> {
+export interface ProcessPoolExecutorOptions<I extends readonly unknown[] = never[]> extends WorkerPoolOptions<I> {
   /**
-   * How many workers at most, a positive integer.
+   * The largest number of workers, a positive integer.
    *
    * @default {navigator.hardwareConcurrency}
    */
   readonly maxWorkers?: number | undefined;
-  /**
-   * TaskRun in each worker before its first task. If it throws, the executor is broken: everything fails with
-   * `BrokenProcessPoolError`, and that error as its `cause`.
-   *
-   * @default {undefined}
-   */
-  readonly initializer?: ((...args: I) => unknown) | undefined;
-  /**
-   * The arguments of `initializer`.
-   *
-   * @default {[]}
-   */
-  readonly initargs?: NoInfer<InitargsOf<I>> | undefined;
-  /**
-   * After how many tasks a worker is replaced by a new one, a positive integer.
-   *
-   * @default {undefined} never
-   */
-  readonly maxTasksPerChild?: number | undefined;
-  /**
-   * The module whose exported functions are the tasks, as for `Pool`.
-   *
-   * @default {undefined} every function goes by source
-   */
-  readonly module?: string | URL | undefined;
-  /**
-   * What functions sent by source find under these names.
-   *
-   * @default {undefined} none
-   */
-  readonly scope?: Readonly<Record<string, unknown>> | undefined;
-  /**
-   * What the workers may do: nothing, or less than this program. Deno takes this only with its flag `--unstable-worker-options`
-   * (or `"unstable": ["worker-options"]` in `deno.json`); without it the runtime ends the program, and says so.
-   *
-   * @default {"inherit"} as much as this program
-   */
-  readonly permissions?: WorkerPermissions | undefined;
-  /**
-   * Hard limit of one call, in milliseconds from its start, above 0: one that takes longer is ended, and fails with
-   * `TimeoutError`.
-   *
-   * @default {Infinity}
-   */
-  readonly taskTimeout?: number | undefined;
-  /**
-   * How long an idle executor keeps its workers, in milliseconds, above 0. They come back on demand.
-   *
-   * @default {10_000}
-   */
-  readonly idleTimeout?: number | undefined;
-  /**
-   * What the workers are called, before their number.
-   *
-   * @default {"ProcessPoolExecutor"}
-   */
-  readonly name?: string | undefined;
-  /**
-   * Where the calls run. See {@linkcode Backend}.
-   *
-   * @default {undefined} on Web Workers of this program
-   */
-  readonly backend?: Backend | undefined;
 }
 
-/** Options of a {@linkcode ThreadPoolExecutor}. */
-export interface ThreadPoolExecutorOptions {
+/** Options of a {@linkcode ThreadPoolExecutor}: those of {@linkcode LocalPoolOptions} and these. */
+export interface ThreadPoolExecutorOptions extends LocalPoolOptions {
   /**
-   * How many calls at once, a positive integer.
+   * The largest number of calls at a time, a positive integer.
    *
    * @default {Math.min(32, navigator.hardwareConcurrency + 4)}
    */
   readonly maxWorkers?: number | undefined;
-  /**
-   * TaskRun before the first call in each of the places for calls. If it throws, the executor is broken: everything fails with
-   * `BrokenProcessPoolError`, and that error as its `cause`.
-   *
-   * @default {undefined}
-   */
-  readonly initializer?: ((...args: never[]) => unknown) | undefined;
-  /**
-   * The arguments of `initializer`.
-   *
-   * @default {[]}
-   */
-  readonly initargs?: readonly unknown[] | undefined;
-  /**
-   * Limit of one call, in milliseconds from its start, above 0. One that takes longer fails with `TimeoutError`; it goes on, as
-   * nothing can stop it here, but nobody waits for it.
-   *
-   * @default {Infinity}
-   */
-  readonly taskTimeout?: number | undefined;
 }
 
 /**
- * An executor on workers: true parallelism, for work that computes.
+ * An {@linkcode Executor} on Web Workers, for functions that compute in parallel.
  *
- * Workers start on demand while none is idle, up to `maxWorkers`. A worker that dies fails the futures of what it ran, with
- * `BrokenProcessPoolError`, and is replaced; when workers cannot even start, or the initializer throws, the executor is broken:
- * everything pending fails with that cause, and later calls throw at once. How functions and values travel is told at `Pool`.
+ * Workers start on demand while none is idle, up to {@linkcode ProcessPoolExecutorOptions.maxWorkers}. A worker that
+ * dies is replaced. See {@linkcode Pool} for how functions and values are sent.
  *
- * Source: `concurrent.futures.ProcessPoolExecutor`. Differs from Python: a worker that dies does not break the executor.
+ * Source: `concurrent.futures.ProcessPoolExecutor`. Differs from Python: a worker that dies fails only the call that it
+ * was running, and does not break the executor.
  *
  * @typeParam I The parameters of the initializer.
  *
- * @example The first result, and the rest
+ * @example One call, and a call for each item
  * ```ts
  * import { ProcessPoolExecutor } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -300,27 +308,17 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
   }
 
   /**
-   * Makes an executor. Its workers start with the first work.
+   * Makes an executor. Its workers start with the first call.
    *
-   * @param options Options; the number of workers may stand before them.
-   * @throws {TypeError} If an option is of a wrong kind.
-   * @throws {RangeError} If a number is out of its range, or a name of `scope` cannot be the name of a variable.
+   * @param options Options. The number of workers may also be given as a first argument before them.
+   * @throws {TypeError} If an option is of a wrong kind or unknown, or an option is given twice.
+   * @throws {RangeError} If a number is out of its range, or a name in `scope` is not a valid name of a variable.
    * @throws {SerializationError} If the initializer, its arguments or the scope cannot be sent.
-   * @throws {InvalidStateError} If a worker makes it while it imports its module: the main program there lacks its guard.
-   *
-   * @example With options alone
-   * ```ts
-   * import { ProcessPoolExecutor } from "@manycore/parallel";
-   * import { assertEquals } from "@std/assert";
-   *
-   * const scope = { factor: 10 };
-   * const { factor } = scope;
-   * await using executor = new ProcessPoolExecutor({ maxWorkers: 2, scope });
-   * assertEquals(await executor.submit((n: number) => n * factor, 4).result(), 40);
-   * ```
+   * @throws {InvalidStateError} If a worker makes the executor while it imports its module: the main program in that
+   * module needs the guard `if (import.meta.main)`.
    */
   constructor(options?: ProcessPoolExecutorOptions<I> & NeedsInitargs<I>);
-  /** The same with the number of workers first. */
+  /** Makes an executor, with the number of workers as the first argument. */
   constructor(maxWorkers?: number, options?: ProcessPoolExecutorOptions<I> & NeedsInitargs<I>);
   constructor(first?: number | ProcessPoolExecutorOptions<I>, second?: ProcessPoolExecutorOptions<I>) {
     refuseWhileImporting("an executor");
@@ -340,67 +338,20 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
     this.#calls = new ExecutorCalls(this.#scheduler, taskTimeout);
   }
 
-  /**
-   * Has a function called on a worker.
-   *
-   * Source: `Executor.submit`.
-   *
-   * @typeParam A The parameters of `fn`.
-   * @typeParam R What it returns; a promise is awaited.
-   * @param fn The function.
-   * @param args Its arguments.
-   * @returns The result to come.
-   * @throws {TypeError} If `fn` is not a function.
-   * @throws {ClosedError} If the executor was shut down.
-   * @throws {BrokenProcessPoolError} If it is broken.
-   *
-   * @example One call
-   * ```ts
-   * import { ProcessPoolExecutor } from "@manycore/parallel";
-   * import { assertEquals } from "@std/assert";
-   *
-   * await using executor = new ProcessPoolExecutor(1);
-   * assertEquals(await executor.submit((a: number, b: number) => a + b, 1, 2).result(), 3);
-   * ```
-   */
+  /** As {@linkcode Executor.submit}, on a worker. */
   submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
     return this.#calls.submit(fn, args);
   }
 
-  /**
-   * Has a function called on the workers for each item, or for the items at the same place of several iterables, up to the end
-   * of the shortest. The calls are handed over at once (see {@linkcode ExecutorMapOptions.buffersize}), also if nobody reads the
-   * results. The iteration gives the results in order; a call that failed rejects the `next()` at its place, and the iteration
-   * can go on after it; leaving the loop early drops what has not begun.
-   *
-   * Source: `Executor.map`.
-   *
-   * @typeParam T An item.
-   * @typeParam R What `fn` returns; a promise is awaited.
-   * @param fn The function.
-   * @param items The iterable, or async iterable, for its first parameter; further ones for the others may follow, then options.
-   * @returns The results.
-   * @throws {TypeError} If an argument is of a wrong kind.
-   * @throws {RangeError} If a number is out of its range.
-   * @throws {ClosedError} If the executor was shut down.
-   * @throws {BrokenProcessPoolError} If it is broken.
-   *
-   * @example Two iterables
-   * ```ts
-   * import { ProcessPoolExecutor } from "@manycore/parallel";
-   * import { assertEquals } from "@std/assert";
-   *
-   * await using executor = new ProcessPoolExecutor(2);
-   * const products = executor.map((x: number, y: number) => x * y, [1, 2, 3], [4, 5, 6], { chunksize: 2 });
-   * assertEquals(await Array.fromAsync(products), [4, 10, 18]);
-   * ```
-   */
+  /** As {@linkcode Executor.map}, on the workers. */
   map<T, R>(
     fn: (item: T) => R,
     items: Iterable<T> | AsyncIterable<T>,
     options?: ExecutorMapOptions,
   ): AsyncIterableIterator<Awaited<R>>;
+  /** As {@linkcode Executor.map}, with several iterables. */
   map<A extends unknown[], R>(fn: (...args: A) => R, ...iterables: IterablesOf<A>): AsyncIterableIterator<Awaited<R>>;
+  /** As {@linkcode Executor.map}, with several iterables and options. */
   map<A extends unknown[], R>(
     fn: (...args: A) => R,
     ...iterablesAndOptions: [...iterables: IterablesOf<A>, options: ExecutorMapOptions]
@@ -410,17 +361,14 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
   }
 
   /**
-   * The same, blocking the thread at each result that is not there yet.
+   * As {@linkcode Executor.map}, but `next()` blocks the calling thread until the result is there. It can be used on
+   * every thread that may block: in Deno on all threads, including the main one.
    *
    * @typeParam T An item.
-   * @typeParam R What `fn` returns; a promise is awaited.
+   * @typeParam R The result of `fn`; a promise is awaited.
    * @param fn The function.
-   * @param items As for {@linkcode ProcessPoolExecutor.map}, but not asynchronous.
-   * @returns The results.
-   * @throws {TypeError} If an argument is of a wrong kind.
-   * @throws {RangeError} If a number is out of its range.
-   * @throws {ClosedError} If the executor was shut down.
-   * @throws {BrokenProcessPoolError} If it is broken.
+   * @param items The items: any iterable, but no async iterable. More iterables and then options may follow.
+   * @returns An iterator over the results, in the order of the input.
    * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
    * @example Without `await`
@@ -433,12 +381,12 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
    * ```
    */
   mapSync<T, R>(fn: (item: T) => R, items: Iterable<T>, options?: ExecutorMapOptions): IterableIterator<Awaited<R>>;
-  /** The same with several iterables. */
+  /** Takes the arguments of each call from several iterables, up to the end of the shortest. */
   mapSync<A extends unknown[], R>(
     fn: (...args: A) => R,
     ...iterables: { [K in keyof A]: Iterable<A[K]> }
   ): IterableIterator<Awaited<R>>;
-  /** The same with several iterables and options. */
+  /** Takes several iterables, and options after them. */
   mapSync<A extends unknown[], R>(
     fn: (...args: A) => R,
     ...iterablesAndOptions: [...iterables: { [K in keyof A]: Iterable<A[K]> }, options: ExecutorMapOptions]
@@ -449,42 +397,24 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
   }
 
   /**
-   * Takes no more calls: later ones throw. What was given before still runs, unless it is to be cancelled; a `map()` that still
-   * reads its input reads no more of it, and ends with a {@linkcode ClosedError} after the results that are under way.
-   *
-   * Source: `Executor.shutdown`.
-   *
-   * @param options Whether to wait, and whether to cancel.
-   * @returns Resolves when everything has ended and the workers are gone; at once with `wait: false`.
-   * @throws {TypeError} If an option is of a wrong kind.
-   *
-   * @example Dropping what has not begun
-   * ```ts
-   * import { ProcessPoolExecutor } from "@manycore/parallel";
-   * import { assert } from "@std/assert";
-   *
-   * const executor = new ProcessPoolExecutor(1);
-   * const futures = [1, 2, 3].map((n) => executor.submit(Math.sqrt, n));
-   * await executor.shutdown({ cancelFutures: true });
-   * assert(futures.every((future) => future.done()));
-   * ```
+   * As {@linkcode Executor.shutdown}. It also waits for workers with living child processes; see
+   * {@linkcode WorkerPoolOptions.idleTimeout}.
    */
   shutdown(options?: ShutdownOptions): Promise<void> {
     return this.#calls.shutdown(options);
   }
 
   /**
-   * The same, blocking the thread until everything has ended. On any thread that may block: in Deno on all, main included.
+   * As {@linkcode ProcessPoolExecutor.shutdown}, but blocks the calling thread; see
+   * {@linkcode ProcessPoolExecutor.mapSync}.
    *
-   * Source: `Executor.shutdown`.
-   *
-   * @param options Whether to wait, and how long; whether to cancel.
-   * @returns Whether everything has ended and the workers are gone: false only after `timeout`, or with `wait: false`. It is shut
-   * down in any case.
-   * @throws {TypeError} If an option is of a wrong kind.
-   * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers; or if a call cannot end while this
-   * thread is blocked, since an argument of it is being read further up.
-   * @throws {CancelledError} If this worker was terminated meanwhile.
+   * @param options Whether to wait and how long, and whether to cancel.
+   * @returns Whether all calls have ended and the workers are gone; false only after `timeout` or with `wait: false`.
+   * The executor is shut down in any case.
+   * @throws {TypeError} If an option is of a wrong kind or unknown.
+   * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers; if a call cannot end while
+   * this thread is blocked, because one of its arguments is being read further up the stack.
+   * @throws {CancelledError} If this thread is a worker that was terminated meanwhile.
    *
    * @example Without `await`
    * ```ts
@@ -507,12 +437,13 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
   }
 
   /**
-   * Ends the workers at once: calls under way fail with {@linkcode BrokenProcessPoolError}, those that have not begun are
-   * cancelled, later ones throw. Where the runtime cannot stop code that runs (Deno 2.7.6 and later), it may run on.
+   * Ends the workers at once, and refuses new calls. Calls that are running fail with
+   * {@linkcode BrokenProcessPoolError}, and calls that have not begun are cancelled. Where the runtime cannot stop
+   * running code (Deno 2.7.6 and later), that code may run on.
    *
    * Source: `ProcessPoolExecutor.terminate_workers` of Python 3.14.
    *
-   * @example A call that would never end
+   * @example A call that never ends
    * ```ts
    * import { BrokenProcessPoolError, ProcessPoolExecutor } from "@manycore/parallel";
    * import { assertRejects } from "@std/assert";
@@ -530,9 +461,9 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
   }
 
   /**
-   * The counts of this moment.
+   * As {@linkcode Pool.stats}.
    *
-   * @returns As for `Pool`.
+   * @returns The counts at this moment.
    *
    * @example Workers start on demand
    * ```ts
@@ -549,33 +480,18 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
     return this.#scheduler.stats();
   }
 
-  /**
-   * Shuts down and waits.
-   *
-   * @example What was given is done when the block is left
-   * ```ts
-   * import { type Future, ProcessPoolExecutor } from "@manycore/parallel";
-   * import { assert } from "@std/assert";
-   *
-   * let future: Future<number>;
-   * {
-   *   await using executor = new ProcessPoolExecutor(1);
-   *   future = executor.submit(Math.sqrt, 4);
-   * }
-   * assert(future.done());
-   * ```
-   */
+  /** Shuts down, and waits until all calls have ended and the workers are gone. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.shutdown();
   }
 }
 
 /**
- * An executor on the caller's own event loop and heap, for work that waits: nothing is copied, and closures are fine.
- * At most `maxWorkers` calls are under way at a time; they take turns where they await.
+ * An {@linkcode Executor} on the caller's own event loop and heap, for functions that wait rather than compute. Nothing
+ * is copied, and closures work. At most `maxWorkers` calls run at a time; they take turns where they await.
  *
- * Source: `concurrent.futures.ThreadPoolExecutor`. Differs from Python: nothing runs in parallel, so nothing can block here:
- * `resultSync()` of its futures throws unless they are done.
+ * Source: `concurrent.futures.ThreadPoolExecutor`. Differs from Python: nothing runs in parallel, and so nothing can
+ * block here. `resultSync()` of its futures throws unless they are done.
  *
  * @example Five at a time
  * ```ts
@@ -597,20 +513,10 @@ export class ThreadPoolExecutor implements Executor {
   /**
    * Makes an executor.
    *
-   * @param maxWorkers How many calls at once, a positive integer; by default 4 more than there are cores, and at most 32. Or the
-   * options.
+   * @param maxWorkers The largest number of calls at a time, a positive integer, or the options.
    * @param options Options.
-   * @throws {TypeError} If an option is of a wrong kind.
+   * @throws {TypeError} If an option is of a wrong kind or unknown, or an option is given twice.
    * @throws {RangeError} If a number is out of its range.
-   *
-   * @example One call at a time
-   * ```ts
-   * import { ThreadPoolExecutor } from "@manycore/parallel";
-   * import { assertEquals } from "@std/assert";
-   *
-   * await using executor = new ThreadPoolExecutor({ maxWorkers: 1 });
-   * assertEquals(await executor.submit(() => "here").result(), "here");
-   * ```
    */
   constructor(maxWorkers?: number | ThreadPoolExecutorOptions, options?: ThreadPoolExecutorOptions) {
     const given = sizeAndOptions(THREAD_EXECUTOR_OPTIONS, "ThreadPoolExecutor", "maxWorkers", maxWorkers, options);
@@ -620,67 +526,20 @@ export class ThreadPoolExecutor implements Executor {
     this.#calls = new ExecutorCalls(scheduler, taskTimeout);
   }
 
-  /**
-   * Has a function called on this event loop, never within `submit()` itself.
-   *
-   * Source: `Executor.submit`.
-   *
-   * @typeParam A The parameters of `fn`.
-   * @typeParam R What it returns; a promise is awaited.
-   * @param fn The function.
-   * @param args Its arguments, as they are.
-   * @returns The result to come.
-   * @throws {TypeError} If `fn` is not a function.
-   * @throws {ClosedError} If the executor was shut down.
-   * @throws {BrokenProcessPoolError} If it is broken.
-   *
-   * @example A closure
-   * ```ts
-   * import { ThreadPoolExecutor } from "@manycore/parallel";
-   * import { assertEquals } from "@std/assert";
-   *
-   * await using executor = new ThreadPoolExecutor();
-   * const seen: string[] = [];
-   * await executor.submit((name: string) => seen.push(name), "Ada").result();
-   * assertEquals(seen, ["Ada"]);
-   * ```
-   */
+  /** As {@linkcode Executor.submit}, on this event loop. `fn` is never called within `submit()` itself. */
   submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
     return this.#calls.submit(fn, args);
   }
 
-  /**
-   * Has a function called for each item, or for the items at the same place of several iterables, as
-   * {@linkcode ProcessPoolExecutor.map} does.
-   *
-   * Source: `Executor.map`.
-   *
-   * @typeParam T An item.
-   * @typeParam R What `fn` returns; a promise is awaited.
-   * @param fn The function.
-   * @param items The iterable, or async iterable, for its first parameter; further ones for the others may follow, then options.
-   * @returns The results.
-   * @throws {TypeError} If an argument is of a wrong kind.
-   * @throws {RangeError} If a number is out of its range.
-   * @throws {ClosedError} If the executor was shut down.
-   * @throws {BrokenProcessPoolError} If it is broken.
-   *
-   * @example In order
-   * ```ts
-   * import { ThreadPoolExecutor } from "@manycore/parallel";
-   * import { assertEquals } from "@std/assert";
-   *
-   * await using executor = new ThreadPoolExecutor();
-   * const results = executor.map(async (n: number) => await Promise.resolve(n * 2), [1, 2, 3]);
-   * assertEquals(await Array.fromAsync(results), [2, 4, 6]);
-   * ```
-   */
+  /** As {@linkcode Executor.map}, on this event loop. */
   map<T, R>(
     fn: (item: T) => R,
     items: Iterable<T> | AsyncIterable<T>,
     options?: ExecutorMapOptions,
   ): AsyncIterableIterator<Awaited<R>>;
+  /** As {@linkcode Executor.map}, with several iterables. */
   map<A extends unknown[], R>(fn: (...args: A) => R, ...iterables: IterablesOf<A>): AsyncIterableIterator<Awaited<R>>;
+  /** As {@linkcode Executor.map}, with several iterables and options. */
   map<A extends unknown[], R>(
     fn: (...args: A) => R,
     ...iterablesAndOptions: [...iterables: IterablesOf<A>, options: ExecutorMapOptions]
@@ -689,45 +548,12 @@ export class ThreadPoolExecutor implements Executor {
     return this.#calls.map(fn, iterablesAndOptions);
   }
 
-  /**
-   * As {@linkcode ProcessPoolExecutor.shutdown}.
-   *
-   * Source: `Executor.shutdown`.
-   *
-   * @param options Whether to wait, and whether to cancel.
-   * @returns Resolves when everything has ended; at once with `wait: false`.
-   * @throws {TypeError} If an option is of a wrong kind.
-   *
-   * @example Nothing more is taken
-   * ```ts
-   * import { ClosedError, ThreadPoolExecutor } from "@manycore/parallel";
-   * import { assertThrows } from "@std/assert";
-   *
-   * const executor = new ThreadPoolExecutor();
-   * await executor.shutdown();
-   * assertThrows(() => executor.submit(() => 1), ClosedError);
-   * ```
-   */
+  /** As {@linkcode Executor.shutdown}. */
   shutdown(options?: ShutdownOptions): Promise<void> {
     return this.#calls.shutdown(options);
   }
 
-  /**
-   * Shuts down and waits.
-   *
-   * @example What was given is done when the block is left
-   * ```ts
-   * import { type Future, ThreadPoolExecutor } from "@manycore/parallel";
-   * import { assert } from "@std/assert";
-   *
-   * let future: Future<number>;
-   * {
-   *   await using executor = new ThreadPoolExecutor(1);
-   *   future = executor.submit(Math.sqrt, 4);
-   * }
-   * assert(future.done());
-   * ```
-   */
+  /** Shuts down, and waits until all calls have ended. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.shutdown();
   }

@@ -1,6 +1,6 @@
 /**
- * What Python's `multiprocessing` and `concurrent.futures` are to Python, for Deno: functions on all cores, by pools of
- * workers, and memory that they share.
+ * Runs functions on all cores. Worker pools, executors with futures, processes, locks, queues and shared memory for
+ * Deno, with the API of Python's `multiprocessing` and `concurrent.futures`.
  *
  * @example All cores in three lines
  * ```ts

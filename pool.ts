@@ -1,6 +1,6 @@
 /**
- * A pool of workers, with all that Python's `multiprocessing.Pool` has, and a pool of the same interface on the
- * caller's own event loop.
+ * Worker pools with the methods of Python's `multiprocessing.Pool`: {@linkcode Pool} runs functions on Web Workers,
+ * {@linkcode ThreadPool} runs them on the caller's own event loop.
  *
  * @example All cores in three lines
  * ```ts
@@ -27,18 +27,16 @@ import type {
   CallbackOptions,
   CallOptions,
   ImapOptions,
-  InitargsOf,
   MapOptions,
   NeedsInitargs,
   PoolStats,
   ResultOf,
-  WorkerPermissions,
+  WorkerPoolOptions,
 } from "./calls/options.ts";
 import { refuseInstances } from "./codec/encoder.ts";
 import { checkedCount, checkedFlag, OptionsSchema } from "./base/options_schema.ts";
 import { sizeAndOptions, WORKER_CHECKS, workerOptions } from "./calls/worker_options.ts";
 import { refuseWhileImporting } from "./calls/import_guard.ts";
-import type { Backend } from "./base/backend.ts";
 import { openScheduler } from "./scheduler/backend.ts";
 import type { Scheduler } from "./scheduler/task.ts";
 import { webWorkers } from "./workers/mod.ts";
@@ -52,85 +50,19 @@ export type { Backend } from "./base/backend.ts";
 export { transfer } from "./codec/transfer.ts";
 
 /**
- * Options of a {@linkcode Pool}.
+ * Options of a {@linkcode Pool}: those of {@linkcode WorkerPoolOptions} and these.
  *
  * @typeParam I The parameters of `initializer`.
  */
-export interface PoolOptions<I extends readonly unknown[] = never[]> {
+export interface PoolOptions<I extends readonly unknown[] = never[]> extends WorkerPoolOptions<I> {
   /**
-   * How many workers at most, a positive integer.
+   * The largest number of workers, a positive integer.
    *
    * @default {navigator.hardwareConcurrency}
    */
   readonly processes?: number | undefined;
   /**
-   * TaskRun in each worker before its first task. If it throws, the pool is broken: everything fails with
-   * `BrokenProcessPoolError`, and that error as its `cause`.
-   *
-   * @default {undefined}
-   */
-  readonly initializer?: ((...args: I) => unknown) | undefined;
-  /**
-   * The arguments of `initializer`.
-   *
-   * @default {[]}
-   */
-  readonly initargs?: NoInfer<InitargsOf<I>> | undefined;
-  /**
-   * After how many tasks a worker is replaced by a new one, a positive integer. A chunk is one task.
-   *
-   * @default {undefined} never
-   */
-  readonly maxTasksPerChild?: number | undefined;
-  /**
-   * The module whose exported functions are the tasks, usually `import.meta.url`: a task that it exports, under whatever
-   * name, is taken from there, with its imports and helpers. Each worker imports the module, which needs `--allow-read`
-   * for a local file; guard the main program with `if (import.meta.main)`.
-   *
-   * @default {undefined} every function goes by source
-   */
-  readonly module?: string | URL | undefined;
-  /**
-   * What functions sent by source find under these names: functions, and values that can be sent.
-   *
-   * @default {undefined} none
-   */
-  readonly scope?: Readonly<Record<string, unknown>> | undefined;
-  /**
-   * What the workers may do: nothing, or less than this program. Deno takes this only with its flag `--unstable-worker-options`
-   * (or `"unstable": ["worker-options"]` in `deno.json`); without it the runtime ends the program, and says so.
-   *
-   * @default {"inherit"} as much as this program
-   */
-  readonly permissions?: WorkerPermissions | undefined;
-  /**
-   * Hard limit of one call, in milliseconds, above 0; see {@linkcode CallOptions}. It is also one for the import of `module`,
-   * and one for the initializer: a worker that needs longer for either breaks the pool, with `TimeoutError` as the cause.
-   *
-   * @default {Infinity}
-   */
-  readonly taskTimeout?: number | undefined;
-  /**
-   * How long an idle pool keeps its workers, in milliseconds, above 0. They come back on demand. `Infinity` keeps them. A
-   * pool that was not closed never keeps the program from ending, where the runtime can unreference a worker: Deno and Bun.
-   *
-   * @default {10_000}
-   */
-  readonly idleTimeout?: number | undefined;
-  /**
-   * What the workers are called, before their number.
-   *
-   * @default {"PoolWorker"}
-   */
-  readonly name?: string | undefined;
-  /**
-   * Where the calls run. See {@linkcode Backend}.
-   *
-   * @default {undefined} on Web Workers of this program
-   */
-  readonly backend?: Backend | undefined;
-  /**
-   * Whether {@linkcode Pool.trace} records the tasks.
+   * True if {@linkcode Pool.trace} records the tasks.
    *
    * @default {false}
    */
@@ -142,21 +74,64 @@ const POOL_OPTIONS = new OptionsSchema({ processes: checkedCount, ...WORKER_CHEC
 /**
  * A pool of Web Workers that run functions in parallel.
  *
- * Workers start on demand, up to the number of `processes`, and run one task at a time. Tasks begin in the order they
- * were given, on whichever worker is free. Each settles exactly once, whatever happens to its worker; a worker that
- * dies fails only what it ran, with `BrokenProcessPoolError`, and is replaced.
+ * Workers start on demand, up to {@linkcode PoolOptions.processes} of them, and each runs one task at a time. A single
+ * call is a task, and so is each chunk of a map. Functions are sent as source text (see
+ * {@linkcode WorkerPoolOptions.scope}) or taken from a module (see {@linkcode WorkerPoolOptions.module}). No permission
+ * is needed, except for the import of a module. A worker can make pools of its own, but a pool cannot be sent to
+ * another thread.
  *
- * Functions go by source (see {@linkcode PoolOptions.scope}) or by module ({@linkcode PoolOptions.module}). Arguments
- * and results are copied as `structuredClone` copies them, when the task is handed to a worker; functions among them go
- * by source. Nothing here needs a permission but `module`.
+ * Arguments and results are copied as `structuredClone` copies them, and functions in them are sent as source text.
+ * Arguments are copied when the task is sent, which may be later than the call: do not change them before the call has
+ * settled.
  *
- * Source: `multiprocessing.pool.Pool`. Differs from Python: what blocks there returns a promise here, and blocks under a
- * name that ends in `Sync`; workers have a heap of their own but share the process; leaving `await using` waits for the
- * work (`close` and `join`), leaving `using` terminates.
+ * Source: `multiprocessing.pool.Pool`. Differs from Python: the methods that block there return promises here, and
+ * block under names that end in `Sync`; workers have their own heap but share the process; leaving `await using` waits
+ * for the work.
+ *
+ * ### Order
+ *
+ * Tasks begin in the order in which they were submitted, on whichever worker is free. `map`, `starmap`, `imap` and
+ * `istarmap` return results in the order of the input, the `Unordered` methods in the order in which they complete.
+ *
+ * ### Failures
+ *
+ * Wrong arguments throw a `TypeError` or `RangeError` at once. Otherwise every call settles exactly once. It rejects
+ * with
+ *
+ * - the error that the function threw, with its built-in class, its properties and the worker's stack;
+ * - `TimeoutError` if it took longer than its `taskTimeout`;
+ * - the reason of its `signal`, as soon as it aborts;
+ * - `SerializationError` if the function, an argument or the result cannot be sent;
+ * - `BrokenProcessPoolError` if the worker died while it ran the task, or the pool is broken;
+ * - `CancelledError` if the pool was terminated before the call settled;
+ * - `ClosedError` if the pool was closed or terminated before the call was made;
+ * - the error of the input, of `onProgress` or of a callback, if one of these throws.
+ *
+ * In the same cases an `AsyncResult` fails with the error, `next()` of an async iterator rejects with it, and whatever
+ * blocks throws it. The methods that return an `AsyncResult` or an iterator throw at once if the pool is closed,
+ * terminated or broken.
+ *
+ * If several items of a map fail, the error of the earliest one in the input counts, once all chunks have ended. A
+ * worker that dies fails only the task that it was running, and is replaced. The pool is broken if the initializer or
+ * the import of the module throws, or if no worker can be started. Then all pending and later calls fail with
+ * `BrokenProcessPoolError`, and the error that broke the pool is its `cause`.
+ *
+ * ### Cancellation
+ *
+ * An aborted `signal` abandons a call. If a task of the call has not begun, it never runs. If it has begun, its worker
+ * stays busy until the task ends, and the result is dropped; a `taskTimeout` limits that time. Leaving a loop over an
+ * iterator early drops the tasks that have not begun. The `timeout` of a wait ends only the wait.
+ *
+ * ### Closing
+ *
+ * `close()` refuses new calls, and the calls made before run to their end; `join()` waits for that end. `terminate()`
+ * ends the workers at once. Leaving an `await using` block closes and joins, leaving a `using` block terminates. A pool
+ * that is never closed does not keep the program from ending once its work is done, where the runtime can unreference a
+ * worker: Deno and Bun.
  *
  * @typeParam I The parameters of the initializer.
  *
- * @example The articles' first script
+ * @example A function on four workers
  * ```ts
  * import { Pool } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -179,16 +154,16 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * Makes a pool. Its workers start with the first work.
+   * Makes a pool. Its workers start with the first call.
    *
-   * @param options Options; the number of workers may stand before them.
-   * @throws {TypeError} If an option is of a wrong kind, or there is none of that name, or options are given twice.
-   * @throws {RangeError} If a number is out of its range, or a name of `scope` cannot be the name of a variable.
+   * @param options Options. The number of workers may also be given as a first argument before them.
+   * @throws {TypeError} If an option is of a wrong kind or unknown, or an option is given twice.
+   * @throws {RangeError} If a number is out of its range, or a name in `scope` is not a valid name of a variable.
    * @throws {SerializationError} If the initializer, its arguments or the scope cannot be sent.
-   * @throws {InvalidStateError} If a worker makes it while it imports its module: the main program there lacks its
-   * guard.
+   * @throws {InvalidStateError} If a worker makes the pool while it imports its module: the main program in that module
+   * needs the guard `if (import.meta.main)`.
    *
-   * @example With options alone
+   * @example Options without a number
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -198,7 +173,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    * ```
    */
   constructor(options?: PoolOptions<I> & NeedsInitargs<I>);
-  /** The same with the number of workers first. */
+  /** Makes a pool, with the number of workers as the first argument. */
   constructor(processes?: number, options?: PoolOptions<I> & NeedsInitargs<I>);
   constructor(first?: number | PoolOptions<I>, second?: PoolOptions<I>) {
     refuseWhileImporting("a pool");
@@ -211,7 +186,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * The most workers it has at a time.
+   * The largest number of workers at a time.
    *
    * @example One for each core by default
    * ```ts
@@ -232,14 +207,12 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    * Source: `Pool.apply`.
    *
    * @typeParam A The parameters of `fn`.
-   * @typeParam R What it returns; a promise is awaited.
+   * @typeParam R The result of `fn`; a promise is awaited.
    * @param fn The function.
-   * @param args Its arguments, as an array; none by default, if it needs none.
-   * @param options Options.
-   * @returns What `fn` returns. Rejects with the error of `fn`; with `ClosedError` if the pool is closed or
-   * terminated; with the errors of its options and of the way there: `TimeoutError`, the reason of `signal`,
-   * `SerializationError`, `CancelledError` by `terminate()`, `BrokenProcessPoolError`.
-   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
+   * @param args Its arguments, as an array. Can be left out if `fn` needs none.
+   * @param options Options of the call.
+   * @returns The result of `fn`. Rejects as listed under *Failures* of {@linkcode Pool}.
+   * @throws {TypeError} If an argument is of a wrong kind, or an option is unknown.
    * @throws {RangeError} If a number is out of its range.
    *
    * @example One call
@@ -252,7 +225,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    * ```
    */
   apply<R>(fn: () => R, args?: readonly [], options?: CallOptions): Promise<Awaited<R>>;
-  /** The same for a function that needs arguments. */
+  /** Calls a function that needs arguments. */
   apply<A extends unknown[] | [], R>(
     fn: (...args: A) => R,
     args: readonly [...A],
@@ -263,19 +236,13 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * The same, blocking the thread until the result is there. On any thread that may block: in Deno on all, main
-   * included; meanwhile no timer and no promise of this thread runs.
+   * As {@linkcode Pool.apply}, but blocks the calling thread until the result is there. It can be used on every thread
+   * that may block: in Deno on all threads, including the main one. No timer and no promise of the thread runs
+   * meanwhile.
    *
    * Source: `Pool.apply`.
    *
-   * @typeParam A The parameters of `fn`.
-   * @typeParam R What it returns; a promise is awaited.
-   * @param fn The function.
-   * @param args Its arguments, as an array; none by default, if it needs none.
-   * @param options Options.
-   * @returns What `fn` returns.
-   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
-   * @throws {RangeError} If a number is out of its range.
+   * @returns The result of `fn`.
    * @throws {ClosedError} If the pool is closed or terminated.
    * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
@@ -289,7 +256,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    * ```
    */
   applySync<R>(fn: () => R, args?: readonly [], options?: CallOptions): Awaited<R>;
-  /** The same for a function that needs arguments. */
+  /** Calls a function that needs arguments. */
   applySync<A extends unknown[] | [], R>(
     fn: (...args: A) => R,
     args: readonly [...A],
@@ -301,21 +268,15 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * The same, without waiting.
+   * As {@linkcode Pool.apply}, but returns at once, with an object that can be asked for the result later.
    *
    * Source: `Pool.apply_async`.
    *
-   * @typeParam A The parameters of `fn`.
-   * @typeParam R What it returns; a promise is awaited.
-   * @param fn The function.
-   * @param args Its arguments, as an array; none by default, if it needs none.
-   * @param options Options, with `callback` and `errorCallback`.
-   * @returns The result to come.
-   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
-   * @throws {RangeError} If a number is out of its range.
+   * @param options Options of the call, `callback` and `errorCallback` among them.
+   * @returns An object for the result.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
-   * @example Now and later
+   * @example Asking later
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -330,7 +291,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
     args?: readonly [],
     options?: CallOptions & CallbackOptions<Awaited<R>>,
   ): AsyncResult<Awaited<R>>;
-  /** The same for a function that needs arguments. */
+  /** Calls a function that needs arguments. */
   applyAsync<A extends unknown[] | [], R>(
     fn: (...args: A) => R,
     args: readonly [...A],
@@ -345,22 +306,18 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * Calls `fn` for each item, in chunks, on the workers.
-   *
-   * Every chunk runs to its end even if others fail; of several errors, the one of the lowest index counts.
+   * Calls `fn` for each item, in chunks, on the workers. Every chunk runs to its end even if others fail.
    *
    * Source: `Pool.map`.
    *
    * @typeParam T An item.
-   * @typeParam R What `fn` returns; a promise is awaited.
-   * @typeParam E Whether errors are returned in place of results.
+   * @typeParam R The result of `fn`; a promise is awaited.
+   * @typeParam E The type of the option `returnExceptions`.
    * @param fn The function.
-   * @param items The items: any iterable or async iterable; it is read to its end first.
-   * @param options Options.
-   * @returns The results in the order of the input. Rejects with the error of `fn`; with `ClosedError` if the pool is closed or
-   * terminated; with the errors of its options and of the way there: `TimeoutError`, the reason of `signal`,
-   * `SerializationError`, `CancelledError` by `terminate()`, `BrokenProcessPoolError`.
-   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
+   * @param items The items: any iterable or async iterable. It is read to its end before the first task begins.
+   * @param options Options of the call.
+   * @returns The results in the order of the input. Rejects as listed under *Failures* of {@linkcode Pool}.
+   * @throws {TypeError} If an argument is of a wrong kind, or an option is unknown.
    * @throws {RangeError} If a number is out of its range.
    *
    * @example The results keep the order
@@ -381,19 +338,12 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * The same, blocking the thread until the results are there; see {@linkcode Pool.applySync}.
+   * As {@linkcode Pool.map}, but blocks the calling thread; see {@linkcode Pool.applySync}.
    *
    * Source: `Pool.map`.
    *
-   * @typeParam T An item.
-   * @typeParam R What `fn` returns; a promise is awaited.
-   * @typeParam E Whether errors are returned in place of results.
-   * @param fn The function.
    * @param items The items: any iterable.
-   * @param options Options.
    * @returns The results in the order of the input.
-   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
-   * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
    * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
@@ -416,22 +366,15 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * The same, without waiting.
+   * As {@linkcode Pool.map}, but returns at once, with an object that can be asked for the results later.
    *
-   * Source: `Pool.map_async`. Differs from Python: for empty input the callback is called, with `[]`.
+   * Source: `Pool.map_async`. Differs from Python: `callback` is also called for empty input, with `[]`.
    *
-   * @typeParam T An item.
-   * @typeParam R What `fn` returns; a promise is awaited.
-   * @typeParam E Whether errors are returned in place of results.
-   * @param fn The function.
-   * @param items The items: any iterable or async iterable; it is read to its end first.
-   * @param options Options, with `callback` and `errorCallback`.
-   * @returns The results to come.
-   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
-   * @throws {RangeError} If a number is out of its range.
+   * @param options Options of the call, `callback` and `errorCallback` among them.
+   * @returns An object for the results.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
-   * @example Now and later
+   * @example Asking later
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -450,25 +393,16 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * Calls `fn` for each tuple, spread as its arguments, in chunks, on the workers.
-   *
-   * Every chunk runs to its end even if others fail; of several errors, the one of the lowest index counts.
+   * As {@linkcode Pool.map}, but each item is a tuple: the arguments of one call.
    *
    * Source: `Pool.starmap`.
    *
    * @typeParam A The parameters of `fn`.
-   * @typeParam R What `fn` returns; a promise is awaited.
-   * @typeParam E Whether errors are returned in place of results.
-   * @param fn The function.
-   * @param argTuples The tuples of arguments, in any iterable or async iterable.
-   * @param options Options.
-   * @returns The results in the order of the input. Rejects with the error of `fn`; with `ClosedError` if the pool is closed or
-   * terminated; with the errors of its options and of the way there: `TimeoutError`, the reason of `signal`,
-   * `SerializationError`, `CancelledError` by `terminate()`, `BrokenProcessPoolError`.
-   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
-   * @throws {RangeError} If a number is out of its range.
+   * @param argTuples The tuples of arguments, in any iterable or async iterable. It is read to its end before the first
+   * task begins.
+   * @returns The results in the order of the input. Rejects as listed under *Failures* of {@linkcode Pool}.
    *
-   * @example The results keep the order
+   * @example Two arguments a call
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -486,19 +420,12 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * The same, blocking the thread until the results are there; see {@linkcode Pool.applySync}.
+   * As {@linkcode Pool.starmap}, but blocks the calling thread; see {@linkcode Pool.applySync}.
    *
    * Source: `Pool.starmap`.
    *
-   * @typeParam A The parameters of `fn`.
-   * @typeParam R What `fn` returns; a promise is awaited.
-   * @typeParam E Whether errors are returned in place of results.
-   * @param fn The function.
    * @param argTuples The tuples of arguments, in any iterable.
-   * @param options Options.
    * @returns The results in the order of the input.
-   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
-   * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
    * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
@@ -521,22 +448,15 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * The same, without waiting.
+   * As {@linkcode Pool.starmap}, but returns at once, with an object that can be asked for the results later.
    *
-   * Source: `Pool.starmap_async`. Differs from Python: for empty input the callback is called, with `[]`.
+   * Source: `Pool.starmap_async`. Differs from Python: `callback` is also called for empty input, with `[]`.
    *
-   * @typeParam A The parameters of `fn`.
-   * @typeParam R What `fn` returns; a promise is awaited.
-   * @typeParam E Whether errors are returned in place of results.
-   * @param fn The function.
-   * @param argTuples The tuples of arguments, in any iterable or async iterable.
-   * @param options Options, with `callback` and `errorCallback`.
-   * @returns The results to come.
-   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
-   * @throws {RangeError} If a number is out of its range.
+   * @param options Options of the call, `callback` and `errorCallback` among them.
+   * @returns An object for the results.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
-   * @example Now and later
+   * @example Asking later
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -555,21 +475,21 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * Calls `fn` for each item, and gives the results one by one, in the order of the input.
+   * Calls `fn` for each item, and returns the results one by one, in the order of the input.
    *
-   * The input is read ahead only as far as `buffersize` allows, so it may be endless. Leaving the loop early stops
-   * reading and drops what has not begun.
+   * The input is read only as far ahead as `buffersize` allows, so it may be endless. Leaving the loop early stops
+   * reading it, and drops the tasks that have not begun.
    *
    * Source: `Pool.imap`.
    *
    * @typeParam T An item.
-   * @typeParam R What `fn` returns; a promise is awaited.
-   * @typeParam E Whether errors are returned in place of results.
+   * @typeParam R The result of `fn`; a promise is awaited.
+   * @typeParam E The type of the option `returnExceptions`.
    * @param fn The function.
    * @param items The items: any iterable or async iterable.
-   * @param options Options.
-   * @returns The results, as an async iterator that can time out.
-   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
+   * @param options Options of the call.
+   * @returns An async iterator over the results. Its `next()` takes a timeout.
+   * @throws {TypeError} If an argument is of a wrong kind, or an option is unknown.
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
@@ -592,19 +512,13 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * The same, blocking the thread at each result that is not there yet; see {@linkcode Pool.applySync}.
+   * As {@linkcode Pool.imap}, but `next()` blocks the calling thread until the result is there; see
+   * {@linkcode Pool.applySync}.
    *
    * Source: `Pool.imap`.
    *
-   * @typeParam T An item.
-   * @typeParam R What `fn` returns; a promise is awaited.
-   * @typeParam E Whether errors are returned in place of results.
-   * @param fn The function.
    * @param items The items: any iterable.
-   * @param options Options.
-   * @returns The results, as an iterator that can time out.
-   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
-   * @throws {RangeError} If a number is out of its range.
+   * @returns An iterator over the results. Its `next()` takes a timeout.
    * @throws {ClosedError} If the pool is closed or terminated.
    * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
@@ -628,25 +542,14 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * Calls `fn` for each item, and gives the results as they come.
-   *
-   * The input is read ahead only as far as `buffersize` allows, so it may be endless. Leaving the loop early stops
-   * reading and drops what has not begun.
+   * As {@linkcode Pool.imap}, but returns the results in the order in which they complete.
    *
    * Source: `Pool.imap_unordered`.
    *
-   * @typeParam T An item.
-   * @typeParam R What `fn` returns; a promise is awaited.
-   * @typeParam E Whether errors are returned in place of results.
-   * @param fn The function.
-   * @param items The items: any iterable or async iterable.
-   * @param options Options.
-   * @returns The results, as an async iterator that can time out.
-   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
-   * @throws {RangeError} If a number is out of its range.
+   * @returns An async iterator over the results. Its `next()` takes a timeout.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
-   * @example One by one
+   * @example In any order
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -665,23 +568,17 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * The same, blocking the thread at each result that is not there yet; see {@linkcode Pool.applySync}.
+   * As {@linkcode Pool.imapUnordered}, but `next()` blocks the calling thread until a result is there; see
+   * {@linkcode Pool.applySync}.
    *
    * Source: `Pool.imap_unordered`.
    *
-   * @typeParam T An item.
-   * @typeParam R What `fn` returns; a promise is awaited.
-   * @typeParam E Whether errors are returned in place of results.
-   * @param fn The function.
    * @param items The items: any iterable.
-   * @param options Options.
-   * @returns The results, as an iterator that can time out.
-   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
-   * @throws {RangeError} If a number is out of its range.
+   * @returns An iterator over the results. Its `next()` takes a timeout.
    * @throws {ClosedError} If the pool is closed or terminated.
    * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
-   * @example One by one, without `await`
+   * @example In any order, without `await`
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -701,25 +598,14 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * Calls `fn` for each tuple, spread as its arguments, and gives the results one by one, in the order of the input.
-   *
-   * The input is read ahead only as far as `buffersize` allows, so it may be endless. Leaving the loop early stops
-   * reading and drops what has not begun.
-   *
-   * Python lacks it.
+   * As {@linkcode Pool.imap}, but each item is a tuple: the arguments of one call. Python lacks it.
    *
    * @typeParam A The parameters of `fn`.
-   * @typeParam R What `fn` returns; a promise is awaited.
-   * @typeParam E Whether errors are returned in place of results.
-   * @param fn The function.
    * @param argTuples The tuples of arguments, in any iterable or async iterable.
-   * @param options Options.
-   * @returns The results, as an async iterator that can time out.
-   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
-   * @throws {RangeError} If a number is out of its range.
+   * @returns An async iterator over the results. Its `next()` takes a timeout.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
-   * @example One by one
+   * @example Two arguments a call
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -738,19 +624,11 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * The same, blocking the thread at each result that is not there yet; see {@linkcode Pool.applySync}.
+   * As {@linkcode Pool.istarmap}, but `next()` blocks the calling thread until the result is there; see
+   * {@linkcode Pool.applySync}. Python lacks it.
    *
-   * Python lacks it.
-   *
-   * @typeParam A The parameters of `fn`.
-   * @typeParam R What `fn` returns; a promise is awaited.
-   * @typeParam E Whether errors are returned in place of results.
-   * @param fn The function.
    * @param argTuples The tuples of arguments, in any iterable.
-   * @param options Options.
-   * @returns The results, as an iterator that can time out.
-   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
-   * @throws {RangeError} If a number is out of its range.
+   * @returns An iterator over the results. Its `next()` takes a timeout.
    * @throws {ClosedError} If the pool is closed or terminated.
    * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
@@ -774,25 +652,12 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * Calls `fn` for each tuple, spread as its arguments, and gives the results as they come.
+   * As {@linkcode Pool.istarmap}, but returns the results in the order in which they complete. Python lacks it.
    *
-   * The input is read ahead only as far as `buffersize` allows, so it may be endless. Leaving the loop early stops
-   * reading and drops what has not begun.
-   *
-   * Python lacks it.
-   *
-   * @typeParam A The parameters of `fn`.
-   * @typeParam R What `fn` returns; a promise is awaited.
-   * @typeParam E Whether errors are returned in place of results.
-   * @param fn The function.
-   * @param argTuples The tuples of arguments, in any iterable or async iterable.
-   * @param options Options.
-   * @returns The results, as an async iterator that can time out.
-   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
-   * @throws {RangeError} If a number is out of its range.
+   * @returns An async iterator over the results. Its `next()` takes a timeout.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
-   * @example One by one
+   * @example In any order
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -811,23 +676,15 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * The same, blocking the thread at each result that is not there yet; see {@linkcode Pool.applySync}.
+   * As {@linkcode Pool.istarmapUnordered}, but `next()` blocks the calling thread until a result is there; see
+   * {@linkcode Pool.applySync}. Python lacks it.
    *
-   * Python lacks it.
-   *
-   * @typeParam A The parameters of `fn`.
-   * @typeParam R What `fn` returns; a promise is awaited.
-   * @typeParam E Whether errors are returned in place of results.
-   * @param fn The function.
    * @param argTuples The tuples of arguments, in any iterable.
-   * @param options Options.
-   * @returns The results, as an iterator that can time out.
-   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
-   * @throws {RangeError} If a number is out of its range.
+   * @returns An iterator over the results. Its `next()` takes a timeout.
    * @throws {ClosedError} If the pool is closed or terminated.
    * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
-   * @example One by one, without `await`
+   * @example In any order, without `await`
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -847,17 +704,20 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * Calls `fn` once on every worker, starting those that are missing. It serves to set up or to ask each of them.
+   * Calls `fn` once on every worker, after starting the workers that are missing. Use it to prepare each worker, or to
+   * collect something from each. Python lacks it.
    *
    * @typeParam A The parameters of `fn`.
-   * @typeParam R What it returns.
+   * @typeParam R The result of `fn`; a promise is awaited.
    * @param fn The function.
-   * @param args Its arguments, as an array; none by default, if it needs none.
-   * @param options Options.
-   * @returns The results in the order of the workers; rejects with the first error in that order, once all have ended.
-   * @throws {TypeError} If an argument is of a wrong kind, or there is no such option.
+   * @param args Its arguments, as an array. Can be left out if `fn` needs none.
+   * @param options Options of the call.
+   * @returns The results in the order of the workers. Rejects with the first error in that order, once all calls have
+   * ended.
+   * @throws {TypeError} If an argument is of a wrong kind, or an option is unknown.
+   * @throws {RangeError} If a number is out of its range.
    *
-   * @example A counter in each worker
+   * @example The name of each worker
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -868,7 +728,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    * ```
    */
   broadcast<R>(fn: () => R, args?: readonly [], options?: CallOptions): Promise<Awaited<R>[]>;
-  /** The same for a function that needs arguments. */
+  /** Calls a function that needs arguments. */
   broadcast<A extends unknown[] | [], R>(
     fn: (...args: A) => R,
     args: readonly [...A],
@@ -879,7 +739,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * Takes no more work; what it has goes on to its end. Can be repeated.
+   * Refuses new calls. The calls made before run to their end. Can be repeated.
    *
    * @example Closing, then waiting for the end
    * ```ts
@@ -898,12 +758,13 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * Ends the workers at once. What is pending fails with `CancelledError`. Can be repeated.
+   * Ends the workers at once. Pending calls fail with `CancelledError`. Can be repeated.
    *
-   * A worker in the middle of synchronous code that has no `taskTimeout` cannot be stopped on Deno 2.7.6 and later; see
-   * {@linkcode PoolStats.zombies}. One that is just starting is waited for, some 5 ms: its memory would never be given back.
+   * A worker in the middle of synchronous code without a `taskTimeout` cannot be stopped on Deno 2.7.6 and later; see
+   * {@linkcode PoolStats.zombies}. A worker that is just starting is waited for, about 5 ms, as its memory would leak
+   * otherwise.
    *
-   * @example Giving up
+   * @example A call that never ends
    * ```ts
    * import { CancelledError, Pool } from "@manycore/parallel";
    * import { assertRejects } from "@std/assert";
@@ -919,12 +780,13 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * Waits until everything has settled and the workers are gone. Input of an `imap` that is still unread is read to its
-   * end meanwhile, and its results are kept.
+   * Waits until all calls have settled and the workers are gone. The rest of the input of an `imap` is read to its end
+   * meanwhile, and its results are kept. `join()` also waits for workers with living child processes; see
+   * {@linkcode WorkerPoolOptions.idleTimeout}.
    *
-   * @returns Resolves then; rejects with `InvalidStateError` if the pool is still open.
+   * @returns Resolves at the end. Rejects with `InvalidStateError` if the pool is still open.
    *
-   * @example An open pool has no end to wait for
+   * @example An open pool cannot be joined
    * ```ts
    * import { InvalidStateError, Pool } from "@manycore/parallel";
    * import { assertRejects } from "@std/assert";
@@ -943,16 +805,17 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * The same, blocking the thread; see {@linkcode Pool.applySync}.
+   * As {@linkcode Pool.join}, but blocks the calling thread; see {@linkcode Pool.applySync}.
    *
    * Source: `Pool.join`. Differs from Python: it can time out.
    *
-   * @param timeout How long to wait at most, in milliseconds; 0 and less: not at all. For ever by default.
-   * @returns Whether all that is so: false only after `timeout`.
+   * @param timeout The longest wait, in milliseconds. 0 or less does not wait. Without it, the wait has no limit.
+   * @returns Whether the pool has ended; false only after `timeout`.
    * @throws {TypeError} If `timeout` is not a number.
-   * @throws {InvalidStateError} If the pool is still open; if it cannot end while this thread is blocked, since the input of a
-   * call is an async iterable or is being read further up; in a browser, where a thread cannot block for its workers.
-   * @throws {CancelledError} If this worker was terminated meanwhile.
+   * @throws {InvalidStateError} If the pool is still open; if it cannot end while this thread is blocked, because the
+   * input of a call is an async iterable or is being read further up the stack; in a browser, where a thread cannot
+   * block for its workers.
+   * @throws {CancelledError} If this thread is a worker that was terminated meanwhile.
    *
    * @example Without `await`
    * ```ts
@@ -975,9 +838,9 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * The counts of this moment.
+   * Counts the workers and tasks of the pool.
    *
-   * @returns Workers, and tasks by state.
+   * @returns The counts at this moment.
    *
    * @example A new pool has no workers yet
    * ```ts
@@ -993,12 +856,12 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * What ran when on which worker, as text in the Chrome Trace Event format, which Perfetto opens as it is. Tasks are
+   * Returns when each task ran on which worker, in the Chrome Trace Event format, which Perfetto opens. Tasks are
    * recorded if the pool was made with `trace: true`.
    *
-   * @returns JSON: one complete event (`"ph": "X"`) for each ended task, times in microseconds.
+   * @returns JSON with one complete event (`"ph": "X"`) for each task that has ended. Times are in microseconds.
    *
-   * @example Which worker ran the chunks
+   * @example Two chunks, two events
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -1015,13 +878,13 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * Closes the pool and waits for its end: all work given before is done then.
+   * Closes the pool, and waits until all calls have settled and the workers are gone.
    *
-   * Differs from Python, where leaving `with Pool()` terminates.
+   * Differs from Python: leaving `with Pool()` terminates the pool there.
    *
-   * @returns Resolves when the workers are gone.
+   * @returns Resolves at the end.
    *
-   * @example The work is done when the block is left
+   * @example The work is done after the block
    * ```ts
    * import { type AsyncResult, Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -1042,7 +905,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   /**
    * Terminates the pool.
    *
-   * @example What is pending when the block is left is given up
+   * @example Pending work is cancelled after the block
    * ```ts
    * import { type AsyncResult, Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";

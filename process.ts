@@ -1,5 +1,6 @@
 /**
- * Functions that run by themselves, each in a worker of its own: `multiprocessing.Process` and `threading.Thread`.
+ * Functions that run on their own, each in its own worker, as Python's `multiprocessing.Process` and
+ * `threading.Thread`.
  *
  * @example Two processes
  * ```ts
@@ -35,47 +36,50 @@ import { webWorkers } from "./workers/mod.ts";
 
 export { currentProcess, type ProcessInfo };
 
-/** What a {@linkcode Process} or {@linkcode Thread} runs. */
+/**
+ * Options of a {@linkcode Process} or {@linkcode Thread}.
+ *
+ * @typeParam A The parameters of `target`.
+ */
 export interface ProcessOptions<A extends readonly unknown[] | [] = readonly unknown[]> {
   /**
-   * The function; it may be asynchronous. Its result is dropped.
+   * The function to run; a promise is awaited. Its result is dropped. By default a function that does nothing.
    *
-   * @default {undefined} a function that does nothing
+   * @default {undefined}
    */
   target?: (...args: A) => unknown;
   /**
-   * Its arguments: whatever a task argument can be.
+   * The arguments of `target`.
    *
    * @default {[]}
    */
   args?: A;
   /**
-   * Its name, `self.name` in the worker.
+   * The name, which is `self.name` in the worker. By default `"Process-"` or `"Thread-"` and a number.
    *
-   * @default {"Process-1"} counted on, or `"Thread-1"`
+   * @default {undefined}
    */
   name?: string;
   /**
-   * A module from which `target` is taken if it exports it.
+   * The URL of a module with the target; see {@linkcode WorkerPoolOptions.module}.
    *
-   * @default {undefined} every function goes by source
+   * @default {undefined}
    */
   module?: string | URL;
   /**
-   * Names that a function sent by source can use.
+   * Names that a target sent as source text can use; see {@linkcode WorkerPoolOptions.scope}.
    *
-   * @default {undefined} none
+   * @default {undefined}
    */
   scope?: Record<string, unknown>;
   /**
-   * What it may do: nothing, or less than this program. See {@linkcode WorkerPermissions}.
+   * The permissions of the worker; see {@linkcode WorkerPoolOptions.permissions}.
    *
-   * @default {"inherit"} as much as this program
+   * @default {"inherit"}
    */
   permissions?: WorkerPermissions;
   /**
-   * Whether it ends with the process or worker that has started it, which waits for it otherwise. See
-   * {@linkcode Process.daemon}.
+   * True if the starting process or worker does not wait for this process; see {@linkcode Process.daemon}.
    *
    * @default {false}
    */
@@ -88,7 +92,11 @@ export interface ProcessOptions<A extends readonly unknown[] | [] = readonly unk
   backend?: Backend | undefined;
 }
 
-/** What a process must be given besides its target: its arguments, unless it needs none. */
+/**
+ * Makes `args` required in options with a target that needs arguments.
+ *
+ * @typeParam A The parameters of `target`.
+ */
 export type NeedsArgs<A extends readonly unknown[]> = [] extends A ? unknown
   : {
     /** The arguments of `target`. */
@@ -107,30 +115,38 @@ const PROCESS_CHECKS = {
 };
 const PROCESS_OPTIONS = new OptionsSchema(PROCESS_CHECKS);
 
-/** The processes started here that have not ended. */
+/** The processes started on this thread that have not ended. */
 const active = new Set<Process>();
 const counts = { process: 0, thread: 0 };
-/** The exit code of one that was terminated, by Python's convention: the signal SIGTERM. */
+/** The exit code of a terminated process, by Python's convention: the signal SIGTERM. */
 const TERMINATED = -15;
 
+/** Returns the name of a process, or of a thread, that was given none. */
+function nextName(isThread: boolean): string {
+  if (isThread) return `Thread-${++counts.thread}`;
+  const parent = /^Process-[\d:]+$/.exec(currentProcess().name)?.[0];
+  const number = ++counts.process;
+  return parent === undefined ? `Process-${number}` : `${parent}:${number}`;
+}
+
 /**
- * A function that runs in a worker of its own, beside this program.
+ * A function that runs in its own worker, beside this program.
  *
- * - **It keeps the program alive** until its function has ended; what that has left behind (timers) ends with it.
- * - **It waits for the processes that it has started** before it ends, but for those with {@linkcode Process.daemon}, which end
- *   with it. So does the worker of a pool. `terminate()`, `Deno.exit()` in it, and an error that nothing catches end it at once,
- *   with all of them.
- * - **An error in it** is printed, sets {@linkcode Process.exitcode} to 1, and does nothing else to the program. One that nothing
- *   catches, in a timer or a promise, ends it at once in the same way, unless a listener of its own for `error` or
- *   `unhandledrejection` calls `preventDefault()`.
- * - **Locks that it holds** when it ends are free for the others (`lock.recovered` tells).
+ * - **End.** The process keeps the program alive until its function has returned. Timers that are left then end with
+ *   it.
+ * - **Children.** Before it ends, the process waits for the processes that it has started, except for those with
+ *   {@linkcode Process.daemon}, which end with it. The worker of a pool does the same. `terminate()`, `Deno.exit()` in
+ *   the process, and an uncaught error end it at once, together with all its children.
+ * - **Errors.** An error of its function is printed and sets {@linkcode Process.exitcode} to 1; it has no other effect
+ *   on the program. An uncaught error in a timer or a promise ends the process at once in the same way, unless a
+ *   listener of the process for `error` or `unhandledrejection` calls `preventDefault()`.
+ * - **Locks.** Locks that the process holds when it ends become free; `lock.recovered` tells the next holder.
  *
- * Source: `multiprocessing.Process`, article 003.
+ * Source: `multiprocessing.Process`. Differs from Python: a process is a thread with its own heap, not a process of the
+ * operating system; subclasses with a `run()` do not exist, since instances cannot be sent; a daemon may start
+ * processes; `Deno.exit()` does not wait for children, like `os._exit()`.
  *
- * Differs from Python: it is a thread with a heap of its own, not a process of the operating system; there is no subclass
- * with a `run()`, since instances cannot be sent; a daemon may start processes; `Deno.exit()` waits for none, as `os._exit()`.
- *
- * @typeParam A The arguments.
+ * @typeParam A The parameters of the target.
  *
  * @example Waiting for its end
  * ```ts
@@ -143,7 +159,7 @@ const TERMINATED = -15;
  * assertEquals(process.exitcode, 3);
  * ```
  *
- * @example One that nobody waits for
+ * @example A daemon
  * ```ts
  * import { Process } from "@manycore/parallel";
  * import { assert, assertEquals } from "@std/assert";
@@ -156,11 +172,11 @@ const TERMINATED = -15;
  * ```
  */
 export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
-  /** The name. */
+  /** The name, which is `self.name` in the worker. */
   readonly name: string;
   /**
-   * Whether it ends with the process, or with the worker of a pool, that has started it, instead of being waited for. It is not
-   * passed on: what a daemon starts is a daemon only if it says so.
+   * True if the process or worker that started this process does not wait for it, but ends it at its own end. The
+   * children of a daemon are not daemons unless they say so.
    */
   readonly daemon: boolean;
 
@@ -175,36 +191,28 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
   readonly #ended = Promise.withResolvers<void>();
 
   /**
-   * A process that is not started.
+   * Makes a process, without starting it.
    *
-   * @param options What it runs.
-   * @throws {TypeError} If an option is of the wrong type, or there is none of that name.
+   * @param options Options.
+   * @throws {TypeError} If an option is of a wrong kind or unknown.
+   * @throws {RangeError} If a name in `scope` is not a valid name of a variable.
+   * @throws {InvalidStateError} If a worker makes the process while it imports its module: the main program in that
+   * module needs the guard `if (import.meta.main)`.
    */
   constructor(options?: ProcessOptions<A> & NeedsArgs<A>) {
     const given = PROCESS_OPTIONS.read(options, new.target.name);
     refuseWhileImporting("a process");
-    this.name = given.name ?? this.nextName();
+    this.name = given.name ?? nextName(this instanceof Thread);
     this.daemon = given.daemon ?? false;
     this.#options = given;
   }
 
-  /** The name of one that was given none. */
-  protected nextName(): string {
-    const parent = /^Process-[\d:]+$/.exec(currentProcess().name)?.[0];
-    const number = ++counts.process;
-    return parent === undefined ? `Process-${number}` : `${parent}:${number}`;
-  }
-
-  /** The first line of what is printed of an error. */
-  protected headline(): string {
-    return `Process ${this.name}:`;
-  }
-
   /**
-   * Spawner it.
+   * Starts the process.
    *
    * @throws {InvalidStateError} If it was started before.
-   * @throws {SerializationError} If the target, an argument or the scope cannot be sent; it is not started then.
+   * @throws {SerializationError} If the target, an argument or the scope cannot be sent. The process is not started
+   * then.
    */
   start(): void {
     if (this.#options === undefined) throw new InvalidStateError(`Cannot start ${this.name} as it was started before`);
@@ -245,7 +253,7 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
     scheduler.close();
   }
 
-  /** Counts it among those that its thread waits for. */
+  /** Adds it to, or removes it from, the processes that its thread waits for. */
   #count(by: 1 | -1): void {
     if (this.daemon) return;
     const thread = thisThread();
@@ -254,12 +262,12 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
   }
 
   #failed(error: unknown, end: WorkerEnd | undefined): number {
-    // That its scheduler is broken, since its worker cannot start, does not concern anyone but for the reason.
+    // If the worker cannot start, the scheduler is broken: only the cause of that error is worth reporting.
     const reason = this.#scheduler?.state === "broken" ? (error as Error).cause : error;
     const atStart = reason !== error && reason instanceof BrokenProcessPoolError ? reason.exitCode : undefined;
     const exitcode = end?.exitCode ?? atStart;
     if (exitcode !== undefined) return exitcode;
-    console.error(this.headline());
+    console.error(this instanceof Thread ? `Exception in thread ${this.name}:` : `Process ${this.name}:`);
     console.error(end?.uncaught === undefined ? reason : end.uncaught[0]);
     return 1;
   }
@@ -277,17 +285,17 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
     return this.#scheduler;
   }
 
-  /** Takes note of an end that the event loop has not told yet. */
+  /** Records an end that the event loop has not reported yet. */
   #look(): void {
     if (this.#exitcode === null) this.#scheduler?.block(() => this.#exitcode !== null, -Infinity);
   }
 
   /**
-   * Waits in the event loop until it has ended.
+   * Waits until the process has ended.
    *
-   * @param timeout How long to wait at most, in milliseconds; 0 and less: not at all.
-   * @returns Resolves in both cases: {@linkcode Process.exitcode} tells.
-   * @throws {InvalidStateError} If it was not started.
+   * @param timeout The longest wait, in milliseconds. 0 or less does not wait. Without it, the wait has no limit.
+   * @returns Resolves at the end or after `timeout`; {@linkcode Process.exitcode} tells which.
+   * @throws {InvalidStateError} If the process was not started.
    * @throws {TypeError} If `timeout` is not a number.
    */
   async join(timeout?: number): Promise<void> {
@@ -303,12 +311,25 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
   }
 
   /**
-   * Blocks this thread until it has ended.
+   * As {@linkcode Process.join}, but blocks the calling thread. It can be used on every thread that may block: in Deno
+   * on all threads, including the main one.
    *
-   * @param timeout How long to wait at most, in milliseconds; 0 and less: not at all.
-   * @throws {InvalidStateError} If it was not started; or in a browser, where a thread cannot block for its workers.
+   * @param timeout The longest wait, in milliseconds. 0 or less does not wait. Without it, the wait has no limit.
+   * @throws {InvalidStateError} If the process was not started; in a browser, where a thread cannot block for its
+   * workers.
    * @throws {TypeError} If `timeout` is not a number.
-   * @throws {CancelledError} If this worker was terminated meanwhile.
+   * @throws {CancelledError} If this thread is a worker that was terminated meanwhile.
+   *
+   * @example Without `await`
+   * ```ts
+   * import { Process } from "@manycore/parallel";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const process = new Process({ target: () => {} });
+   * process.start();
+   * process.joinSync();
+   * assertEquals(process.exitcode, 0);
+   * ```
    */
   joinSync(timeout?: number): void {
     const deadline = performance.now() + checkTimeout(timeout);
@@ -316,17 +337,17 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
     if (this.#exitcode === null) scheduler.block(() => this.#exitcode !== null, deadline);
   }
 
-  /** Whether it was started and has not ended. */
+  /** Returns whether the process was started and has not ended. */
   isAlive(): boolean {
     this.#look();
     return this.#scheduler !== undefined && this.#exitcode === null;
   }
 
   /**
-   * Ends it at once, with the exit code -15; one that has ended stays as it is. Code that runs may run on, where the
-   * runtime cannot stop it (Deno 2.7.6 and later); what waits, ends.
+   * Ends the process at once, with the exit code -15. A process that has ended does not change. Where the runtime
+   * cannot stop running code (Deno 2.7.6 and later), that code may run on; a process that waits does end.
    *
-   * @throws {InvalidStateError} If it was not started.
+   * @throws {InvalidStateError} If the process was not started.
    */
   terminate(): void {
     const scheduler = this.#started("terminate");
@@ -341,8 +362,8 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
   }
 
   /**
-   * How it ended: 0 well, 1 after an error that nothing caught, -15 terminated, or the code given to `Deno.exit()`. Null
-   * before its end.
+   * The exit code: 0 if the function returned, 1 after an uncaught error, -15 if the process was terminated, or the
+   * code given to `Deno.exit()`. Null before the end.
    */
   get exitcode(): number | null {
     this.#look();
@@ -351,17 +372,16 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
 }
 
 /**
- * A {@linkcode Process} under the name of Python's thread: it runs in a worker too, so that it uses a core of its own, and
- * shares no variables, only the objects of `sync/`.
+ * A {@linkcode Process} under the name of Python's thread. It runs in its own worker too, and so uses its own core. It
+ * shares no variables with the program, only locks, queues and other shared objects.
  *
- * Source: `threading.Thread`, article 003.
+ * Source: `threading.Thread`. Differs from Python: threads share no variables, and no global lock keeps two of them
+ * from computing at the same time. For functions that mostly wait, {@linkcode ThreadPool} uses the variables of the
+ * program itself.
  *
- * Differs from Python: no common variables, and no lock that keeps two of them from computing at the same time. For
- * functions that mostly wait, `ThreadPool` runs on the variables of the program itself.
+ * @typeParam A The parameters of the target.
  *
- * @typeParam A The arguments.
- *
- * @example Its name
+ * @example A name and an argument
  * ```ts
  * import { Thread } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -372,26 +392,16 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
  * assertEquals(thread.exitcode, 0);
  * ```
  */
-export class Thread<A extends readonly unknown[] | [] = readonly unknown[]> extends Process<A> {
-  /** The name of one that was given none. */
-  protected override nextName(): string {
-    return `Thread-${++counts.thread}`;
-  }
-
-  /** The first line of what is printed of an error. */
-  protected override headline(): string {
-    return `Exception in thread ${this.name}:`;
-  }
-}
+export class Thread<A extends readonly unknown[] | [] = readonly unknown[]> extends Process<A> {}
 
 /**
- * The processes and threads that were started on this thread and have not ended.
+ * Returns the processes and threads that were started on this thread and have not ended.
  *
  * Source: `multiprocessing.active_children`.
  *
  * @returns A new array.
  *
- * @example None at first
+ * @example No process has been started
  * ```ts
  * import { activeChildren } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";

@@ -1,4 +1,6 @@
 /**
+ * The results of the `*Async` methods of pools.
+ *
  * @module
  */
 
@@ -11,13 +13,14 @@ import { type Outcome, resolution } from "../scheduler/task.ts";
 import { checkTimeout } from "../base/checks.ts";
 
 /**
- * The result of an `*Async` method of a pool: the work is under way, and its value can be asked for later.
+ * The result of an `*Async` method of a pool. The call is under way, and its value can be asked for later.
  *
- * It is no thenable: `await pool.mapAsync(…)` gives the object itself. A failure that nobody asks for never becomes an
- * unhandled rejection.
+ * It is not a promise: `await pool.mapAsync(…)` returns the object itself. A failure that is never asked for does not
+ * become an unhandled rejection.
  *
- * Source: `multiprocessing.pool.AsyncResult`. Differs from Python: times are milliseconds, and each wait exists twice,
- * awaiting and blocking; after `terminate()` it is ready, with a `CancelledError`, where Python waits for ever.
+ * Source: `multiprocessing.pool.AsyncResult`. Differs from Python: times are in milliseconds; each wait exists twice,
+ * awaiting and blocking; after `terminate()` the result is ready, with a `CancelledError`, whereas Python waits
+ * forever.
  *
  * @typeParam T The value.
  *
@@ -34,15 +37,16 @@ import { checkTimeout } from "../base/checks.ts";
  */
 export interface AsyncResult<T> {
   /**
-   * The value, once it is there. Can be called again and gives the same.
+   * Waits for the value. Can be repeated, and returns the same value each time.
    *
-   * @param timeout How long to wait, in milliseconds; 0 or less: not at all. For ever by default.
-   * @returns The value; rejects with the error of the work if that failed, with `TimeoutError` if it is not there in
-   * time, while the work goes on. A `TimeoutError` of the work itself (`taskTimeout`) is told from that by `ready()`. With
-   * `SerializationError` if a worker has sent an object with a method `then`, which a promise would call: `getSync` gives it.
+   * @param timeout The longest wait, in milliseconds. 0 or less does not wait. Without it, the wait has no limit.
+   * @returns The value. Rejects as listed under *Failures* of {@linkcode Pool}. Rejects with `TimeoutError` if the
+   * value is not there in time, while the call goes on; `ready()` tells this from a call that was ended at its
+   * `taskTimeout`. Rejects with `SerializationError` if a worker has sent an object with a method `then`, as a promise
+   * would call it; `getSync()` returns such an object.
    * @throws {TypeError} If `timeout` is not a number.
    *
-   * @example A wait that gives up, and one that does not
+   * @example A wait that ends too early, and one that does not
    * ```ts
    * import { Pool, TimeoutError } from "@manycore/parallel";
    * import { assertEquals, assertRejects } from "@std/assert";
@@ -55,12 +59,14 @@ export interface AsyncResult<T> {
    */
   get(timeout?: number): Promise<T>;
   /**
-   * The same, blocking the thread. On any thread where `Atomics.wait` is allowed: in Deno on all, main included.
+   * As {@linkcode AsyncResult.get}, but blocks the calling thread. It can be used on every thread on which
+   * `Atomics.wait` is allowed: in Deno on all threads, including the main one.
    *
-   * @param timeout As for `get`.
+   * @param timeout As for `get()`.
    * @returns The value.
-   * @throws {TimeoutError} If it is not there in time.
-   * @throws {InvalidStateError} If the work needs this very thread to go on: that of a `ThreadPool`, or a map over an
+   * @throws {TypeError} If `timeout` is not a number.
+   * @throws {TimeoutError} If the value is not there in time.
+   * @throws {InvalidStateError} If the call needs this thread to go on: a call of a `ThreadPool`, or a map over an
    * async iterable that is still being read.
    *
    * @example Without `await`
@@ -74,12 +80,13 @@ export interface AsyncResult<T> {
    */
   getSync(timeout?: number): T;
   /**
-   * Waits until the work has ended, well or not. Never rejects for a failure of the work or for time.
+   * Waits until the call has ended. Does not reject if the call fails, or if it has not ended in time.
    *
-   * @param timeout How long at most, in milliseconds. For ever by default.
-   * @returns Whether the work has ended.
+   * @param timeout As for `get()`.
+   * @returns Whether the call has ended.
+   * @throws {TypeError} If `timeout` is not a number.
    *
-   * @example Waiting without asking
+   * @example Waiting for a call that fails
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -94,13 +101,14 @@ export interface AsyncResult<T> {
    */
   wait(timeout?: number): Promise<boolean>;
   /**
-   * The same, blocking the thread.
+   * As {@linkcode AsyncResult.wait}, but blocks the calling thread; see {@linkcode AsyncResult.getSync}.
    *
-   * @param timeout As for `wait`.
-   * @returns Whether the work has ended.
-   * @throws {InvalidStateError} As `getSync`.
+   * @param timeout As for `get()`.
+   * @returns Whether the call has ended.
+   * @throws {TypeError} If `timeout` is not a number.
+   * @throws {InvalidStateError} As for `getSync()`.
    *
-   * @example Blocking for a while
+   * @example Blocking for at most 10 ms
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -111,11 +119,11 @@ export interface AsyncResult<T> {
    */
   waitSync(timeout?: number): boolean;
   /**
-   * Whether the work has ended, well or not.
+   * Returns whether the call has ended, with or without an error.
    *
-   * @returns `true` from the moment `get` would not wait.
+   * @returns True as soon as `get()` would not wait.
    *
-   * @example Looking without waiting
+   * @example Before and after the end
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -129,10 +137,10 @@ export interface AsyncResult<T> {
    */
   ready(): boolean;
   /**
-   * Whether the work has ended without an error.
+   * Returns whether the call has ended without an error.
    *
-   * @returns `false` if it failed.
-   * @throws {InvalidStateError} If it has not ended yet.
+   * @returns False if it failed.
+   * @throws {InvalidStateError} If the call has not ended yet.
    *
    * @example After the end
    * ```ts
@@ -148,14 +156,14 @@ export interface AsyncResult<T> {
   successful(): boolean;
 }
 
-/** Blocks until `done`, or until a time; whether it is done. */
+/** Blocks until `done` returns true, or until `deadline`, a time of `performance.now()`. Returns whether it is done. */
 export type Block = (done: () => boolean, deadline: number) => boolean;
 
-/** What is told of an outcome before anyone can ask for it. */
+/** The callbacks for an outcome, called before the result is ready. */
 export interface ResultCallbacks<T> {
-  /** Told the value. */
+  /** Called with the value. */
   readonly callback?: ((value: T) => void) | undefined;
-  /** Told the error. */
+  /** Called with the error. */
   readonly errorCallback?: ((error: unknown) => void) | undefined;
 }
 
@@ -165,7 +173,7 @@ const NO_CALLBACKS = Object.freeze({});
 export class AsyncResultImpl<T> implements AsyncResult<T> {
   readonly #block: Block;
   readonly #callbacks: ResultCallbacks<T>;
-  /** For those who wait without a limit; made for the first of them. */
+  /** For callers that wait without a limit. Made for the first of them. */
   #promised: Deferred | undefined;
   #waiters: Set<() => void> | undefined;
   #outcome: Outcome | undefined;
@@ -180,7 +188,10 @@ export class AsyncResultImpl<T> implements AsyncResult<T> {
     this.#callbacks = callbacks;
   }
 
-  /** Ends the wait. The callback comes first, so that whoever waits finds it has run; if it throws, that is the outcome. */
+  /**
+   * Ends the wait. The callback is called first, so that it has run before any waiter goes on. If the callback throws,
+   * that error is the outcome.
+   */
   settle(outcome: Outcome): void {
     const { callback, errorCallback } = this.#callbacks;
     this.#settling = true;
@@ -268,7 +279,7 @@ function toPromise<T>(outcome: Outcome): Promise<T> {
   return Promise.resolve(resolution(outcome) as T);
 }
 
-/** A wait was too short. */
+/** Returns the error of a wait that was too short. */
 export function lateError(timeout: number | undefined): TimeoutError {
   return new TimeoutError(`The result is not there after ${timeout} ms`);
 }

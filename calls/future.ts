@@ -1,5 +1,5 @@
 /**
- * Results to come, as executors give them.
+ * The results of executor calls.
  *
  * @module
  */
@@ -11,15 +11,21 @@ import { refuseInstances } from "../codec/encoder.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
 import { type BlockingScheduler, type Outcome, resolution } from "../scheduler/task.ts";
 
-/** The work behind a future of an executor of this library. */
+/** The work behind a future that belongs to an executor of this library. */
 export interface FutureWork {
-  /** Drops the work: false when it has begun. */
+  /** Drops the work. Returns false if it has begun. */
   cancel(): boolean;
-  /** Whether it has begun. */
+  /** Returns whether the work is running. */
   running(): boolean;
-  /** Blocks the thread until `done`, or until a time of `performance.now()`: whether it is done. */
+  /**
+   * Blocks the thread until `done` returns true, or until `deadline`, a time of `performance.now()`. Returns whether it
+   * is done.
+   */
   block(done: () => boolean, deadline: number): boolean;
-  /** What a thread that waits for several can block on; `undefined` if the work needs that thread. */
+  /**
+   * The scheduler on which a thread that waits for several futures can block; `undefined` if the work needs that
+   * thread.
+   */
   readonly blocking: BlockingScheduler | undefined;
 }
 
@@ -28,39 +34,42 @@ function blockForOwn(done: () => boolean): boolean {
   throw new InvalidStateError("Cannot block for a result that is set on this very thread: await it");
 }
 
-/** Makes a future of work. */
+/** Makes a future for work. */
 export let futureOf: <T>(work: FutureWork) => Future<T>;
-/** Tells a future how its work has ended. */
+/** Settles a future with the outcome of its work. */
 export let settleFuture: (future: Future<unknown>, outcome: Outcome) => void;
-/** Calls `fn` when a future is done, at once if it is: gives what takes the wish back. */
+/** Calls `fn` when the future is done, immediately if it already is. Returns a function that unsubscribes. */
 export let watch: (future: Future<unknown>, fn: () => void) => () => void;
-/** What a thread can block on for a future; `undefined` if nobody can settle it while that thread is blocked. */
+/**
+ * Returns the scheduler on which a thread can block for a future; `undefined` if nothing can settle the future while
+ * that thread is blocked.
+ */
 export let blockingOf: (future: Future<unknown>) => BlockingScheduler | undefined;
-/** Whether a value is a future, and not only of its class. */
+/** Returns whether a value was made as a future, and does not only have its prototype. */
 export let isFuture: (value: unknown) => boolean;
-/** Whether the call of a future has ended with an error. */
+/** Returns whether the call of a future has ended with an error. */
 export let hasFailed: (future: Future<unknown>) => boolean;
 
 /**
- * The result of a call that an executor was given.
+ * The result of a call that was submitted to an executor.
  *
  * ```
  *   pending ──▶ running ──▶ finished, with a value or an error
  *      └──▶ cancelled
  * ```
  *
- * It settles exactly once. It is no thenable: `await future.result()`. A failure that nobody asks for never becomes an
- * unhandled rejection.
+ * A future settles exactly once. It is not a promise: use `await future.result()`. A failure that is never asked for
+ * does not become an unhandled rejection.
  *
- * Executors make futures; whoever writes an executor of his own makes them with `new Future()`, and reports with
+ * Executors make futures. If you write your own executor, make them with `new Future()`, and report to them with
  * {@linkcode Future.setRunningOrNotifyCancel}, {@linkcode Future.setResult} and {@linkcode Future.setException}.
  *
- * Source: `concurrent.futures.Future`. Differs from Python: times are milliseconds; `result()` and `exception()` return
- * promises, and block under names that end in `Sync`; a task that waits in shared memory for a worker can still be cancelled.
+ * Source: `concurrent.futures.Future`. Differs from Python: times are in milliseconds; `result()` and `exception()`
+ * return promises, and block under names that end in `Sync`; a call can be cancelled until a worker begins it.
  *
  * @typeParam T The value.
  *
- * @example A result, and its failure
+ * @example A result and a failure
  * ```ts
  * import { ProcessPoolExecutor } from "@manycore/parallel";
  * import { assertEquals, assertInstanceOf } from "@std/assert";
@@ -73,9 +82,9 @@ export let hasFailed: (future: Future<unknown>) => boolean;
  * ```
  */
 export class Future<T = unknown> {
-  /** For those who only want the result; made for the first of them. */
+  /** For callers that only want the result. Made for the first of them. */
   #promised: Deferred | undefined;
-  /** For those who wait in another way; made for the first of them. */
+  /** For callers that wait in another way. Made for the first of them. */
   #waiting: AsyncResultImpl<unknown> | undefined;
   #work: FutureWork | undefined;
   #state: "pending" | "running" | "cancelled" | "finished" = "pending";
@@ -111,7 +120,7 @@ export class Future<T = unknown> {
   }
 
   /**
-   * A future that is pending, for executors of one's own.
+   * Makes a pending future, for your own executor.
    *
    * @example An executor that calls at once
    * ```ts
@@ -128,7 +137,7 @@ export class Future<T = unknown> {
    * ```
    */
   constructor() {
-    // Everything it needs comes later.
+    // Its work, if it has any, is set afterwards.
   }
 
   get #result(): AsyncResultImpl<unknown> {
@@ -165,11 +174,12 @@ export class Future<T = unknown> {
   }
 
   /**
-   * Gives the call up, if it has not begun.
+   * Cancels the call if it has not begun.
    *
-   * @returns Whether it is cancelled now: false if it runs or has ended; true also the second time.
+   * @returns Whether the call is cancelled now: false if it is running or finished, true again if it was cancelled
+   * before.
    *
-   * @example Before it begins
+   * @example Cancelling before the call begins
    * ```ts
    * import { ProcessPoolExecutor } from "@manycore/parallel";
    * import { assert } from "@std/assert";
@@ -182,7 +192,7 @@ export class Future<T = unknown> {
   cancel(): boolean {
     if (this.#state === "cancelled") return true;
     if (this.#state !== "pending") return false;
-    // Asking can also bring to light that it was cancelled before.
+    // The question itself can reveal that the call was cancelled before.
     if (this.#work?.cancel() === false) return this.cancelled();
     if (this.cancelled()) return true;
     this.#settle(cancelledOutcome());
@@ -190,11 +200,11 @@ export class Future<T = unknown> {
   }
 
   /**
-   * Whether it was cancelled.
+   * Returns whether the call was cancelled.
    *
-   * @returns `true` after a {@linkcode Future.cancel} that succeeded.
+   * @returns True after a {@linkcode Future.cancel} that succeeded.
    *
-   * @example Not by itself
+   * @example A new future is not cancelled
    * ```ts
    * import { Future } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -207,11 +217,11 @@ export class Future<T = unknown> {
   }
 
   /**
-   * Whether the call is under way: a worker has taken it, so that it cannot be cancelled any more.
+   * Returns whether the call is running. A worker has then begun it, and it can no longer be cancelled.
    *
-   * @returns `false` before, and after its end.
+   * @returns False before the call begins and after it ends.
    *
-   * @example A call under way
+   * @example A running call
    * ```ts
    * import { Event, ProcessPoolExecutor } from "@manycore/parallel";
    * import { assert } from "@std/assert";
@@ -229,11 +239,11 @@ export class Future<T = unknown> {
   }
 
   /**
-   * Whether it has ended or was cancelled.
+   * Returns whether the call has finished or was cancelled.
    *
-   * @returns `true` from the moment `result()` would not wait.
+   * @returns True as soon as `result()` would not wait.
    *
-   * @example Later
+   * @example Before and after the end
    * ```ts
    * import { ProcessPoolExecutor } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -250,12 +260,13 @@ export class Future<T = unknown> {
   }
 
   /**
-   * The value, once it is there.
+   * Waits for the value.
    *
-   * @param timeout How long to wait, in milliseconds; 0 or less: not at all. For ever by default.
-   * @returns The value. Rejects with the error of the call, with {@linkcode CancelledError} if it was cancelled, with
-   * {@linkcode TimeoutError} if it is not there in time, while the call goes on; with `SerializationError` if a worker has sent an
-   * object with a method `then`, which a promise would call: {@linkcode Future.resultSync} gives it.
+   * @param timeout The longest wait, in milliseconds. 0 or less does not wait. Without it, the wait has no limit.
+   * @returns The value. Rejects as listed under *Failures* of {@linkcode Executor}. Rejects with
+   * {@linkcode TimeoutError} if the value is not there in time, while the call goes on; {@linkcode Future.done} tells
+   * this from a call that was ended at its `taskTimeout`. Rejects with `SerializationError` if a worker has sent an
+   * object with a method `then`, as a promise would call it; {@linkcode Future.resultSync} returns such an object.
    * @throws {TypeError} If `timeout` is not a number.
    *
    * @example A value
@@ -274,14 +285,15 @@ export class Future<T = unknown> {
   }
 
   /**
-   * The same, blocking the thread.
+   * As {@linkcode Future.result}, but blocks the calling thread. It can be used on every thread that may block: in Deno
+   * on all threads, including the main one.
    *
    * @param timeout As for {@linkcode Future.result}.
    * @returns The value.
    * @throws {TypeError} If `timeout` is not a number.
-   * @throws {TimeoutError} If it is not there in time.
-   * @throws {CancelledError} If it was cancelled.
-   * @throws {InvalidStateError} If the call runs on this very thread, which cannot wait for itself.
+   * @throws {TimeoutError} If the value is not there in time.
+   * @throws {CancelledError} If the call was cancelled.
+   * @throws {InvalidStateError} If the call runs on this thread, which cannot wait for itself.
    *
    * @example Without `await`
    * ```ts
@@ -297,14 +309,15 @@ export class Future<T = unknown> {
   }
 
   /**
-   * What the call has thrown, once it has ended.
+   * Waits for the end of the call, and returns the error that it threw.
    *
    * @param timeout As for {@linkcode Future.result}.
-   * @returns What it threw, which may be anything; `null` if it went well. Rejects with {@linkcode CancelledError} if it was
-   * cancelled, with {@linkcode TimeoutError} if it has not ended in time.
+   * @returns The thrown value, which may be of any type; `null` if the call succeeded. Rejects with
+   * {@linkcode CancelledError} if the call was cancelled, and with {@linkcode TimeoutError} if it has not ended in
+   * time.
    * @throws {TypeError} If `timeout` is not a number.
    *
-   * @example None
+   * @example A call without an error
    * ```ts
    * import { ProcessPoolExecutor } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -318,14 +331,14 @@ export class Future<T = unknown> {
   }
 
   /**
-   * The same, blocking the thread.
+   * As {@linkcode Future.exception}, but blocks the calling thread; see {@linkcode Future.resultSync}.
    *
    * @param timeout As for {@linkcode Future.result}.
-   * @returns What it threw, which may be anything; `null` if it went well.
+   * @returns The thrown value, which may be of any type; `null` if the call succeeded.
    * @throws {TypeError} If `timeout` is not a number.
-   * @throws {TimeoutError} If it has not ended in time.
-   * @throws {CancelledError} If it was cancelled.
-   * @throws {InvalidStateError} If the call runs on this very thread, which cannot wait for itself.
+   * @throws {TimeoutError} If the call has not ended in time.
+   * @throws {CancelledError} If the call was cancelled.
+   * @throws {InvalidStateError} If the call runs on this thread, which cannot wait for itself.
    *
    * @example Without `await`
    * ```ts
@@ -350,13 +363,13 @@ export class Future<T = unknown> {
   }
 
   /**
-   * Has a function called when the future is done, at once if it is: after those that were added before. One that throws is
-   * reported on the console, and changes nothing.
+   * Calls `fn` when the future is done, immediately if it already is. Callbacks are called in the order in which they
+   * were added. If a callback throws, its error is printed on the console and has no other effect.
    *
    * @param fn Called once, with the future.
-   * @throws {TypeError} If it is not a function.
+   * @throws {TypeError} If `fn` is not a function.
    *
-   * @example Told when it is done
+   * @example A callback
    * ```ts
    * import { ProcessPoolExecutor } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -381,12 +394,12 @@ export class Future<T = unknown> {
   }
 
   /**
-   * For executors of one's own: the call begins now, and cannot be cancelled any more.
+   * For your own executor: marks the call as running, so that it can no longer be cancelled.
    *
    * @returns Whether to make the call: false if it was cancelled.
-   * @throws {InvalidStateError} If it runs or has ended, or another executor has made it.
+   * @throws {InvalidStateError} If the call is running or done, or the future belongs to another executor.
    *
-   * @example A call that is not made
+   * @example A call that was cancelled
    * ```ts
    * import { Future } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -405,10 +418,10 @@ export class Future<T = unknown> {
   }
 
   /**
-   * For executors of one's own: the call has ended well.
+   * For your own executor: settles the future with a value.
    *
-   * @param value What it returned.
-   * @throws {InvalidStateError} If the future is done, or another executor has made it.
+   * @param value The result of the call.
+   * @throws {InvalidStateError} If the future is done, or belongs to another executor.
    *
    * @example A value
    * ```ts
@@ -426,10 +439,10 @@ export class Future<T = unknown> {
   }
 
   /**
-   * For executors of one's own: the call has failed.
+   * For your own executor: settles the future with an error.
    *
-   * @param error What it threw.
-   * @throws {InvalidStateError} If the future is done, or another executor has made it.
+   * @param error The error of the call.
+   * @throws {InvalidStateError} If the future is done, or belongs to another executor.
    *
    * @example A failure
    * ```ts
@@ -447,11 +460,12 @@ export class Future<T = unknown> {
   }
 
   /**
-   * Such as `Future(finished, number)`, with the kind of what was returned or thrown.
+   * Returns the state in words, such as `Future(finished, returned number)`, with the type of the result or of the
+   * error.
    *
    * @returns The state in words.
    *
-   * @example At first
+   * @example A new future
    * ```ts
    * import { Future } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -469,7 +483,7 @@ export class Future<T = unknown> {
   }
 }
 
-/** Says that a callback has failed. What fails in here as well has nowhere to go. */
+/** Prints the error of a callback. An error in this function has nowhere to go. */
 function report(error: unknown): void {
   try {
     console.error("A callback of a future has thrown:", error);
@@ -488,7 +502,7 @@ function kindOf(value: unknown): string {
   }
 }
 
-/** How a call ends that was cancelled. */
+/** Returns the outcome of a call that was cancelled. */
 export function cancelledOutcome(): Outcome {
   return { ok: false, error: new CancelledError("The call was cancelled"), cancelled: true };
 }

@@ -1,31 +1,150 @@
 /**
- * The options and small types that the pools share.
+ * The options and small types that pools and executors share.
  *
  * @module
  */
 
+import type { Backend } from "../base/backend.ts";
+
+/**
+ * The options that a {@linkcode Pool} and a {@linkcode ProcessPoolExecutor} share. "The pool" stands for either of them
+ * here.
+ *
+ * @typeParam I The parameters of `initializer`.
+ */
+export interface WorkerPoolOptions<I extends readonly unknown[] = never[]> {
+  /**
+   * Called in each worker before its first task; a promise is awaited. If the initializer throws, the pool is broken:
+   * every call fails with `BrokenProcessPoolError`, whose `cause` is that error.
+   *
+   * @default {undefined}
+   */
+  readonly initializer?: ((...args: I) => unknown) | undefined;
+  /**
+   * The arguments of `initializer`.
+   *
+   * @default {[]}
+   */
+  readonly initargs?: NoInfer<InitargsOf<I>> | undefined;
+  /**
+   * The number of tasks after which a worker is replaced by a new one, a positive integer. A chunk is one task. By
+   * default workers are not replaced.
+   *
+   * A worker with living child processes (started in a task by `new Process()`, without `daemon`) takes no more tasks
+   * after this number, and ends when its children have ended. Its successor starts at once.
+   *
+   * @default {undefined}
+   */
+  readonly maxTasksPerChild?: number | undefined;
+  /**
+   * The URL of a module with the functions to call, usually `import.meta.url`. A function that the module exports,
+   * under any name, is taken from there and can use the module's imports and helpers; any other function is sent as
+   * source text. Each worker imports the module, which needs `--allow-read` for a local file. Guard the main program
+   * with `if (import.meta.main)`. By default all functions are sent as source text.
+   *
+   * @default {undefined}
+   */
+  readonly module?: string | URL | undefined;
+  /**
+   * Names that functions sent as source text can use: functions, locks, queues and other shared objects, which stay
+   * shared, and copies of any other values that can be sent. Besides these, such a function sees its parameters, its
+   * own name and the worker's globals.
+   *
+   * @default {undefined}
+   */
+  readonly scope?: Readonly<Record<string, unknown>> | undefined;
+  /**
+   * The permissions of the workers: those of this program, none, or fewer. Deno takes this option only with the flag
+   * `--unstable-worker-options` (or `"unstable": ["worker-options"]` in `deno.json`). Without the flag, Deno ends the
+   * program with a message that names it.
+   *
+   * @default {"inherit"}
+   */
+  readonly permissions?: WorkerPermissions | undefined;
+  /**
+   * Hard limit of one call, in milliseconds, above 0; see {@linkcode CallOptions.taskTimeout}. The import of `module`
+   * and the initializer have the same limit, each by itself: a worker that takes longer breaks the pool, with a
+   * `TimeoutError` as the cause.
+   *
+   * @default {Infinity}
+   */
+  readonly taskTimeout?: number | undefined;
+  /**
+   * How long an idle pool keeps its workers, in milliseconds, above 0. They start again on demand. `Infinity` keeps
+   * them until the pool is closed.
+   *
+   * A worker with living child processes (started in a task by `new Process()`, without `daemon`) is not idle. Until
+   * the children have ended, the pool keeps its workers, and `join()` or `shutdown()` waits for them.
+   *
+   * @default {10_000}
+   */
+  readonly idleTimeout?: number | undefined;
+  /**
+   * The name of the workers, to which `-` and their number are added. By default `"PoolWorker"` in a `Pool`, and
+   * `"ProcessPoolExecutor"` in a `ProcessPoolExecutor`.
+   *
+   * @default {undefined}
+   */
+  readonly name?: string | undefined;
+  /**
+   * Where the calls run; on Web Workers of this program by default.
+   *
+   * @default {undefined}
+   */
+  readonly backend?: Backend | undefined;
+}
+
+/**
+ * The options that a {@linkcode ThreadPool} and a {@linkcode ThreadPoolExecutor} share. "The pool" stands for either of
+ * them here.
+ */
+export interface LocalPoolOptions {
+  /**
+   * Called once per slot before the first task of the slot; a promise is awaited. The pool has as many slots as it runs
+   * tasks at a time. If the initializer throws, the pool is broken: every call fails with `BrokenProcessPoolError`,
+   * whose `cause` is that error.
+   *
+   * @default {undefined}
+   */
+  readonly initializer?: ((...args: never[]) => unknown) | undefined;
+  /**
+   * The arguments of `initializer`.
+   *
+   * @default {[]}
+   */
+  readonly initargs?: readonly unknown[] | undefined;
+  /**
+   * Limit of one call, in milliseconds from its start, above 0. A call that takes longer fails with `TimeoutError`. Its
+   * function runs on, as nothing can stop it on this thread, and its result is dropped.
+   *
+   * @default {Infinity}
+   */
+  readonly taskTimeout?: number | undefined;
+}
+
 /** Options of a single call. */
 export interface CallOptions {
   /**
-   * Gives the call up when it aborts: it rejects with the signal's reason at once. A task that has not begun never
-   * runs; one that runs goes on to its end, and its result is dropped.
+   * Abandons the call when it aborts: the call rejects at once, with the signal's reason. A task that has not begun
+   * never runs. A task that has begun runs to its end, and its result is dropped.
    *
    * @default {undefined}
    */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Hard limit of one call, in milliseconds, above 0; each item of a map has its own. The time that the worker takes to read
-   * the task counts for the first one.
-   * A call that takes longer is ended, `for (;;);` included, and fails with `TimeoutError`. More than 12 days is none.
+   * Hard limit of one call, in milliseconds, above 0. Each item of a map has its own. The time in which the worker
+   * reads the task counts towards the first item. A call that takes longer is ended, even in `for (;;);`, and fails
+   * with `TimeoutError`. More than 12 days means no limit. By default the limit of the pool applies.
    *
-   * @default {undefined} the pool's
+   * @default {undefined}
    */
   readonly taskTimeout?: number | undefined;
 }
 
 /**
- * Callbacks of the `*Async` methods. Exactly one of them is called, once, before the result is ready. If it throws,
- * that error becomes the result; an error that has no `cause` of its own gets the failure that `errorCallback` was told.
+ * Callbacks of the `*Async` methods. Exactly one of them is called, once, before the result is ready. If the callback
+ * throws, the result fails with that error. If the error comes from `errorCallback` and has no `cause`, its `cause` is
+ * set to the failure of the call.
  *
  * @typeParam T The value.
  */
@@ -47,27 +166,27 @@ export interface CallbackOptions<T> {
 /**
  * Options of the methods that call a function for many items.
  *
- * @typeParam E Whether errors are returned, as far as is known: `boolean` for perhaps.
+ * @typeParam E The type of `returnExceptions`; `boolean` if the value is not known to the compiler.
  */
 export interface MapOptions<E extends boolean | undefined = boolean> extends CallOptions {
   /**
-   * How many items go to a worker at once, a positive integer. Small chunks even out items of different cost, large
-   * ones save overhead.
+   * The number of items that go to a worker at a time, a positive integer. Small chunks balance items of different
+   * cost, large chunks save overhead. By default, `map` and `starmap` use a quarter of each worker's even share,
+   * rounded up, as CPython does; `imap` and its relatives use 1.
    *
-   * @default {undefined} for `map` and `starmap` CPython's rule, a quarter of a worker's even share, rounded up; for
-   * `imap` and its relatives 1
+   * @default {undefined}
    */
   readonly chunksize?: number | undefined;
   /**
-   * Called after each chunk with how many items are done, and of how many if that is known. If it throws, the call fails
-   * with that error.
+   * Called after each chunk with the number of items that are done and, if it is known, the total number. If it throws,
+   * the call fails with that error.
    *
    * @default {undefined}
    */
   readonly onProgress?: ((done: number, total?: number) => void) | undefined;
   /**
-   * Whether an item that fails gives its error as the result in its place, instead of failing the whole: `instanceof
-   * Error` tells. Something else that was thrown is the `cause` of an error.
+   * True if the error of an item is returned in place of its result, instead of failing the whole call.
+   * `instanceof Error` tells the two apart: a thrown value that is not an error becomes the `cause` of one.
    *
    * @default {false}
    */
@@ -75,30 +194,31 @@ export interface MapOptions<E extends boolean | undefined = boolean> extends Cal
 }
 
 /**
- * A result of a method that calls a function for many items: what the function returns, or perhaps an error if these are
- * returned.
+ * A result of a method that calls a function for many items: the result of the function, or an error if the option
+ * `returnExceptions` allows errors.
  *
- * @typeParam R What the function returns.
- * @typeParam E The option `returnExceptions`.
+ * @typeParam R The result of the function.
+ * @typeParam E The type of the option `returnExceptions`.
  */
 export type ResultOf<R, E extends boolean | undefined> = E extends true ? Awaited<R> | Error : Awaited<R>;
 
 /**
  * Options of `imap` and its relatives.
  *
- * @typeParam E Whether errors are returned, as far as is known: `boolean` for perhaps.
+ * @typeParam E The type of `returnExceptions`; `boolean` if the value is not known to the compiler.
  */
 export interface ImapOptions<E extends boolean | undefined = boolean> extends MapOptions<E> {
   /**
-   * How many items at most are read ahead of what was given out, a positive integer; a whole chunk in any case.
+   * The largest number of items that are read ahead of the results already returned, a positive integer; at least one
+   * whole chunk is read. By default 32 chunks for each worker.
    *
-   * @default {undefined} 32 chunks for each worker
+   * @default {undefined}
    */
   readonly buffersize?: number | undefined;
 }
 
 /**
- * The arguments of an initializer, checked against it; any, where it may be any function.
+ * The type of `initargs`: the parameters of the initializer, or any arguments if the initializer may be any function.
  *
  * @typeParam I The parameters of the initializer.
  */
@@ -107,7 +227,7 @@ export type InitargsOf<I extends readonly unknown[]> = I extends never[]
   : Readonly<I>;
 
 /**
- * What options with an initializer must have besides: `initargs`, unless it needs none.
+ * Makes `initargs` required in options with an initializer that needs arguments.
  *
  * @typeParam I The parameters of the initializer.
  */
@@ -117,37 +237,38 @@ export type NeedsInitargs<I extends readonly unknown[]> = [] extends I ? unknown
     readonly initargs: Readonly<I>;
   };
 
-/** The counts of a pool at a moment. */
+/** The counts of a pool or executor at one moment. */
 export interface PoolStats {
-  /** Workers alive, started on demand. */
+  /** The living workers. Workers start on demand. */
   readonly workers: number;
-  /** Tasks that no worker has begun. A chunk is one task. */
+  /** The tasks that no worker has begun. A chunk is one task. */
   readonly queued: number;
-  /** Tasks under way. */
+  /** The tasks that are running. */
   readonly running: number;
-  /** Tasks that have ended since the pool was made, well or not. */
+  /** The tasks that have ended since the pool was made, with or without an error. */
   readonly finished: number;
   /**
-   * Workers that were ended in the middle of code which the runtime cannot stop (Deno 2.7.6 and later,
-   * denoland/deno#35657), as far as can be seen: they occupy a core until that code ends. A `taskTimeout` avoids them,
-   * but for code that loops after an `await`. They do not keep the program from ending.
+   * The workers that were ended in the middle of code that the runtime cannot stop (Deno 2.7.6 and later,
+   * denoland/deno#35657), as far as they can be seen. Each occupies a core until that code ends, but does not keep the
+   * program from ending. A `taskTimeout` avoids zombies, except for code that loops after an `await`.
    */
   readonly zombies: number;
   /**
-   * How many times a worker could not be started, or ended while it started, since the pool was made. The pool goes on with
-   * the workers it has, and tries again after a tenth of a second, then after twice as long each time, up to 10 s; it is broken
-   * only when there is no worker left.
+   * How many times a worker could not be started, or ended while it started, since the pool was made. The pool goes on
+   * with the workers that it has, and tries again after 0.1 s, then after twice as long each time, up to 10 s. It is
+   * broken only when no worker is left.
    */
   readonly startFailures: number;
 }
 
 /**
- * What workers may do: as much as the program that makes them, nothing, or something of each kind: all that the program may
- * (`true` or `"inherit"`), nothing (`false`, as what is left out), or certain names, paths or hosts.
+ * The permissions of workers: those of the program that makes them (`"inherit"`), none (`"none"`), or a choice for each
+ * kind. A kind is granted as far as the program has it (`true` or `"inherit"`), not at all (`false`, or left out), or
+ * for certain names, paths or hosts (an array).
  *
  * Source: `deno.permissions` of the `Worker` constructor.
  *
- * @example A pool whose tasks reach nothing; run with `--unstable-worker-options`
+ * @example Tasks without any permission; run with `--unstable-worker-options`
  * ```ts ignore
  * import { Pool } from "@manycore/parallel";
  *

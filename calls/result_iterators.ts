@@ -1,5 +1,5 @@
 /**
- * Streams of results as their readers see them: by awaiting each, or by blocking for it.
+ * Result streams as their readers see them: those that await each result, and those that block for it.
  *
  * @module
  */
@@ -10,11 +10,11 @@ import { refuseInstances } from "../codec/encoder.ts";
 const CANNOT_SEND = "Cannot send the results of a map to another thread: send them one by one";
 
 /**
- * The results of `imapSync` and its relatives, one by one: `next()` blocks the thread for each that is not there yet. An item
- * that failed throws from the `next()` at its place, and the iteration can go on with the one after it.
+ * The results of `imapSync` and its relatives, one by one. `next()` blocks the calling thread until its result is
+ * there. An item that failed throws from its own `next()`, and the iteration can go on after it.
  *
- * Source: `multiprocessing.pool.IMapIterator`. Differs from Python: after a failed chunk it goes on, and leaving the
- * loop early drops what has not begun.
+ * Source: `multiprocessing.pool.IMapIterator`. Differs from Python: the iteration goes on after a failed chunk, and
+ * leaving the loop early drops the tasks that have not begun.
  *
  * @typeParam T A result.
  *
@@ -35,12 +35,12 @@ const CANNOT_SEND = "Cannot send the results of a map to another thread: send th
  */
 export interface ResultIteratorSync<T> extends IterableIterator<T, undefined, number | undefined> {
   /**
-   * The next result.
+   * Returns the next result.
    *
-   * @param timeout How long to wait, in milliseconds; 0 or less: not at all. For ever by default.
+   * @param timeout The longest wait, in milliseconds. 0 or less does not wait. Without it, the wait has no limit.
    * @returns The result, or the end.
    * @throws {TypeError} If `timeout` is not a number.
-   * @throws {TimeoutError} If it is not there in time: then a later `next()` gets it, nothing is lost.
+   * @throws {TimeoutError} If the result is not there in time. It is not lost: a later `next()` returns it.
    * @throws {InvalidStateError} If the code of the input itself asks for a result that needs more of the input.
    *
    * @example A result that is not there yet
@@ -56,7 +56,8 @@ export interface ResultIteratorSync<T> extends IterableIterator<T, undefined, nu
    */
   next(timeout?: number): IteratorResult<T, undefined>;
   /**
-   * Stops: reads no more of the input, closes it, and drops what has not begun. Called by a `for` loop that is left early.
+   * Ends the iteration: reads no more of the input, closes it, and drops the tasks that have not begun. A `for` loop
+   * that is left early calls it.
    *
    * @returns The end.
    *
@@ -73,11 +74,11 @@ export interface ResultIteratorSync<T> extends IterableIterator<T, undefined, nu
    * ```
    */
   return(): IteratorResult<T, undefined>;
-  /** The iterator itself. */
+  /** Returns the iterator itself. */
   [Symbol.iterator](): ResultIteratorSync<T>;
 }
 
-/** The results of a stream, for those who await each. */
+/** The results of a stream, for readers that await each one. */
 export class AsyncResults<T> implements ResultIterator<T> {
   readonly #stream: ResultStream<T>;
 
@@ -107,7 +108,7 @@ export class AsyncResults<T> implements ResultIterator<T> {
   }
 }
 
-/** The results of a stream, for those who block for each. */
+/** The results of a stream, for readers that block for each one. */
 export class BlockingResults<T> implements ResultIteratorSync<T> {
   readonly #stream: ResultStream<T>;
 

@@ -11,10 +11,11 @@ import { type Check, checkedSignal, checkedTimeout, OptionsSchema } from "../bas
 import { TimeoutError } from "../errors.ts";
 import { Deque } from "../base/deque.ts";
 
-/** Options of `asCompletedSync`. */
+/** Options of {@linkcode asCompletedSync}. */
 export interface AsCompletedSyncOptions {
   /**
-   * How long to wait from the call on, in milliseconds; 0 and less: only for what is done already.
+   * The time for the whole iteration, in milliseconds from the call. With 0 or less, only futures that are already done
+   * are returned.
    *
    * @default {Infinity}
    */
@@ -24,26 +25,28 @@ export interface AsCompletedSyncOptions {
 /** Options of {@linkcode asCompleted}. */
 export interface AsCompletedOptions extends AsCompletedSyncOptions {
   /**
-   * Gives up the wait: the iteration ends with the signal's reason.
+   * Abandons the wait when it aborts: the iteration ends with the signal's reason.
    *
    * @default {undefined}
    */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** When {@linkcode wait} returns: when all are done, at the first that is done, or at the first that fails. */
+/**
+ * When {@linkcode wait} returns: when all futures are done, when the first one is done, or when the first one fails.
+ */
 export type ReturnWhen = "ALL_COMPLETED" | "FIRST_COMPLETED" | "FIRST_EXCEPTION";
 
-/** Options of `waitSync`. */
+/** Options of {@linkcode waitSync}. */
 export interface WaitForSyncOptions {
   /**
-   * How long to wait at most, in milliseconds; 0 and less: not at all.
+   * The longest wait, in milliseconds. 0 or less does not wait.
    *
    * @default {Infinity}
    */
   readonly timeout?: number | undefined;
   /**
-   * When to return. A cancelled future is no failure.
+   * When to return. A cancelled future does not count as a failure.
    *
    * @default {"ALL_COMPLETED"}
    */
@@ -53,38 +56,43 @@ export interface WaitForSyncOptions {
 /** Options of {@linkcode wait}. */
 export interface WaitForOptions extends WaitForSyncOptions {
   /**
-   * Gives up the wait: the promise rejects with the signal's reason.
+   * Abandons the wait when it aborts: the promise rejects with the signal's reason.
    *
    * @default {undefined}
    */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Options of {@linkcode asCompleted}, checked. */
+/** The options of {@linkcode asCompleted}, and how each is checked. */
 const AS_COMPLETED_OPTIONS = new OptionsSchema({ timeout: checkedTimeout, signal: checkedSignal });
 
-/** What {@linkcode wait} gives. */
+/**
+ * The result of {@linkcode wait}.
+ *
+ * @typeParam F The type of the futures.
+ */
 export interface Waited<F> {
-  /** Those that are done, also by an error or by being cancelled. */
+  /** The futures that are done, including those that failed or were cancelled. */
   readonly done: Set<F>;
-  /** The others. */
+  /** The other futures. */
   readonly notDone: Set<F>;
 }
 
 /**
- * Gives each of several futures once it is done: those that are done already first, then each as it comes. The futures may be of
- * different executors; one that is there twice comes once. Leaving the loop early cancels nothing.
+ * Iterates over several futures, each when it is done: first those that are already done, then the others as they
+ * complete. The futures may belong to different executors. A future that is given twice is returned once. Leaving the
+ * loop early cancels nothing.
  *
- * Source: `concurrent.futures.as_completed`. Differs from Python: the time counts from the call.
+ * Source: `concurrent.futures.as_completed`. Differs from Python: the timeout counts from the call.
  *
- * @typeParam F The futures.
+ * @typeParam F The type of the futures.
  * @param futures The futures.
- * @param options How long to wait.
- * @returns The futures in the order in which they are done. Its `next()` rejects with {@linkcode TimeoutError} when some are not
- * done in time; the iteration is over then.
- * @throws {TypeError} If an argument is of a wrong kind.
+ * @param options Options of the wait.
+ * @returns An async iterator over the futures, in the order in which they are done. Its `next()` rejects with
+ * {@linkcode TimeoutError} if some futures are not done in time, and the iteration is over then.
+ * @throws {TypeError} If an argument is of a wrong kind, or an option is unknown.
  *
- * @example As they come
+ * @example As they complete
  * ```ts
  * import { asCompleted, ThreadPoolExecutor } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -141,7 +149,7 @@ class Completed<F extends Future<unknown>> implements AsyncIterableIterator<F, u
     this.#give();
   }
 
-  /** Gives what there is to those who wait. */
+  /** Resolves the waiting `next()` calls as far as futures are ready. */
   #give(): void {
     while (!this.#waiters.empty) {
       const future = this.#ready.shift();
@@ -179,7 +187,7 @@ class Completed<F extends Future<unknown>> implements AsyncIterableIterator<F, u
 
   readonly #abort = (): void => this.#end(this.#signal!.reason);
 
-  /** Waits no more: what is done is still given, then the error. */
+  /** Ends the wait. Futures that are ready are still returned, then the error. */
   #end(error: unknown): void {
     this.#failure = { error };
     this.#forget();
@@ -210,16 +218,16 @@ class Completed<F extends Future<unknown>> implements AsyncIterableIterator<F, u
 }
 
 /**
- * Waits until futures are done, which may be of different executors.
+ * Waits until several futures are done. They may belong to different executors.
  *
  * Source: `concurrent.futures.wait`.
  *
- * @typeParam F The futures.
- * @param futures The futures; one that is there twice counts once.
- * @param options How long to wait, and for what.
- * @returns Which are done and which are not; also when the time is up.
- * @throws {TypeError} If an argument is of a wrong kind.
- * @throws {RangeError} If `returnWhen` is none of its values.
+ * @typeParam F The type of the futures.
+ * @param futures The futures. A future that is given twice counts once.
+ * @param options Options of the wait.
+ * @returns The futures that are done and those that are not; also after the timeout.
+ * @throws {TypeError} If an argument is of a wrong kind, or an option is unknown.
+ * @throws {RangeError} If `returnWhen` is not one of its values.
  *
  * @example The first of two
  * ```ts
@@ -273,7 +281,7 @@ export function wait<F extends Future<unknown>>(
   });
 }
 
-/** Which futures are done, and which are not. */
+/** Returns which futures are done, and which are not. */
 export function splitFutures<F extends Future<unknown>>(futures: Iterable<F>): Waited<F> {
   const done = new Set<F>();
   const notDone = new Set<F>();
@@ -281,15 +289,15 @@ export function splitFutures<F extends Future<unknown>>(futures: Iterable<F>): W
   return { done, notDone };
 }
 
-/** Whether a future that is done ends the wait for all of them. */
+/** Returns whether a future that is done ends the wait for all of them. */
 export function endsWait(future: Future<unknown>, returnWhen: ReturnWhen): boolean {
   return returnWhen === "FIRST_COMPLETED" || (returnWhen === "FIRST_EXCEPTION" && hasFailed(future));
 }
 
 /**
- * The futures to wait for, each once.
+ * Returns the futures to wait for, each once.
  *
- * @throws {TypeError} If one is none.
+ * @throws {TypeError} If one of the values is not a future.
  */
 export function checkFutures<F extends Future<unknown>>(futures: Iterable<F>): Set<F> {
   if (!isIterable(futures)) {

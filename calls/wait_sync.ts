@@ -23,14 +23,17 @@ import type { BlockingScheduler } from "../scheduler/task.ts";
 const AS_COMPLETED_SYNC_OPTIONS = new OptionsSchema({ timeout: checkedTimeout });
 const WAIT_SYNC_OPTIONS = new OptionsSchema({ timeout: checkedTimeout, returnWhen: checkReturnWhen });
 
-/** Futures that are not done, for a thread that blocks until some are. */
+/** The futures that are not done, for a thread that blocks until some are. */
 class Pending<F extends Future<unknown>> {
-  /** What ends the watch over each. */
+  /** The functions that unsubscribe from each future. */
   readonly #unwatch = new Map<F, () => void>();
-  /** What the thread can block on, and for how many futures; the others are settled by the thread itself. */
+  /**
+   * The schedulers that the thread can block on, each with its number of futures. The other futures are settled by the
+   * thread itself.
+   */
   readonly #schedulers = new Map<BlockingScheduler, number>();
 
-  /** `done` is told each that is done from now on. */
+  /** `done` is called with each future that is done from now on. */
   constructor(futures: Iterable<F>, done: (future: F) => void) {
     for (const future of futures) {
       if (future.done()) continue;
@@ -51,18 +54,20 @@ class Pending<F extends Future<unknown>> {
     else this.#schedulers.set(on, left);
   }
 
-  /** How many there are. */
+  /** The number of futures that are not done. */
   get size(): number {
     return this.#unwatch.size;
   }
 
   /**
-   * Blocks the thread until `enough`, at most until the time `deadline` of `performance.now()`: whether it is.
+   * Blocks the thread until `enough` returns true, at most until `deadline`, a time of `performance.now()`. Returns
+   * whether it is enough.
    *
-   * @throws {InvalidStateError} If those that are left are settled by this very thread, which cannot do that meanwhile.
+   * @throws {InvalidStateError} If the futures that are left are settled by this thread, which cannot do that while it
+   * is blocked.
    */
   block(enough: () => boolean, deadline: number): boolean {
-    // Callbacks of the others may settle those of this thread: so it waits for the others as long as there are any.
+    // Callbacks of the other futures may settle those of this thread, so the others come first while there are any.
     const noMore = (): boolean => enough() || this.#schedulers.size === 0;
     while (!noMore()) if (!blockTogether(new Set(this.#schedulers.keys()), noMore, deadline)) return enough();
     if (enough()) return true;
@@ -73,7 +78,7 @@ class Pending<F extends Future<unknown>> {
     );
   }
 
-  /** Watches no more. */
+  /** Unsubscribes from all futures. */
   forget(): void {
     for (const unwatch of this.#unwatch.values()) unwatch();
     this.#unwatch.clear();
@@ -101,7 +106,7 @@ class CompletedSync<F extends Future<unknown>> implements IterableIterator<F, un
     return future === undefined ? { done: true, value: undefined } : { done: false, value: future };
   }
 
-  /** Blocks for the next. When that fails, the iteration is over. */
+  /** Blocks for the next future. If that fails, the iteration is over. */
   #wait(): void {
     let come = false;
     let unfinished = 0;
@@ -126,21 +131,21 @@ class CompletedSync<F extends Future<unknown>> implements IterableIterator<F, un
 }
 
 /**
- * As `asCompleted()`, blocking the thread for each future that is not done yet. On any thread that may block: in Deno on all,
- * main included. Futures of calls that need this very thread, those of a `ThreadPoolExecutor` and `new Future()`, are done only
- * if callbacks of the others see to it.
+ * As {@linkcode asCompleted}, but `next()` blocks the calling thread until a future is done. It can be used on every
+ * thread that may block: in Deno on all threads, including the main one. Futures that only this thread can settle,
+ * those of a `ThreadPoolExecutor` and of `new Future()`, complete only if callbacks of the other futures settle them.
  *
- * Source: `concurrent.futures.as_completed`. Differs from Python: the time counts from the call.
+ * Source: `concurrent.futures.as_completed`. Differs from Python: the timeout counts from the call.
  *
- * @typeParam F The futures.
- * @param futures The futures, of any executors; one that is there twice comes once.
- * @param options How long to wait.
- * @returns The futures in the order in which they are done. Its `next()` throws {@linkcode TimeoutError} when some are not done
- * in time, and {@linkcode InvalidStateError} when none of those that are left can be done while this thread blocks; the iteration
- * is over then.
- * @throws {TypeError} If an argument is of a wrong kind.
+ * @typeParam F The type of the futures.
+ * @param futures The futures, of any executors. A future that is given twice is returned once.
+ * @param options Options of the wait.
+ * @returns An iterator over the futures, in the order in which they are done. Its `next()` throws
+ * {@linkcode TimeoutError} if some futures are not done in time, and {@linkcode InvalidStateError} if none of the
+ * futures left can complete while this thread is blocked. The iteration is over then.
+ * @throws {TypeError} If an argument is of a wrong kind, or an option is unknown.
  *
- * @example As they come
+ * @example As they complete
  * ```ts
  * import { asCompletedSync, ProcessPoolExecutor } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -161,18 +166,18 @@ export function asCompletedSync<F extends Future<unknown>>(
 }
 
 /**
- * As `wait()`, blocking the thread until the futures are done. On any thread that may block: in Deno on all, main included.
+ * As {@linkcode wait}, but blocks the calling thread; see {@linkcode asCompletedSync}.
  *
  * Source: `concurrent.futures.wait`.
  *
- * @typeParam F The futures.
- * @param futures The futures, of any executors; one that is there twice counts once.
- * @param options How long to wait, and for what.
- * @returns Which are done and which are not; also when the time is up.
- * @throws {TypeError} If an argument is of a wrong kind.
- * @throws {RangeError} If `returnWhen` is none of its values.
- * @throws {InvalidStateError} If it had to wait for futures of this very thread, of a `ThreadPoolExecutor` or made by
- * `new Future()`, when all others are done; or in a browser, where a thread cannot block for its workers.
+ * @typeParam F The type of the futures.
+ * @param futures The futures, of any executors. A future that is given twice counts once.
+ * @param options Options of the wait.
+ * @returns The futures that are done and those that are not; also after the timeout.
+ * @throws {TypeError} If an argument is of a wrong kind, or an option is unknown.
+ * @throws {RangeError} If `returnWhen` is not one of its values.
+ * @throws {InvalidStateError} If only futures are left that this thread settles itself, those of a `ThreadPoolExecutor`
+ * and of `new Future()`; in a browser, where a thread cannot block for its workers.
  *
  * @example The first of two
  * ```ts
