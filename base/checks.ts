@@ -14,7 +14,7 @@ export function checkTimeout(timeout: number | undefined): number {
   return timeout > 0x7fffffff ? Infinity : timeout;
 }
 
-/** The longest time limit, about 12 days. Deadlines are stored in 32 bits, which wrap around: longer limits are none. */
+/** The longest time limit, about 12 days. Deadlines are stored in 32 bits, which wrap around: a longer one is none. */
 const LONGEST_LIMIT = 0x3fffffff;
 
 /** Returns a time limit in milliseconds, above 0, possibly `Infinity`; `fallback` if `value` is undefined. */
