@@ -38,7 +38,7 @@ export class FunctionTable {
     this.module = new ModuleLookup(module, () => this.#forget());
   }
 
-  /** Called when the exports of the module become known. From then on, exports with equal texts get separate numbers. */
+  /** Called when the exports of the module become known. Exports with equal texts get separate numbers from then on. */
   #forget(): void {
     this.#sent.clear();
     this.#knownFunctions = new WeakMap();

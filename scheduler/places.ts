@@ -84,7 +84,7 @@ function compare(a: Position, b: Position): number {
   return a.line - b.line || a.column - b.column;
 }
 
-/** Returns the least number below `end` for which `holds`; `end` if there is none. It must hold for all later ones too. */
+/** Returns the least number below `end` for which `holds`, or `end`. It must hold for all greater numbers too. */
 function least(end: number, holds: (n: number) => boolean): number {
   let [low, high] = [1, end];
   while (low < high) {
@@ -198,7 +198,7 @@ function textFile(url: string, text: string): TextFile {
   };
 }
 
-/** Returns the index of the token at a place, or after parentheses there, as the source map places their content there. */
+/** Returns the index of the token at a place, or after parentheses there, where the source map places their content. */
 function indexAt({ at, lines }: TextFile, { line, column }: Position): number | undefined {
   const open = /^[(\s]*/.exec(lines[line - 1]?.slice(column - 1) ?? "")![0];
   return at.get(`${line}:${column + open.length}`);

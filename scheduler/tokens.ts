@@ -71,7 +71,7 @@ const MODIFIERS: ReadonlySet<string> = new Set([
   "readonly",
 ]);
 
-/** Returns whether the tokens from `start` up to, but not including, `end` are only types, which a compiler removes. */
+/** Returns whether the tokens from `start` up to, but not including, `end` are only types and modifiers, or none. */
 export function isErased(tokens: readonly Token[], start: number, end: number): boolean {
   while (start < end && (MODIFIERS.has(tokens[start]!.text) || tokens[start]!.text === "!")) start++;
   if (start === end) return true;
