@@ -149,7 +149,7 @@ export class Model {
   #callback: (() => unknown) | undefined;
   #next: { -readonly [K in keyof Thread]?: Thread[K] } = {};
 
-  /** `check` gets the results of each thread's actions at the end, and returns a description of what is wrong, if any. */
+  /** `check` gets the results of all threads' actions at the end, and returns a description of the error, if any. */
   constructor(
     threads: number,
     make: (scene: Scene) => readonly ModelThread[],

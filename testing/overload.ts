@@ -16,7 +16,7 @@ import { delay } from "@std/async";
 import { Pool, ProcessPoolExecutor, Queue, QueueFullError } from "../mod.ts";
 
 declare global {
-  /** Collects the garbage of this thread, unless the last time was less than `every` milliseconds ago; 100 by default. */
+  /** Collects this thread's garbage, unless the last time was less than `every` milliseconds ago (100 by default). */
   var collect: (every?: number) => void;
 }
 
