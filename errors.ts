@@ -1,8 +1,8 @@
 /**
- * The errors that people catch: states of pools, and of the executors and synchronization objects to come. Wrong arguments throw
- * the built-in `TypeError` and `RangeError` instead.
+ * Errors that programs catch: the failures of pools, executors, processes and synchronization objects. Wrong arguments
+ * throw the built-in `TypeError` and `RangeError` instead.
  *
- * Every class here keeps its identity on the way between threads: a `TimeoutError` thrown in a worker is a
+ * Every class here keeps its identity when an error travels between threads: a `TimeoutError` thrown in a worker is a
  * `TimeoutError` for the caller.
  *
  * @example Telling a slow task from a failed one
@@ -21,11 +21,11 @@
 import { shareClass } from "./base/copies.ts";
 
 /**
- * A wait or a task took longer than its limit. One class for both, where Python has two.
+ * A wait or a task took longer than its limit. Both throw this one class; Python has a class for each.
  *
  * Source: `multiprocessing.TimeoutError`, `concurrent.futures.TimeoutError`.
  *
- * @example A wait that gives up
+ * @example The class keeps its name
  * ```ts
  * import { TimeoutError } from "@manycore/parallel/errors";
  * import { assertEquals } from "@std/assert";
@@ -39,11 +39,11 @@ export class TimeoutError extends Error {
 }
 
 /**
- * The work was given up before it had a result: cancelled, or pending when its pool was terminated.
+ * The work ended before it had a result: it was cancelled, or it was pending when its pool was terminated.
  *
  * Source: `concurrent.futures.CancelledError`.
  *
- * @example What `terminate()` does to pending work
+ * @example Terminating a pool with pending work
  * ```ts
  * import { CancelledError, Pool } from "@manycore/parallel";
  * import { assertRejects } from "@std/assert";
@@ -79,7 +79,7 @@ export class InvalidStateError extends Error {
 }
 
 /**
- * Work was handed to a pool or executor that is closed or terminated.
+ * Work was submitted to a pool, executor or process that is closed or terminated.
  *
  * Source: `ValueError("Pool not running")` in `multiprocessing.pool`.
  *
@@ -100,8 +100,8 @@ export class ClosedError extends Error {
 }
 
 /**
- * A function, an argument or a result cannot travel between threads. Only the task concerned fails. Where another
- * error was the reason, it is the `cause`.
+ * A function, an argument or a result cannot travel between threads. Only the task concerned fails. If another error
+ * was the reason, that error is the `cause`.
  *
  * Source: `multiprocessing.pool.MaybeEncodingError`, `pickle.PicklingError`.
  *
@@ -121,7 +121,7 @@ export class SerializationError extends Error {
 }
 
 /**
- * The executor or pool cannot run tasks any more.
+ * The executor or pool can no longer run tasks.
  *
  * Source: `concurrent.futures.BrokenExecutor`.
  *
@@ -139,8 +139,8 @@ export class BrokenExecutorError extends Error {
 }
 
 /**
- * A worker ended while it ran the task (`cause`: the error that nothing caught, if it was that), or the workers cannot start
- * (`cause`: the error of the initializer).
+ * A worker ended while it ran the task, or the workers cannot start. If an uncaught error ended the worker, that error
+ * is the `cause`; if the initializer failed, its error is the `cause`.
  *
  * Source: `concurrent.futures.process.BrokenProcessPool`.
  *
@@ -157,10 +157,10 @@ export class BrokenExecutorError extends Error {
 export class BrokenProcessPoolError extends BrokenExecutorError {
   /** Always `"BrokenProcessPoolError"`. */
   override name = "BrokenProcessPoolError";
-  /** The code that the worker gave to `Deno.exit()` or the like; undefined where there was none. */
+  /** The code that was passed to `Deno.exit()` or a similar function in the worker; undefined if there was none. */
   declare readonly exitCode?: number;
 
-  /** An error with a message; `cause` and `exitCode` as far as they are known. */
+  /** Creates an error with a message, and with `cause` and `exitCode` if they are known. */
   constructor(message?: string, options: { cause?: unknown; exitCode?: number | undefined } = {}) {
     super(message, "cause" in options ? { cause: options.cause } : undefined);
     if (options.exitCode !== undefined) Object.defineProperty(this, "exitCode", { value: options.exitCode });
@@ -186,7 +186,7 @@ export class BrokenBarrierError extends Error {
 }
 
 /**
- * Nothing came out of a queue in time.
+ * A queue was empty, and stayed empty for the whole timeout.
  *
  * Source: `queue.Empty`.
  *
@@ -204,7 +204,7 @@ export class QueueEmptyError extends Error {
 }
 
 /**
- * Nothing went into a queue in time.
+ * A queue was full, and stayed full for the whole timeout.
  *
  * Source: `queue.Full`.
  *
@@ -221,7 +221,7 @@ export class QueueFullError extends Error {
   override name = "QueueFullError";
 }
 
-// A worker has this library twice if its module imports it: what one copy throws is caught by the classes of the other.
+// A worker has two copies of this library if its module imports it: the classes of one copy catch errors of the other.
 const classes = {
   TimeoutError,
   CancelledError,

@@ -1,16 +1,16 @@
 /**
- * Where calls are made.
+ * The places in the program where calls are made.
  *
  * @module
  */
 
-/** The place of a call; its stack becomes text only when it is read. */
+/** The place of a call. Its stack becomes text only when the property is read. */
 export interface CallSite {
-  /** The stack there. */
+  /** The stack of the call, as text. */
   readonly stack?: string;
 }
 
-/** Errors of V8, and others that can do the same. */
+/** The `Error` constructor of V8, and of other engines with the same properties. */
 interface Capturing {
   captureStackTrace?: (target: object, above: unknown) => void;
   stackTraceLimit?: number;
@@ -18,17 +18,17 @@ interface Capturing {
 
 const { captureStackTrace } = Error as Capturing;
 
-/** Enough frames to find the call of the user below those of this library. */
+/** A number of frames that reaches the user's call below the frames of this library. */
 export const FRAMES = 20;
 
-/** Takes down where this is called; costs as long as a function call for each frame. */
+/** Returns the place where this function is called. The cost is about one function call for each frame. */
 export function callSite(): CallSite {
   const site = {};
   captureStackTrace?.(site, callSite);
   return site;
 }
 
-/** The same with `frames` frames, where the limit of the program is lower. */
+/** As {@linkcode callSite}, with at least `frames` frames even if the program's limit is lower; a limit of 0 stays. */
 export function deepCallSite(frames: number): CallSite {
   const { stackTraceLimit = 0 } = Error as Capturing;
   if (stackTraceLimit >= frames || stackTraceLimit === 0) return callSite();
@@ -40,15 +40,16 @@ export function deepCallSite(frames: number): CallSite {
   }
 }
 
-/** The stack here, as text. */
+/** Returns the current stack as text. */
 export function stackHere(): string {
   return callSite().stack ?? "";
 }
 
 const OWN = /^(.*\/)base\/call_site(\.[jt]s)$/.exec(import.meta.url);
 /** The folders of this library. */
-const ROOMS = "base|calls|codec|scheduler|sync|sync/internal|workers|workers/caller|workers/shared";
-/** The files of this library, but for its tests. In a bundle it cannot be told from the rest. */
+const ROOMS =
+  "base|calls|codec|runner|scheduler|sync|sync/internal|workers|workers/caller|workers/program|workers/shared";
+/** Matches the files of this library, except its tests. Undefined in a bundle, whose file also holds other code. */
 const LIBRARY = OWN === null
   ? undefined
   : new RegExp(`${escape(OWN[1]!)}(?:(?:${ROOMS})/)?(?!\\w*_test\\.)\\w+${escape(OWN[2]!)}:`);
@@ -57,15 +58,15 @@ function escape(text: string): string {
   return text.replace(/[^\w/]/g, "\\$&");
 }
 
-/** A stack without the part that is in this library. */
+/** A stack without the frames of this library. */
 export interface UserStack {
-  /** What the user has called, as the stack names it; undefined if that cannot be told. */
+  /** The library function that the user called, as the stack names it; undefined if unknown. */
   readonly method: string | undefined;
-  /** The frames from there on. */
+  /** The frames from that call on. */
   readonly frames: readonly string[];
 }
 
-/** Takes the frames of this library off the top of a stack, and those of the runtime off its end. */
+/** Returns a stack without the frames of this library at its top, and without all frames of the runtime. */
 export function userStack(stack: string): UserStack {
   const frames = stack.split("\n").filter((line) => /^\s+at (?!.*\b(?:ext|node):)/.test(line));
   let top = 0;

@@ -1,11 +1,11 @@
 /**
- * Checks of arguments. Each throws at once: `TypeError` for a wrong kind, `RangeError` for a wrong value. Objects of
- * options are read by the schemas of `base/options_schema.ts`.
+ * Checks of arguments. Each throws immediately: `TypeError` for a wrong kind, `RangeError` for a wrong value. The
+ * schemas of `base/options_schema.ts` read objects of options.
  *
  * @module
  */
 
-/** A number of milliseconds to wait; none is for ever. `setTimeout` takes no more than 24.8 days: longer is for ever too. */
+/** Returns a wait in milliseconds: `Infinity` if undefined, or above 24.8 days, the most that `setTimeout` takes. */
 export function checkTimeout(timeout: number | undefined): number {
   if (timeout === undefined) return Infinity;
   if (typeof timeout !== "number" || Number.isNaN(timeout)) {
@@ -14,10 +14,10 @@ export function checkTimeout(timeout: number | undefined): number {
   return timeout > 0x7fffffff ? Infinity : timeout;
 }
 
-/** Deadlines are kept in 32 bits, which go round: a limit of more than 12 days is none. */
+/** The longest time limit, about 12 days. Deadlines are stored in 32 bits, which wrap around: a longer one is none. */
 const LONGEST_LIMIT = 0x3fffffff;
 
-/** A time limit: above 0, possibly `Infinity`. */
+/** Returns a time limit in milliseconds, above 0, possibly `Infinity`; `fallback` if `value` is undefined. */
 export function checkLimit(name: string, value: number | undefined, fallback: number): number {
   if (value === undefined) return fallback;
   if (typeof value !== "number") {
@@ -29,12 +29,12 @@ export function checkLimit(name: string, value: number | undefined, fallback: nu
   return value > LONGEST_LIMIT ? Infinity : value;
 }
 
-/** A time limit as schedulers take it: in whole milliseconds, 0 for none. */
+/** Returns a time limit as schedulers take it, in whole milliseconds; 0 means none. */
 export function wholeLimit(milliseconds: number): number {
   return milliseconds === Infinity ? 0 : Math.ceil(milliseconds);
 }
 
-/** A whole number of at least 1. */
+/** Checks that `value` is a whole number of at least 1, or undefined, and returns it. */
 export function checkCount(name: string, value: number | undefined): number | undefined {
   if (value === undefined) return undefined;
   if (typeof value !== "number") {
@@ -46,14 +46,14 @@ export function checkCount(name: string, value: number | undefined): number | un
   return value;
 }
 
-/** A function. */
+/** Checks that `value` is a function. */
 export function checkFunction(name: string, value: unknown): void {
   if (typeof value !== "function") {
     throw new TypeError(`Cannot use '${name}' as it must be a function: current value is ${show(value)}`);
   }
 }
 
-/** An abort signal, if given. */
+/** Checks that `value` is an abort signal or undefined. */
 export function checkSignal(value: unknown): void {
   if (value !== undefined && !isSignal(value)) {
     throw new TypeError(`Cannot use 'signal' as it must be an AbortSignal: current value is ${show(value)}`);
@@ -62,13 +62,13 @@ export function checkSignal(value: unknown): void {
 
 function isSignal(value: unknown): boolean {
   try {
-    return value instanceof AbortSignal && typeof value.aborted === "boolean"; // which one that only looks like it has not
+    return value instanceof AbortSignal && typeof value.aborted === "boolean"; // an imitation has no working getter
   } catch {
     return false;
   }
 }
 
-/** An array of arguments. */
+/** Checks that `value` is an array of arguments. */
 export function checkArgs(name: string, value: unknown): void {
   if (isArray(value)) return;
   const instead = typeof value === "object" && value !== null ? ", and options come after it" : "";
@@ -77,7 +77,7 @@ export function checkArgs(name: string, value: unknown): void {
   );
 }
 
-/** An object with names and values. */
+/** Checks that `value` is an object of options: no array, and not null. */
 export function checkOptions(value: unknown): void {
   if (typeof value !== "object" || value === null || isArray(value)) {
     throw new TypeError(`Cannot use the options as they must be an object: current value is ${show(value)}`);
@@ -85,9 +85,9 @@ export function checkOptions(value: unknown): void {
 }
 
 /**
- * Checks that what an iterable gave is an iterator.
+ * Checks that an iterable returned an iterator, and returns that iterator.
  *
- * @throws {TypeError} If it is not.
+ * @throws {TypeError} If it has no method `next`.
  */
 export function checkIterator<I extends Iterator<unknown> | AsyncIterator<unknown>>(iterator: I): I {
   if ((typeof iterator === "object" || typeof iterator === "function") && iterator !== null) {
@@ -96,7 +96,7 @@ export function checkIterator<I extends Iterator<unknown> | AsyncIterator<unknow
   throw new TypeError(`Cannot read the items as their iterator has no method 'next'`);
 }
 
-/** A value in a message, short and never failing. */
+/** Returns a short text for a value in a message. Never throws. */
 export function show(value: unknown): string {
   switch (typeof value) {
     case "string":
@@ -112,7 +112,7 @@ export function show(value: unknown): string {
   }
 }
 
-/** Whether `value` is an array; a proxy that was revoked is none. */
+/** Returns whether `value` is an array; a revoked proxy is none. */
 export function isArray(value: unknown): value is readonly unknown[] {
   try {
     return Array.isArray(value);

@@ -1,7 +1,7 @@
 /**
- * Several copies of this library in one thread: the program of a worker has one of its own, a module of the user that is
- * imported there brings another, and a program may use two versions. What an object of one copy is to the others is said
- * under symbols that all of them know.
+ * Several copies of this library in one thread: the program of a worker contains one copy, a module of the user that is
+ * imported there may bring another, and a program may use two versions. The copies recognize each other's objects by
+ * symbols of the global symbol registry, which all copies know.
  *
  * @module
  */
@@ -9,7 +9,7 @@
 const CLASS = Symbol.for("@manycore/parallel/class");
 const ordinary = Function.prototype[Symbol.hasInstance];
 
-/** Returns what all copies on this thread share; the first that asks makes it. */
+/** Returns the value that all copies on this thread share under `name`. The first copy that asks makes the value. */
 export function ofThread<T>(name: string, make: () => T): T {
   const key = Symbol.for(`@manycore/parallel/${name}`);
   const scope = globalThis as unknown as Record<symbol, T>;
@@ -17,7 +17,7 @@ export function ofThread<T>(name: string, make: () => T): T {
   return scope[key]!;
 }
 
-/** Lets `instanceof type` be true for instances of the class of this name in every copy. For heirs it stays as it is. */
+/** Makes `instanceof type` true for instances of the class `name` of every copy. Subclasses of `type` are as before. */
 export function shareClass(type: { readonly prototype: object }, name: string): void {
   Object.defineProperty(type.prototype, CLASS, { value: name });
   Object.defineProperty(type, Symbol.hasInstance, {
@@ -32,7 +32,7 @@ export function shareClass(type: { readonly prototype: object }, name: string): 
   });
 }
 
-/** The name of the shared class that has this prototype, in whatever copy. */
+/** Returns the name of the shared class of any copy that has this prototype; undefined if there is none. */
 export function sharedName(prototype: object): string | undefined {
   const name: unknown = Object.getOwnPropertyDescriptor(prototype, CLASS)?.value;
   return typeof name === "string" ? name : undefined;

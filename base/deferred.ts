@@ -1,21 +1,21 @@
 /**
- * Promises that are made by the thousand.
+ * Promises that cost little to make, for use by the thousand.
  *
  * @module
  */
 
-/** A promise, and what resolves it. */
+/** A promise, and the function that resolves it. */
 export interface Deferred {
   /** The promise. */
   readonly promise: Promise<unknown>;
-  /** Resolves it. */
+  /** Resolves the promise. */
   readonly resolve: (value: unknown) => void;
 }
 
 let resolveLast: Deferred["resolve"];
 const capture = (resolve: Deferred["resolve"]): void => void (resolveLast = resolve);
 
-/** A new promise. All are made with one function: a closure for each would cost more than a task does. */
+/** Returns a new promise. One executor serves all of them, as a closure for each would cost more than a whole task. */
 export function deferred(): Deferred {
   const promise = new Promise<unknown>(capture);
   return { promise, resolve: resolveLast };

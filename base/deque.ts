@@ -1,20 +1,20 @@
 /**
- * A first-in first-out queue in constant time.
+ * A first-in first-out queue with operations in constant time.
  *
  * @module
  */
 
-/** Items leave in the order they came; `unshift` puts one before all others. */
+/** A queue whose items leave in the order in which they came; `unshift` puts an item before all others. */
 export class Deque<T> {
   #items: (T | undefined)[] = [];
   #first = 0;
 
-  /** Whether there is nothing in it. */
+  /** True if the queue holds no items. */
   get empty(): boolean {
     return this.#first === this.#items.length;
   }
 
-  /** How many items it holds. */
+  /** The number of items. */
   get size(): number {
     return this.#items.length - this.#first;
   }
@@ -30,12 +30,12 @@ export class Deque<T> {
     else this.#items[--this.#first] = item;
   }
 
-  /** Takes the first item; undefined when there is none. */
+  /** Removes and returns the first item; undefined if there is none. */
   shift(): T | undefined {
     if (this.empty) return undefined;
     const item = this.#items[this.#first];
     this.#items[this.#first++] = undefined;
-    // Half of it is empty: moving the rest costs no more than what was taken since the last time.
+    // Half of the array is empty: moving the rest costs no more than the shifts since the last move did.
     if (this.#first >= 1024 && this.#first * 2 >= this.#items.length) {
       this.#items = this.#items.slice(this.#first);
       this.#first = 0;

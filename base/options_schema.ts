@@ -1,5 +1,5 @@
 /**
- * Objects of options: one table for each call or constructor, of what it takes.
+ * Reading objects of options, by one table of checks for each call or constructor.
  *
  * @module
  */
@@ -16,16 +16,16 @@ import {
 } from "./checks.ts";
 import type { AnyFunction } from "./values.ts";
 
-/** Checks the value of an option, which is never `undefined`, and returns it as it is used. */
+/** Checks the value of an option, which is never `undefined`, and returns the value to use. */
 export type Check<V> = (value: unknown, name: string) => V;
 
-/** What a call takes: a check for each name. */
+/** The options that a call takes: a check for each name. */
 export type Checks = Readonly<Record<string, Check<unknown>>>;
 
-/** Options that were read: what was not given, or given as `undefined`, is `undefined`. */
+/** Options that were read. An option that is missing or `undefined` is `undefined`. */
 export type OptionsOf<C extends Checks> = { readonly [K in keyof C]: ReturnType<C[K]> | undefined };
 
-/** Reads the options of one call or constructor: an {@linkcode OptionsSchema}, by the type of what it returns. */
+/** An {@linkcode OptionsSchema}, typed by the options that it returns. */
 export interface OptionsReader<T> {
   /** As {@linkcode OptionsSchema.read}. */
   read(options: unknown, whose: string): T;
@@ -46,13 +46,13 @@ export class OptionsSchema<C extends Checks> {
   }
 
   /**
-   * Reads the options that `whose` was given, if any. Each property is read once, so that what is checked is what is used,
-   * whatever a getter returns later.
+   * Reads the options of the call or constructor that messages name `whose`. Each property is read once, so that the
+   * value that was checked is the value that is used, whatever a getter returns later.
    *
-   * Inherited options count, as they do where the platform takes some. What is `undefined` is not given, whatever its name;
-   * symbols and the members of classes are no unknown options.
+   * Inherited options count, as they do in the calls of the platform. A property that is `undefined` counts as missing,
+   * whatever its name. Symbols and the members of classes are not reported as unknown options.
    *
-   * @throws {TypeError} If it is no object of options, has an option that is none of `whose`, or one of a wrong kind.
+   * @throws {TypeError} If `options` is no object of options, has an option that `whose` lacks, or one of a wrong kind.
    * @throws {RangeError} If a value is out of its range.
    */
   read(options: unknown, whose: string): OptionsOf<C> {
@@ -66,7 +66,7 @@ export class OptionsSchema<C extends Checks> {
       read[name] = this.#checks[name]!(value, name);
       given = true;
     }
-    // A signal, a Map or a promise in place of the options: that its properties are unknown says little, or it has none.
+    // A signal, a Map or a promise was passed as the options. Naming its unknown properties, if any, would help little.
     if (!given && isBuiltIn(options) && !this.describes(options)) throw this.#notOptions(options, whose);
     let object: object = options;
     do {
@@ -79,7 +79,7 @@ export class OptionsSchema<C extends Checks> {
     return read as OptionsOf<C>;
   }
 
-  /** Whether an object has any of the options, be it as `undefined`. */
+  /** Returns whether an object has any of the options, even one that is `undefined`. */
   describes(options: object): boolean {
     return this.#names.some((name) => name in options);
   }
@@ -110,17 +110,17 @@ function passes(check: Check<unknown>, value: unknown, name: string): boolean {
   }
 }
 
-/** Whether an object belongs to a class: what it has is no option by itself, such as the `abort` of an AbortController. */
+/** Returns whether an object is a class's prototype: its members, such as `AbortController.abort`, are no options. */
 function isPrototype(object: object): boolean {
   return Object.hasOwn(object, "constructor") && typeof object.constructor === "function";
 }
 
-/** Whether an object is one of the platform's classes, such as a Map or a promise. */
+/** Returns whether an object is an instance of a class of the platform, such as a Map or a promise. */
 function isBuiltIn(value: object): boolean {
   return Object.prototype.toString.call(value) !== "[object Object]";
 }
 
-/** The known name that was probably meant, if any is near. */
+/** Returns the known name that was probably meant; undefined if none is similar. */
 export function nearestOf(name: string, known: readonly string[]): string | undefined {
   const wanted = withoutCase(name);
   let nearest: string | undefined;
@@ -135,12 +135,12 @@ export function nearestOf(name: string, known: readonly string[]): string | unde
   return nearest;
 }
 
-/** Python's `max_workers` is as near as `maxworkers`. */
+/** Returns a name without case and separators, so that Python's `max_workers` is as similar as `maxworkers`. */
 function withoutCase(name: string): string {
   return name.slice(0, 40).toLowerCase().replaceAll(/[_-]/g, "");
 }
 
-/** How many letters have to be added, removed, replaced or swapped with the next to make `b` of `a`. */
+/** Returns how many letters have to be added, removed, replaced or swapped with the next one to turn `a` into `b`. */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);
@@ -164,39 +164,39 @@ function quotedList(names: readonly string[]): string {
 
 // The checks of single options.
 
-/** A whole number of at least 1. */
+/** Accepts a whole number of at least 1. */
 export const checkedCount: Check<number> = (value, name) => checkCount(name, value as number)!;
 
-/** A time limit in milliseconds, above 0, possibly `Infinity`. */
+/** Accepts a time limit in milliseconds, above 0, possibly `Infinity`. */
 export const checkedLimit: Check<number> = (value, name) => checkLimit(name, value as number, Infinity);
 
-/** A number of milliseconds to wait. */
+/** Accepts a number of milliseconds to wait. */
 export const checkedTimeout: Check<number> = (value) => checkTimeout(value as number);
 
-/** A function. */
+/** Accepts a function. */
 export const checkedFunction: Check<AnyFunction> = (value, name) => {
   checkFunction(name, value);
   return value as AnyFunction;
 };
 
-/** A function of a type that cannot be checked. */
+/** Returns a check that accepts a function, typed as `F`; only that it is a function can be checked. */
 export function checkedFunctionOf<F extends AnyFunction>(): Check<F> {
   return checkedFunction as Check<F>;
 }
 
-/** An abort signal. */
+/** Accepts an abort signal. */
 export const checkedSignal: Check<AbortSignal> = (value) => {
   checkSignal(value);
   return value as AbortSignal;
 };
 
-/** An array of arguments. */
+/** Accepts an array of arguments. */
 export const checkedArgs: Check<readonly unknown[]> = (value, name) => {
   checkArgs(name, value);
   return value as readonly unknown[];
 };
 
-/** A boolean. */
+/** Accepts a boolean. */
 export const checkedFlag: Check<boolean> = (value, name) => {
   if (typeof value === "boolean") return value;
   throw new TypeError(`Cannot use '${name}' as it must be a boolean: current value is ${show(value)}`);

@@ -1,46 +1,46 @@
 /**
- * What differs between runtimes.
+ * Differences between runtimes.
  *
  * @module
  */
 
 import { InvalidStateError } from "../errors.ts";
 
-/** Where the library runs, as far as globals tell. */
+/** The globals that tell the runtimes apart. */
 interface Runtime {
   readonly Deno?: { readonly version?: { readonly deno?: string } };
   readonly process?: { readonly getBuiltinModule?: (name: string) => unknown };
 }
 
 /**
- * Whether `Atomics.waitAsync` wakes the event loop reliably. In Deno before 2.7.9 a notification that comes while the
- * loop is about to sleep is lost; workers then wake their caller by message.
+ * Returns whether `Atomics.waitAsync` wakes the event loop reliably. Deno before 2.7.9 loses a notification that comes
+ * while the loop is about to sleep. On Deno before 2.8 workers therefore wake their caller by message.
  */
 export function waitAsyncWakes(): boolean {
   if (typeof Atomics.waitAsync !== "function") return false;
   return !isDeno() || !denoBefore(2, 8);
 }
 
-/** Whether `Worker.terminate()` stops code that runs: not on Deno 2.7.6 and later (denoland/deno#35657). */
+/** Returns whether `Worker.terminate()` stops running code. Deno 2.7.6 and later do not (denoland/deno#35657). */
 export function terminateStopsCode(): boolean {
   return !isDeno() || denoBefore(2, 7, 6);
 }
 
-/** Whether this is Deno. */
+/** Returns whether the runtime is Deno. */
 export function isDeno(): boolean {
   return (globalThis as Runtime).Deno?.version?.deno !== undefined;
 }
 
 /**
- * Whether the modules of Node are there: a port can be read without the event loop, and code that runs can be interrupted. In
- * browsers they are not.
+ * Returns whether the modules of Node exist: with them a port can be read without the event loop, and running code can
+ * be interrupted. Browsers lack them.
  */
 export function hasNodeModules(): boolean {
-  // Deno is asked first, as it may load `process` when that is touched.
+  // The check for Deno comes first, as Deno may load `process` when the global is touched.
   return isDeno() || (globalThis as Runtime).process?.getBuiltinModule !== undefined;
 }
 
-/** Whether this is the main thread of the program. */
+/** Returns whether this thread is the main thread of the program. */
 export function isMainThread(): boolean {
   const { Bun, WorkerGlobalScope } = globalThis as {
     Bun?: { readonly isMainThread?: boolean };
@@ -52,7 +52,7 @@ export function isMainThread(): boolean {
 const { wait } = Atomics; // taken before any task runs
 let blocks: boolean | undefined;
 
-/** Whether this thread may block at all: the main thread of a page may not. */
+/** Returns whether this thread may block at all. The main thread of a page may not. */
 export function canBlock(): boolean {
   if (blocks === undefined) {
     try {
@@ -66,9 +66,9 @@ export function canBlock(): boolean {
 }
 
 /**
- * To be called before this thread blocks on shared memory; `instead` names what awaits.
+ * Checks that this thread may block on shared memory. `instead` names the call that can be awaited.
  *
- * @throws {InvalidStateError} If it may not.
+ * @throws {InvalidStateError} If this thread may not block.
  */
 export function refuseToBlock(instead: string): void {
   if (canBlock()) return;
@@ -78,10 +78,11 @@ export function refuseToBlock(instead: string): void {
 }
 
 /**
- * To be called before this thread blocks for its workers, or for what comes by message; `instead` names what awaits.
+ * Checks that this thread may block until its workers reply or a message comes. `instead` names the call that can be
+ * awaited.
  *
- * @throws {InvalidStateError} If it may not, or might block for ever: in a browser, workers start and messages come only while
- * this thread is in its event loop.
+ * @throws {InvalidStateError} If this thread may not block, or might block forever: in a browser, workers start and
+ * messages arrive only while this thread is in its event loop.
  */
 export function refuseToBlockForMessages(instead: string): void {
   if (hasNodeModules()) return;
@@ -92,9 +93,9 @@ export function refuseToBlockForMessages(instead: string): void {
 }
 
 /**
- * To be called before memory is shared.
+ * Checks that this thread may share memory.
  *
- * @throws {InvalidStateError} If this is a page that may not share any.
+ * @throws {InvalidStateError} If it belongs to a page that may not share memory.
  */
 export function refuseWithoutSharedMemory(): void {
   if (typeof SharedArrayBuffer === "function") return;
@@ -117,7 +118,8 @@ function denoBefore(major: number, minor: number, patch = 0): boolean {
 
 /**
  * Loads the globals that schedulers use. Deno 2.9 loads some of them when they are first touched, and runs pending
- * microtasks while it does: in the middle of a function, other code of the program runs. Here that harms nobody.
+ * microtasks meanwhile: other code of the program would run in the middle of a function. At this point that is
+ * harmless.
  */
 export function touchLazyGlobals(): unknown[] {
   return [setTimeout, clearTimeout, performance, MessageChannel, Worker];
@@ -129,8 +131,9 @@ interface Referable {
 }
 
 /**
- * What says of a worker whether it keeps the program from ending, if the runtime has such a thing; a new worker does. Deno has it
- * for its own `node:worker_threads`, under a symbol without a name; Bun and Node have `ref()` and `unref()`.
+ * Returns a function that sets whether a worker keeps the program running; undefined if the runtime has none. A new
+ * worker keeps the program running. Deno has the function for its `node:worker_threads`, under a symbol without a
+ * description; Bun and Node have `ref()` and `unref()`.
  */
 export function referenceOf(worker: Worker): ((keeps: boolean) => void) | undefined {
   const { ref, unref } = worker as Worker & Referable;
@@ -144,7 +147,7 @@ export function referenceOf(worker: Worker): ((keeps: boolean) => void) | undefi
   return undefined;
 }
 
-/** Lets the program end though a timer is set. */
+/** Lets the program end while a timer is still set. */
 export function unrefTimer(timer: ReturnType<typeof setTimeout>): void {
   const { Deno } = globalThis as { Deno?: { unrefTimer?: (timer: number) => void } };
   if (typeof timer === "number") Deno?.unrefTimer?.(timer);
@@ -156,12 +159,12 @@ interface Immediates {
   clearImmediate?: (handle: unknown) => void;
 }
 
-/** Whether {@linkcode soon} takes microseconds. */
+/** Returns whether {@linkcode soon} takes only microseconds. */
 export function turnsAreShort(): boolean {
   return (globalThis as Immediates).setImmediate !== undefined;
 }
 
-/** Calls `run` in a turn of the event loop of its own, soon. Gives what takes that back. */
+/** Calls `run` soon, in a separate turn of the event loop. Returns a function that cancels the call. */
 export function soon(run: () => void): () => void {
   const { setImmediate, clearImmediate } = globalThis as Immediates;
   if (setImmediate === undefined || clearImmediate === undefined) return hop(run);
@@ -173,7 +176,7 @@ let hops: MessageChannel | undefined;
 const due = new Map<number, () => void>();
 let lastHop = 0;
 
-/** The same by a message to itself: browsers make a timer that follows others wait for 4 ms. */
+/** As {@linkcode soon}, by a message from this thread to itself: browsers delay nested timers by 4 ms. */
 function hop(run: () => void): () => void {
   if (hops === undefined) {
     hops = new MessageChannel();

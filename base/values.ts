@@ -1,40 +1,40 @@
 /**
- * What kind of value something is.
+ * Tests for kinds of values.
  *
  * @module
  */
 
 import { show } from "./checks.ts";
 
-/** Whether it is a promise, or looks like one. */
+/** Returns whether `value` is a promise, or any other object with a method `then`. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   if (typeof value !== "object" || value === null) return false;
   try {
     return value instanceof Promise || typeof (value as { then?: unknown }).then === "function";
   } catch {
-    return false; // a getter that throws, a revoked proxy: sending the value will say so
+    return false; // a getter that throws or a revoked proxy: the error comes when the value is sent
   }
 }
 
-/** Any function, for places that only hand it on. */
+/** Any function, for code that only passes it on. */
 export type AnyFunction = (...args: never[]) => unknown;
 
-/** Items to read one by one, with or without a wait for each. */
+/** Items to read one by one, synchronously or asynchronously. */
 export type Items = Iterable<unknown> | AsyncIterable<unknown>;
 
-/** Whether `value` can be read item by item. */
+/** Returns whether `value` can be read item by item. */
 export function isIterable(value: unknown): value is Iterable<unknown> {
   return value !== null && value !== undefined && typeof (value as Iterable<unknown>)[Symbol.iterator] === "function";
 }
 
-/** Whether `value` can be read item by item, each with a wait. */
+/** Returns whether `value` can be read item by item, asynchronously. */
 export function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
   return value !== null && value !== undefined &&
     typeof (value as AsyncIterable<unknown>)[Symbol.asyncIterator] === "function";
 }
 
 /**
- * What an iterator gives, as `for…of` checks it.
+ * Checks that the result of an iterator is an object, as `for…of` does, and returns that result.
  *
  * @throws {TypeError} If it is no object.
  */

@@ -1,5 +1,5 @@
 /**
- * Several inputs read side by side.
+ * Reading several inputs in parallel.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { checkIterator } from "./checks.ts";
 import { checkStep, isAsyncIterable, isIterable, type Items } from "./values.ts";
 
-/** The tuples of items at the same place, up to the end of the shortest; none of no iterables. */
+/** Returns tuples of the items at the same index, up to the end of the shortest iterable; none without iterables. */
 export function zip(iterables: readonly Items[]): Items {
   return iterables.every(isIterable) ? zipSync(iterables) : zipAsync(iterables);
 }
@@ -20,7 +20,7 @@ function* zipSync(iterables: readonly Iterable<unknown>[]): Generator<unknown[]>
     while (iterators.length > 0) {
       const tuple: unknown[] = [];
       for (const iterator of iterators) {
-        open.delete(iterator); // one that throws or ends is not closed
+        open.delete(iterator); // an iterator that throws or ends is not closed
         const { done, value } = checkStep(iterator.next());
         if (done) return;
         open.add(iterator);

@@ -13,7 +13,7 @@ function roundTrip(value: unknown): unknown {
   return decoder.decode(sourceOf(bytes.slice()), 0, structuredClone(refs) as unknown[]);
 }
 
-/** The same from an odd place in shared memory, as on a board. */
+/** As `roundTrip`, from the middle of shared memory, as in the submission ring. */
 function roundTripShared(value: unknown): unknown {
   const { bytes, refs } = encoder.encode(value);
   const shared = new Uint8Array(new SharedArrayBuffer(bytes.length + 24));
@@ -21,7 +21,7 @@ function roundTripShared(value: unknown): unknown {
   return decoder.decode(sourceOf(shared), 16, refs);
 }
 
-/** A small generator of numbers from a seed, so that a failure can be replayed. */
+/** Returns a small generator of random numbers from a seed, so that a failure can be replayed. */
 function random(seed: number): () => number {
   return () => {
     seed = (seed + 0x6d2b79f5) | 0;
@@ -92,14 +92,14 @@ function anything(next: () => number, depth: number, met: object[]): unknown {
     case 20:
       return keep(new RangeError("range", { cause: inner() }));
     default:
-      return met.length > 0 ? met[Math.floor(next() * met.length)] : null; // shared, or a cycle
+      return met.length > 0 ? met[Math.floor(next() * met.length)] : null; // a shared object or a cycle
   }
 }
 
 Deno.test("Encoder and Decoder give what structured clone gives, for 3000 random values", () => {
   for (let seed = 0; seed < 3000; seed++) {
     const value = anything(random(seed), 4, []);
-    // By text, since errors and cycles compare best that way.
+    // Values are compared as text, which works best for errors and cycles.
     const show = (value: unknown): string =>
       Deno.inspect(value, { depth: 20, iterableLimit: 100, strAbbreviateSize: 10_000 });
     const expected = show(structuredClone(value));

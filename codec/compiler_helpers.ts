@@ -1,17 +1,17 @@
 /**
- * What compilers and bundlers leave in a function: calls of helpers that they keep beside it, in its module. A function that goes by
- * source leaves them behind, so those that are small are here under their names.
+ * Helpers of compilers and bundlers. These tools write calls of helpers into functions, and the helpers into the module
+ * around them. A function that travels by source loses its helpers, so this file has the small ones, under their names.
  *
  * @module
  */
 
-/* The helpers are called with whatever the compiler has written down. */
+/* The helpers are called with any values that the compiler has written into the call. */
 type Thing = Record<PropertyKey, unknown>;
 type Method = (...args: unknown[]) => unknown;
 
 const { defineProperty } = Object;
 
-/** A value whose end was asked for: how to end it, if at all, and whether that is awaited. */
+/** A value of a `using` declaration: the function that disposes of it, if any, and whether the result is awaited. */
 interface Resource {
   readonly dispose: (() => unknown) | undefined;
   readonly async: boolean;
@@ -26,11 +26,11 @@ function resourceOf(value: unknown, async: boolean): Resource | undefined {
   if (!own) dispose = thing[Symbol.dispose];
   if (typeof dispose !== "function") throw new TypeError("Object not disposable");
   const call = (): unknown => Reflect.apply(dispose as Method, value, []);
-  // What a synchronous end gives is not awaited.
+  // The result of a synchronous `dispose` is not awaited.
   return { dispose: async && !own ? () => void call() : call, async };
 }
 
-/** Ends what is on a stack, the last one first; then throws the error that there was, or that came. */
+/** Disposes of the resources on a stack, the last one first, then throws the error that was given or that occurred. */
 function disposeAll(stack: (Resource | undefined)[], error: unknown, failed: boolean): unknown {
   const fail = (later: unknown): void => {
     error = failed ? new SuppressedError(later, error, "An error was suppressed during disposal") : later;
@@ -54,7 +54,7 @@ function disposeAll(stack: (Resource | undefined)[], error: unknown, failed: boo
   return next();
 }
 
-/** The environment of a block with `using`, as TypeScript keeps it. */
+/** The state of a block with `using`, in the form of TypeScript. */
 interface UsingEnvironment {
   readonly stack: (Resource | undefined)[];
   error: unknown;
@@ -68,7 +68,7 @@ function addDisposable(env: UsingEnvironment, value: unknown, async: boolean): u
 
 const disposeResources = (env: UsingEnvironment): unknown => disposeAll(env.stack, env.error, env.hasError);
 
-/** The context of a block with `using`, as Babel and SWC keep it. */
+/** Returns the state of a block with `using`, in the form of Babel and SWC. */
 function usingContext(): object {
   const stack: (Resource | undefined)[] = [];
   const none = {};
@@ -144,14 +144,14 @@ function check(members: Members, object: unknown, what: string): void {
   if (!members.has(object)) refuse(`Cannot ${what}`);
 }
 
-/** Takes every count, and gives nothing back: what measures coverage does not read it in a worker. */
+/** Stands for the counters of a coverage tool. It discards every count, as the tool reads no counters in workers. */
 const counters: object = new Proxy(() => {}, {
   get: (_, key) => key === Symbol.toPrimitive ? () => 0 : counters,
   set: () => true,
   apply: () => counters,
 });
 
-/** The helpers by name, of esbuild (and tsx, and `deno bundle`), TypeScript, SWC and Babel. */
+/** The helpers of esbuild (and tsx, and `deno bundle`), TypeScript, SWC and Babel, by name. */
 const HELPERS: Readonly<Record<string, unknown>> = {
   __proto__: null,
   __name: named,
@@ -224,24 +224,24 @@ const HELPERS: Readonly<Record<string, unknown>> = {
     Object(object) === object ? members.has(object) : refuse("Cannot use the 'in' operator on this value"),
 };
 
-/** Names that only a compiler gives, of helpers that are here and that are not. */
+/** Matches names that only compilers use, of helpers in this file and of others. */
 const HELPER_NAME =
   /^(?:__[a-z][A-Za-z]+\d*|_(?:ts|apply_decs|async|await|class|object|define|using|to|create|wrap|sliced|array|iterable|unsupported|non|overload|check|extends|inherits|call|instanceof|type|super|possible|get|set|tagged|interop)(?:_\w+|[A-Z]\w*)|cov_\w+)$/;
 
-/** Whether a name is that of a helper of a compiler, as far as can be told. */
+/** Returns whether a name is probably that of a compiler's helper. */
 export function isHelperName(name: string): boolean {
   return HELPER_NAME.test(name);
 }
 
 const CANDIDATE = /(?<![\w$.])(?:__?[a-zA-Z]\w*|cov_\w+)/g;
 
-/** The helpers that a source refers to, but for names that are taken. */
+/** Returns the helpers that a source refers to, except names that are taken. */
 export function helpersIn(source: string, taken: readonly string[]): { names: string[]; values: unknown[] } {
   const names: string[] = [];
   const values: unknown[] = [];
   if (!source.includes("_")) return { names, values };
   for (const name of new Set(source.match(CANDIDATE))) {
-    // A bundler numbers the second one of a name.
+    // A bundler appends a number to the second helper of a name.
     const value = name.startsWith("cov_") ? () => counters : HELPERS[name] ?? HELPERS[name.replace(/\d+$/, "")];
     if (value === undefined || taken.includes(name)) continue;
     names.push(name);

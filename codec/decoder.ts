@@ -1,5 +1,5 @@
 /**
- * Bytes back into values; `tags.ts` says how.
+ * Decoding bytes into values. `tags.ts` describes the format.
  *
  * @module
  */
@@ -14,28 +14,28 @@ import { define, TAG, VIEWS } from "./tags.ts";
 
 const utf8Decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Memory that messages are read from; made once for memory that is read often. */
+/** Memory that values are decoded from. One source serves many reads of the same memory. */
 export interface Source {
-  /** All of it, as bytes. */
+  /** The whole memory, as bytes. */
   readonly bytes: Uint8Array;
-  /** All of it, for reading numbers. */
+  /** The whole memory, for reading numbers. */
   readonly view: DataView;
 }
 
-/** A {@linkcode Source} over `bytes`. */
+/** Returns a {@linkcode Source} over `bytes`. */
 export function sourceOf(bytes: Uint8Array): Source {
   return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
 }
 
 const NOWHERE = sourceOf(new Uint8Array(0));
 
-/** Room for numbers. */
+/** A part of an array that numbers are written to. */
 export interface NumberTarget {
-  /** An array. */
+  /** The array. */
   readonly array: unknown[];
-  /** Where in it. */
+  /** The index of the first number. */
   readonly at: number;
-  /** For how many. */
+  /** How many numbers the part takes. */
   readonly count: number;
 }
 
@@ -47,7 +47,7 @@ function copyNumbers(
   target: unknown[],
   to: number,
 ): void {
-  // Two loops, each over one type: many times as fast as `Array.from`.
+  // Two loops, each over one type, are many times as fast as `Array.from`.
   if (ints) {
     const packed = new Int32Array(buffer, at, length);
     for (let i = 0; i < length; i++) target[to + i] = packed[i];
@@ -57,7 +57,7 @@ function copyNumbers(
   }
 }
 
-/** Turns bytes back into values. One per thread of use; not re-entrant. */
+/** Turns bytes back into values. Each decoder belongs to one thread and decodes one value at a time. */
 export class Decoder {
   readonly #environment: () => Environment;
   #bytes: Uint8Array = NOWHERE.bytes;
@@ -69,8 +69,8 @@ export class Decoder {
   #seen: unknown[] = [];
 
   /**
-   * `environment` gives what surrounds functions; `compileEagerly`: whether they come from the thread that tells this one what to do, and
-   * may be compiled at once, by `compile`.
+   * `environment` returns the surroundings of functions. `compileEagerly`: true only for data from the controlling
+   * thread, whose functions are compiled immediately, by `compile`.
    */
   constructor(
     environment: () => Environment,
@@ -82,9 +82,10 @@ export class Decoder {
   }
 
   /**
-   * Decodes what an {@linkcode Encoder} made and stands at `start`. The value shares no memory with `source`.
+   * Decodes the value that an {@linkcode Encoder} made and that begins at `start`. The value shares no memory with
+   * `source`.
    *
-   * @throws {SerializationError} If the bytes make no sense, or a function does not compile here.
+   * @throws {SerializationError} If the bytes are no encoded value, or a function does not compile on this thread.
    */
   decode(source: Source, start: number, refs: readonly unknown[]): unknown {
     this.#bytes = source.bytes;
@@ -107,8 +108,8 @@ export class Decoder {
   }
 
   /**
-   * Decodes the numbers in an encoded pair of `undefined` and an array of as many numbers as `target` takes: false, and nothing
-   * done, if it is anything else.
+   * Decodes an array of numbers into `target`, if the encoded value is a pair of `undefined` and an array of as many
+   * numbers as `target` takes. Returns false, with nothing written, for any other value.
    */
   decodeNumbersTo(source: Source, start: number, target: NumberTarget): boolean {
     const { bytes, view } = source;
@@ -218,14 +219,14 @@ export class Decoder {
     return value;
   }
 
-  /** A text, where anything else would be made one by what is its own. */
+  /** Reads a string. Anything else is refused, as its conversion to a string would call methods of the value. */
   #text(): string {
     const tag = this.#bytes[this.#at++];
     if (tag === TAG.ascii || tag === TAG.utf8 || tag === TAG.utf16) return this.#string(tag);
     throw new SerializationError("Cannot read a value from another thread: a text is missing");
   }
 
-  /** What stands for a function or a shared object: data, of which texts and numbers are made. */
+  /** Reads the description of a function or a shared object. It must be plain data, whose conversion calls nothing. */
   #description<T>(): T {
     const description = this.#read();
     if (typeof description === "object" && description !== null && isInert(description)) return description as T;
@@ -247,10 +248,10 @@ export class Decoder {
       for (let i = start; i < this.#at; i++) text += String.fromCharCode(this.#bytes[i]!);
       return text;
     }
-    return utf8Decoder.decode(this.#copy(start, this.#at)); // a decoder takes no shared memory
+    return utf8Decoder.decode(this.#copy(start, this.#at)); // `TextDecoder` takes no shared memory
   }
 
-  /** A copy of some bytes. Not by `slice()`, which asks the class of the bytes how to make it: see `runner/lockdown.ts`. */
+  /** Returns a copy of some bytes. `slice()` would let the class of the bytes make it: see `runner/lockdown.ts`. */
   #copy(start: number, end: number): Uint8Array<ArrayBuffer> {
     this.#check(end);
     const copy = new Uint8Array(end - start);
@@ -258,7 +259,7 @@ export class Decoder {
     return copy;
   }
 
-  /** Before memory is taken for so much: that there is as much. */
+  /** Checks that the bytes reach to `end`, before memory is allocated for them. */
   #check(end: number): void {
     if (end > this.#bytes.length) {
       throw new SerializationError("Cannot read a value from another thread: it is cut off");
@@ -279,10 +280,10 @@ export class Decoder {
     return named ? this.#setEntries(array) : array;
   }
 
-  /** Sets properties of an array. */
+  /** Reads an object, sets its properties on an array and returns the array. */
   #setEntries(array: unknown[]): unknown[] {
     for (const [key, value] of Object.entries(this.#read() as object)) {
-      if (key !== "length") define(array, key, value); // which would be made a number
+      if (key !== "length") define(array, key, value); // setting `length` would convert its value to a number
     }
     return array;
   }
@@ -293,7 +294,7 @@ export class Decoder {
     const size = length * (ints ? 4 : 8);
     this.#check(this.#at + size);
     const offset = this.#bytes.byteOffset + this.#at;
-    // Not aligned where the caller's bytes are not.
+    // The numbers are aligned within the encoded value; in memory only if that value begins at an aligned address.
     const aligned = offset % 8 === 0;
     const buffer = aligned ? this.#bytes.buffer : this.#copy(this.#at, this.#at + size).buffer;
     this.#at += size;

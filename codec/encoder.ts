@@ -1,5 +1,5 @@
 /**
- * Values into bytes; `tags.ts` says how.
+ * Encoding values into bytes. `tags.ts` describes the format.
  *
  * @module
  */
@@ -13,12 +13,12 @@ import { handleOf } from "./handles.ts";
 import { define, TAG, VIEWS } from "./tags.ts";
 import { transfersHere } from "./transfer.ts";
 
-/** Buffers up to this many bytes go inline, larger ones beside. */
+/** Buffers of up to this many bytes are written into the bytes; larger ones travel beside them. */
 const INLINE_BUFFER = 4096;
-/** Arrays of at least this many numbers are packed as doubles. */
+/** Arrays of at least this many numbers are packed, as 32-bit integers or doubles. */
 const PACKED_NUMBERS = 8;
 
-/** From this many bytes on they are given away instead of copied. */
+/** From this many bytes on, {@linkcode Encoder.take} returns the encoder's memory instead of a copy. */
 const LARGE = 32_768;
 
 const utf8Encoder = new TextEncoder();
@@ -34,14 +34,14 @@ const arrayLength = getterOf<number>("length");
 const arrayOffset = getterOf<number>("byteOffset");
 const arrayBuffer = getterOf<ArrayBufferLike>("buffer");
 
-/** Whether an array holds nothing but numbers. */
+/** Returns whether an array holds only numbers. */
 export function isNumbers(items: readonly unknown[]): items is readonly number[] {
   const { length } = items;
   for (let i = 0; i < length; i++) if (typeof items[i] !== "number") return false;
   return true;
 }
 
-/** Fills `packed` from `start` on; false when it comes to a number that is no 32-bit integer, or is -0. */
+/** Fills `packed` with the numbers from index `start` on. Returns false at one that is no 32-bit integer, or is -0. */
 function packInts(numbers: readonly number[], start: number, packed: Int32Array): boolean {
   const { length } = packed;
   for (let i = 0; i < length; i++) {
@@ -52,10 +52,13 @@ function packInts(numbers: readonly number[], start: number, packed: Int32Array)
   return true;
 }
 
-/** Why instances of a class cannot be sent; known to every copy of this library, which would send them as their fields. */
+/**
+ * The property that holds why instances of a class cannot be sent. Every copy of this library knows it; a copy that did
+ * not would send the fields of the instances.
+ */
 const REFUSED = Symbol.for("@manycore/parallel/refused");
 
-/** Makes a class and every instance of it unsendable, these with `reason` as the error: they mean nothing elsewhere. */
+/** Makes a class and its instances unsendable, as they mean nothing on other threads. Instances fail with `reason`. */
 export function refuseInstances(prototype: object, reason: string): void {
   Object.defineProperty(prototype, REFUSED, { value: reason });
   refuseClass(prototype.constructor as AnyFunction);
@@ -63,23 +66,23 @@ export function refuseInstances(prototype: object, reason: string): void {
 
 /** An encoded value, valid only until the encoder is used again. */
 export class Encoded {
-  /** How many bytes it has. */
+  /** The number of bytes. */
   length = 0;
-  /** What goes beside the bytes. */
+  /** The values that travel beside the bytes. */
   refs: readonly unknown[] = NONE;
-  /** What of it is moved. */
+  /** The objects that are moved, not copied. */
   transfers: readonly Transferable[] = NO_TRANSFERS;
-  /** The values that had these moved, to be forgotten once they are: see {@linkcode forgetTransfers}. */
+  /** The values that `transfer()` marked. Once `transfers` are moved, they go to {@linkcode forgetTransfers}. */
   marked: readonly object[] = NOT_MARKED;
-  /** The memory of the encoder, in which the bytes come first. */
+  /** The memory of the encoder, which begins with the bytes. */
   memory: Uint8Array<ArrayBuffer> = EMPTY;
 
-  /** The bytes. */
+  /** The bytes, in the memory of the encoder. */
   get bytes(): Uint8Array<ArrayBuffer> {
     return this.memory.subarray(0, this.length);
   }
 
-  /** Copies the bytes. */
+  /** Copies the bytes into `target`, from index `at` on. */
   writeTo(target: Uint8Array, at: number): void {
     const { length, memory } = this;
     if (length > SHORT) return target.set(this.bytes, at);
@@ -94,13 +97,13 @@ const EMPTY = new Uint8Array(0);
 /** Up to this many bytes are copied one by one. */
 const SHORT = 100;
 
-/** So many objects are looked for one by one. */
+/** Up to this many objects are searched one by one; more are in a map. */
 const FEW = 8;
 
-/** No bytes at all. */
+/** An encoded value without any bytes. */
 export const NOTHING_ENCODED: Encoded = new Encoded();
 
-/** Turns values into bytes. One per thread of use; not re-entrant. */
+/** Turns values into bytes. Each encoder belongs to one thread and encodes one value at a time. */
 export class Encoder {
   #bytes = new Uint8Array(1024);
   #view = new DataView(this.#bytes.buffer);
@@ -112,14 +115,17 @@ export class Encoder {
   readonly #encoded = new Encoded();
   #seen: Map<unknown, number> | undefined;
   #seenCount = 0;
-  /** The objects that were met, and their numbers, as long as they are few: most messages have no more. */
+  /** The objects that were met, and their numbers, while there are only a few: most messages have no more. */
   readonly #few: unknown[] = new Array(FEW).fill(undefined);
   readonly #fewNumbers: number[] = new Array(FEW).fill(0);
   #fewCount = 0;
   readonly #inlineLimit: number;
   readonly #describe: (fn: AnyFunction) => FunctionSpec;
 
-  /** `inlineLimit`: up to how many bytes buffers go inline, where there is a way beside; `describe`: what of functions is sent. */
+  /**
+   * `inlineLimit`: the size in bytes up to which buffers are written inline; `Infinity` if nothing can travel beside
+   * the bytes. `describe` returns what is sent of a function.
+   */
   constructor(inlineLimit: number = INLINE_BUFFER, describe: (fn: AnyFunction) => FunctionSpec = describeFunction) {
     this.#inlineLimit = inlineLimit;
     this.#describe = describe;
@@ -128,7 +134,7 @@ export class Encoder {
   /**
    * Encodes `value`.
    *
-   * @throws {SerializationError} If it, or something in it, cannot travel; `cause` is the original error.
+   * @throws {SerializationError} If the value, or a part of it, cannot be sent; `cause` is the original error.
    */
   encode(value: unknown): Encoded {
     this.#begin();
@@ -143,7 +149,7 @@ export class Encoder {
   }
 
   /**
-   * Encodes an array of a value, which may be undefined, and of an array of arguments.
+   * Encodes a pair: a value, which may be undefined, and an array of arguments.
    *
    * @throws {SerializationError} As {@linkcode Encoder.encode}.
    */
@@ -151,7 +157,7 @@ export class Encoder {
     this.#begin();
     try {
       this.#count(TAG.array, 2);
-      this.#seenCount++; // that array, which nothing in it can refer to
+      this.#seenCount++; // the pair itself, which nothing in it can refer to
       if (value === undefined) this.#tag(TAG.undefined);
       else this.#write(value);
       const { length } = args;
@@ -172,7 +178,8 @@ export class Encoder {
   }
 
   /**
-   * The same for the numbers from `start` to before `end` of an array of numbers.
+   * As {@linkcode Encoder.encodeCall}, with the numbers from index `start` up to, but not including, `end` as
+   * arguments.
    *
    * @throws {SerializationError} As {@linkcode Encoder.encode}.
    */
@@ -217,7 +224,7 @@ export class Encoder {
     return encoded;
   }
 
-  /** Keeps nothing alive. */
+  /** Drops the references to objects, so that the encoder keeps none of them alive. */
   #forget(): void {
     this.#seen = undefined;
     for (let i = 0; i < this.#fewCount; i++) this.#few[i] = undefined;
@@ -225,8 +232,8 @@ export class Encoder {
   }
 
   /**
-   * Gives the bytes of the last {@linkcode Encoder.encode} away for good. Large ones are not copied: the encoder goes on with new
-   * memory.
+   * Returns the bytes of the last {@linkcode Encoder.encode} in a buffer that the caller may keep. Many bytes are not
+   * copied: the encoder continues with new memory.
    */
   take(encoded: Encoded): ArrayBuffer {
     if (encoded.length < LARGE || encoded !== this.#encoded) return encoded.bytes.slice().buffer;
@@ -306,7 +313,7 @@ export class Encoder {
     this.#length += written;
   }
 
-  /** Short strings without a call into the runtime; false, and nothing written, when one is not ASCII. */
+  /** Writes a short string without a call into the runtime. Returns false, with nothing written, if it is not ASCII. */
   #ascii(value: string): boolean {
     const { length } = value;
     this.#reserve(5 + length);
@@ -330,7 +337,7 @@ export class Encoder {
       this.#length += 9;
     } else {
       this.#tag(TAG.bigint);
-      this.#string(value.toString(16)); // hexadecimal: both ways in linear time
+      this.#string(value.toString(16)); // hexadecimal converts in linear time, in both directions
     }
   }
 
@@ -339,7 +346,7 @@ export class Encoder {
     this.#write(this.#describe(fn));
   }
 
-  /** Writes a reference if `value` was met before, else notes it under the next number. */
+  /** Writes a reference and returns true if `value` was met before; else notes it under the next number. */
   #met(value: object): boolean {
     if (this.#seen === undefined) {
       for (let i = 0; i < this.#fewCount; i++) {
@@ -372,7 +379,7 @@ export class Encoder {
     if (ArrayBuffer.isView(value)) return this.#viewOf(value);
     if (value instanceof ArrayBuffer) return this.#buffer(value);
     if (value instanceof Map) {
-      // By the built-in method: a subclass may have its own ideas of iteration.
+      // The built-in method is used, as a subclass may override iteration.
       const entries: [unknown, unknown][] = [];
       Map.prototype.forEach.call(value, (item, key) => entries.push([key, item]));
       this.#count(TAG.map, entries.length);
@@ -414,7 +421,7 @@ export class Encoder {
     this.#properties(TAG.object, value);
   }
 
-  /** What is to be moved with `value`, before anything in it is met. */
+  /** Notes the objects that are to be moved with `value`, before any part of the value is written. */
   #noteTransfers(value: object): void {
     const buffers = this.#transfersHere.buffers.get(value);
     if (buffers === undefined) return;
@@ -436,7 +443,7 @@ export class Encoder {
     refs.push(value);
   }
 
-  /** Whether the platform knows how to clone or move this object; an instance of a user's class travels as its fields. */
+  /** Returns whether the platform can clone or move this object. Instances of a user's class travel as their fields. */
   #goesBeside(value: object): boolean {
     const tag = Object.prototype.toString.call(value);
     if (tag === "[object Object]") {
@@ -466,7 +473,7 @@ export class Encoder {
     const keys = Object.keys(value);
     if (length > 64 && keys.length < length / 4) {
       this.#count(TAG.sparse, length);
-      this.#seenCount++; // the other side makes an object of the entries first
+      this.#seenCount++; // the decoder makes an object of the entries, which takes a number there
       return this.#properties(TAG.object, value);
     }
     const named = keys.length > 0 && !isIndex(keys[keys.length - 1]!);
@@ -481,11 +488,11 @@ export class Encoder {
     for (const key of keys) {
       if (!isIndex(key)) define(properties, key, (value as unknown as Record<string, unknown>)[key]);
     }
-    this.#seenCount++; // the other side makes this object too
+    this.#seenCount++; // the decoder makes this object too, which takes a number there
     this.#properties(TAG.object, properties);
   }
 
-  /** An array of nothing but numbers, packed as integers if all are; false, and nothing written, if it is another one. */
+  /** Packs an array of only numbers. Returns false, with nothing written, for any other array. */
   #numbers(value: readonly unknown[]): boolean {
     if (!isNumbers(value)) return false;
     this.#packNumbers(value, 0, value.length);
@@ -530,7 +537,7 @@ export class Encoder {
   }
 
   #viewOf(view: ArrayBufferView): void {
-    // By the getters of the platform: a class may have others.
+    // The platform's own getters are used, as a class may override them.
     const name = arrayTag.call(view) ?? "DataView";
     const kind = VIEWS.indexOf(name as typeof VIEWS[number]);
     if (kind < 0) throw new SerializationError(`Cannot send a ${name} to another thread`);

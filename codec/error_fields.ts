@@ -1,6 +1,6 @@
 /**
- * Errors taken apart and put together again, so that one arrives with its class, message, own properties, `cause`,
- * `errors` and the stack of the thread it was made in.
+ * Taking errors apart and rebuilding them, so that an error arrives with its class, message, own properties, `cause`,
+ * `errors` and the stack of the thread that made it.
  *
  * @module
  */
@@ -12,13 +12,13 @@ import * as libraryErrors from "../errors.ts";
 type ErrorClass = new (message?: string) => Error;
 
 const TEXTS = ["name", "message", "stack"];
-/** What errors of some classes hold in properties that are not enumerable. */
+/** Properties of some error classes that are not enumerable. */
 const HIDDEN = ["cause", "errors", "error", "suppressed"];
 
 let byPrototype: Map<object, string> | undefined;
 let byKey: Map<string, ErrorClass> | undefined;
 
-/** The classes that both sides have, found on first need. */
+/** Returns the error classes that both sides have. They are collected on the first call. */
 function classes(): { byPrototype: Map<object, string>; byKey: Map<string, ErrorClass> } {
   if (byPrototype === undefined || byKey === undefined) {
     byPrototype = new Map();
@@ -49,7 +49,7 @@ function classes(): { byPrototype: Map<object, string>; byKey: Map<string, Error
   return { byPrototype, byKey };
 }
 
-/** `instanceof Error`, for anything at all: a revoked proxy is none. */
+/** Returns whether `value` is an error. Never throws: a revoked proxy is none. */
 export function isError(value: unknown): value is Error {
   try {
     return value instanceof Error;
@@ -58,19 +58,19 @@ export function isError(value: unknown): value is Error {
   }
 }
 
-/** The nearest class of `error` that the other side has too. */
+/** Returns the key of the most specific class of `error` that the other side has too. */
 export function errorClassOf(error: Error): string {
   const known = classes().byPrototype;
   for (let p = Object.getPrototypeOf(error); p !== null; p = Object.getPrototypeOf(p)) {
     const key = known.get(p);
     if (key !== undefined) return key;
-    const shared = sharedName(p); // of another copy of this library
+    const shared = sharedName(p); // a class of another copy of this library
     if (shared !== undefined) return `parallel.${shared}`;
   }
   return "Error";
 }
 
-/** An error of that class, still without its stack and other fields. */
+/** Returns a new error of the class with this key, still without its stack and other fields. */
 export function newError(key: string, message: string, name: string): Error {
   if (key === "DOMException") return new DOMException(message, name);
   if (key === "AggregateError") return renamed(new AggregateError([], message), name);
@@ -87,7 +87,7 @@ function renamed(error: Error, name: string): Error {
   return error;
 }
 
-/** What else an error carries. A property whose getter throws is left out: an error must always arrive. */
+/** Returns the other fields of an error. A property whose getter throws is left out, as an error must always arrive. */
 export function errorFields(error: Error): Record<string, unknown> {
   const fields: Record<string, unknown> = { stack: readText(error, "stack") };
   for (const key of HIDDEN) {
@@ -105,7 +105,7 @@ export function errorFields(error: Error): Record<string, unknown> {
   return fields;
 }
 
-/** Completes an error made by {@linkcode newError}. Whoever shows it calls nothing: texts are texts, and it has no methods. */
+/** Completes an error of {@linkcode newError}. Showing it calls nothing: it has no methods, and only string texts. */
 export function setErrorFields(error: Error, fields: Readonly<Record<string, unknown>>): void {
   hide(error, "stack", typeof fields.stack === "string" ? fields.stack : "");
   for (const key of HIDDEN) if (Object.hasOwn(fields, key)) hide(error, key, fields[key]);
@@ -115,7 +115,7 @@ export function setErrorFields(error: Error, fields: Readonly<Record<string, unk
   }
 }
 
-/** A text property of an error, `""` where reading it throws. */
+/** Returns a text property of an error; `""` if it is no string or reading it throws. */
 export function readText(error: Error, key: "name" | "message" | "stack"): string {
   const [, value] = read(error, key);
   return typeof value === "string" ? value : "";
@@ -133,7 +133,7 @@ function hide(error: Error, key: string, value: unknown): void {
   Object.defineProperty(error, key, { value, writable: true, enumerable: false, configurable: true });
 }
 
-/** The message of anything thrown. It may have come from another thread, so its `toString` is not called. */
+/** Returns the message of any thrown value. Its `toString` is not called, as it may have come from another thread. */
 export function messageOf(error: unknown): string {
   if (isError(error)) return readText(error, "message");
   return typeof error === "string" ? error : show(error);

@@ -1,10 +1,10 @@
 /**
- * How a function travels: described on one side, compiled on the other.
+ * How a function travels: one side describes it, the other side compiles it.
  *
- * A function goes as its source text, one of the runtime as its path from the global object, and a few functions of this
- * library by name. What the user's module exports is taken from there; a function without a source that stands alone can only come
- * from there. The receiving side compiles source text in strict mode (as in the module it came from) with the names of `scope`
- * around it.
+ * A function travels as its source text, a function of the runtime as its path from the global object, and a few
+ * functions of this library by name. Exports of the user's module are taken from that module; a function whose source
+ * does not stand alone can only come from there. The receiving side compiles source text in strict mode (as in the
+ * module it came from) with the names of `scope` around it.
  *
  * @module
  */
@@ -24,22 +24,22 @@ import {
   textOf,
 } from "./runtime_functions.ts";
 
-/** Which export of the user's module a function is, as far as the sender knows. */
+/** The sender's knowledge of the export of the user's module that a function is. */
 export interface ExportKnowledge {
-  /** The name that it is exported under; null if it is none of the exports. */
+  /** The name that it is exported under; null if it is not exported; undefined if that is not known. */
   readonly key?: string | null | undefined;
-  /** Set in the answer to a worker that has asked: it has to do with what it is told. */
+  /** Set in the answer to a worker that has asked, so that the worker does not ask again. */
   readonly asked?: true | undefined;
 }
 
-/** A function that goes by its source. */
+/** A function that travels by its source. */
 export interface SourceSpec extends ExportKnowledge {
   readonly kind: "source";
   readonly name: string;
   readonly source: string;
-  /** Whether the source is that of a method. */
+  /** True if the source is that of a method. */
   readonly method: boolean;
-  /** Where it is found from the global object, if it is: it may be one of the runtime's. */
+  /** Its paths from the global object, if any: it may be a function of the runtime. */
   readonly paths?: readonly Path[] | undefined;
 }
 
@@ -48,13 +48,13 @@ export interface ExportSpec extends ExportKnowledge {
   readonly kind: "export";
   readonly name: string;
   readonly source: string;
-  /** Why it cannot go by its source. */
+  /** The reason why it cannot travel by its source, as an error message. */
   readonly reason: string;
-  /** Where it is found from the global object, if it is: it may be one of the runtime's. */
+  /** Its paths from the global object, if any: it may be a function of the runtime. */
   readonly paths?: readonly Path[] | undefined;
 }
 
-/** What of a function is sent. */
+/** The description of a function that is sent in its place. */
 export type FunctionSpec =
   | SourceSpec
   | ExportSpec
@@ -62,53 +62,53 @@ export type FunctionSpec =
     readonly kind: "path";
     readonly name: string;
     readonly paths: readonly Path[];
-    /** Its text, by which the other side knows it. */
+    /** Its text, by which the other side recognizes it. */
     readonly source: string;
-    /** Whether it is the runtime's whatever its text is there. */
+    /** True if it belongs to the runtime, whatever its text is on the other side. */
     readonly certain: boolean;
   }
   | { readonly kind: "library"; readonly name: string };
 
-/** What surrounds a function that is compiled from its source. */
+/** The surroundings of a function that is compiled from its source. */
 export interface Environment {
   /** The names of `scope`, in the order of `values`. */
   readonly names: readonly string[];
   /** The values of `scope`. */
   readonly values: readonly unknown[];
-  /** The functions of `scope` that were compiled from their source. */
+  /** The functions of `scope` that were compiled from their sources. */
   readonly sources?: readonly (readonly [name: string, spec: SourceSpec])[];
-  /** The namespace of the user's module, where one was given. */
+  /** The namespace of the user's module, if there is one. */
   readonly module?: Namespace | undefined;
 }
 
-/** An environment with nothing in it. */
+/** An environment without names and module. */
 export const EMPTY_ENVIRONMENT: Environment = { names: [], values: [] };
 
-/** In the text that is compiled, the source of a function begins at the first column of this line. */
+/** The line of a compiled text at whose first column the source of the function begins. */
 export const SOURCE_LINE = 4;
 
-/** How the frames of tasks are marked in stacks, before their names. */
+/** The prefix of the names of tasks in stacks. */
 export const TASK_URL = "task:";
-/** The same for the functions of `scope`. */
+/** The prefix of the names of functions of `scope` in stacks. */
 export const SCOPE_URL = "scope:";
-/** The same for functions that come with something else. */
+/** The prefix of the names of functions in stacks that came as parts of other values. */
 const FUNCTION_URL = "function:";
 
 const ACCESSOR = /^[gs]et\s+[\w$#'"[]/;
 const UNNAMED_METHOD = /^(?:async\b\s*)?\*?\s*[#[]/;
 const IDENTIFIER = /^[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*$/u;
 
-/** How many texts are remembered: functions that are made anew for each call have the same. */
+/** How many texts are remembered. Functions that are made anew for each call have the same text. */
 const TEXTS = 1000;
 
 const specs = new WeakMap<AnyFunction, FunctionSpec>();
-/** Where a function itself says what is sent of it, to every copy of this library. */
+/** The property of a function that holds its description. Every copy of this library knows the property. */
 const SPEC = Symbol.for("@manycore/parallel/function");
-/** The same by name and text, for functions that are not found from the global object. */
+/** Descriptions by name and text, of functions that are not found from the global object. */
 const byText = new Map<string, FunctionSpec>();
 const libraryFunctions = new Map<string, AnyFunction>();
 
-/** Lets a function of this library travel by its name; both sides register it under the same one. */
+/** Lets a function of this library travel by its name. Both sides register it under the same name. */
 export function registerLibraryFunction<F extends AnyFunction>(name: string, fn: F): F {
   libraryFunctions.set(name, fn);
   setSpec(fn, { kind: "library", name });
@@ -123,21 +123,22 @@ function ownSpec(fn: AnyFunction): FunctionSpec | undefined {
   return Object.hasOwn(fn, SPEC) ? (fn as { readonly [SPEC]?: FunctionSpec })[SPEC] : undefined;
 }
 
-/** On classes of this library that need more of it than a worker has, unless it imports it. */
+/** Marks library classes absent from the worker bundle: only a worker that imports the library has them. */
 const TOO_LARGE = Symbol.for("@manycore/parallel/unsendableClasses");
 
-/** Refuses to send a class of this library. */
+/** Makes a class of this library unsendable. */
 export function refuseClass(type: AnyFunction): void {
   Object.defineProperty(type, TOO_LARGE, { value: true });
 }
 
 /**
- * Describes `fn` for the other side.
+ * Returns the description of `fn` that is sent to the other side.
  *
  * @param fn The function.
- * @param hasModule Whether the other side has a module of the user, from which it can take what has no source that stands alone.
- * @throws {SerializationError} If it has no such source, and there is no module: a bound function, other native code, an
- * accessor, a private method, or one that uses `import.meta`.
+ * @param hasModule Whether the other side has a module of the user, which may export functions that cannot travel by
+ * source.
+ * @throws {SerializationError} If the source of `fn` does not stand alone, and there is no module: for a bound
+ * function, other native code, an accessor, a private method, or a function that uses `import.meta`.
  */
 export function describeFunction(fn: AnyFunction, hasModule = false): FunctionSpec {
   let spec = specs.get(fn) ?? ownSpec(fn);
@@ -173,7 +174,7 @@ function newSpec(fn: AnyFunction): FunctionSpec {
   return spec;
 }
 
-/** One string for each different function, to know one again. */
+/** Returns a string that identifies a function: equal descriptions have equal strings. */
 export function specKey(spec: FunctionSpec): string {
   switch (spec.kind) {
     case "library":
@@ -216,7 +217,7 @@ function sourceSpec(name: string, source: string, paths: readonly Path[]): Funct
   );
 }
 
-/** Only parsed, never run: whether a text stands as an expression is the parser's to say. */
+/** Returns whether a text is an expression, as the parser of the engine decides. The text is never run. */
 function parses(text: string): boolean {
   try {
     new Function(`"use strict"; return ${text}`);
@@ -226,27 +227,28 @@ function parses(text: string): boolean {
   }
 }
 
-/** The text begins on a line of its own, so that lines and columns of stacks are those of the source. */
+/** Returns an expression for a source, which begins on a new line, so that stacks have the columns of the source. */
 function expression(source: string, method: boolean): string {
   return method ? `Object.values({\n${source}\n})[0]` : `(\n${source}\n)`;
 }
 
-/** An expression for a function that sees itself by its own name. */
+/** Returns the name by which a function can call itself; undefined if it is no free identifier, or means a global. */
 function recursive(spec: SourceSpec, taken: readonly string[]): string | undefined {
   const { name } = spec;
   if (!isIdentifier(name) || taken.includes(name)) return undefined;
   return name in globalThis && meansGlobal(spec) ? undefined : name;
 }
 
-/** What may keep the code after it from being run each time. */
+/** Code after which the following code may not run in each call. */
 const CONDITION = /[?&|]|\b(?:if|for|while|do|switch|case|try|catch|function|yield|get|set|class)\b|=>/;
 
 /**
- * Whether a function that has the name of a global means that by it, and not itself: `{ fetch: (url) => fetch(url) }`. It does if
- * nothing keeps it from calling itself without end otherwise, or if it constructs what it means.
+ * Returns whether a function with the name of a global means the global by that name, and not itself, as in
+ * `{ fetch: (url) => fetch(url) }`. It does if it is a method, if it is an arrow function that constructs an object by
+ * that name, or if it would otherwise call itself endlessly, as no condition comes before the call.
  */
 function meansGlobal({ name, source, method }: SourceSpec): boolean {
-  if (method) return true; // it has no name of its own inside
+  if (method) return true; // inside a method, its name is not bound
   const head = /^(?:async\b\s*)?(?:(function|class)\b|)/.exec(source)![1];
   if (head === "class") return false;
   const word = `(?<![\\w$.])${name.replace(/\$/g, "\\$&")}`;
@@ -257,14 +259,15 @@ function meansGlobal({ name, source, method }: SourceSpec): boolean {
 }
 
 /**
- * Makes the function that `spec` describes.
+ * Returns the function that `spec` describes.
  *
- * A path that leads nowhere here gives a function that throws `SerializationError`.
+ * For a path that leads nowhere on this thread, it returns a function that throws `SerializationError`.
  *
- * @param spec What was sent of it.
- * @param environment What surrounds it.
- * @param url What marks its frames in stacks, before its name.
- * @throws {SerializationError} If the text does not compile here, or the function has to be an export of the module, and is none.
+ * @param spec The description of the function.
+ * @param environment The surroundings of the function.
+ * @param url The prefix of its name in stacks.
+ * @throws {SerializationError} If the text does not compile on this thread, or the function must be an export of the
+ * module and is none.
  */
 export function compileFunction(
   spec: FunctionSpec,
@@ -285,20 +288,20 @@ export function compileFunction(
   return compileSource(spec, environment, url);
 }
 
-/** A function of the runtime, as this thread has it. */
+/** Returns this thread's function of the runtime at one of `paths`; undefined if none of them is it. */
 function ofRuntime(paths: readonly Path[], source: string, certain: boolean): AnyFunction | undefined {
   const path = runtimePath(paths, source, certain);
   return path && functionAt(path);
 }
 
 function missing(name: string): AnyFunction {
-  // What it came with must arrive all the same.
+  // It throws only when called, so that the value that contains the function still arrives.
   return () => {
     throw new SerializationError(`There is no function '${name}' on this thread`);
   };
 }
 
-/** Whether only the sender can tell which export of the module a function is. */
+/** Returns whether only the sender can tell which export of the module a function is. */
 export function isUnsure(spec: FunctionSpec, module: Namespace | undefined): boolean {
   if (module === undefined || (spec.kind !== "source" && spec.kind !== "export")) return false;
   if (spec.key !== undefined || spec.asked === true) return false;
@@ -306,9 +309,10 @@ export function isUnsure(spec: FunctionSpec, module: Namespace | undefined): boo
 }
 
 /**
- * The export of the module that a function is; undefined if it is none.
+ * Returns the export of the module that a function is; undefined if it is none.
  *
- * @throws {SerializationError} If it can be several, and the sender does not know which.
+ * @throws {SerializationError} If several exports match and the sender does not know which one is meant, or if the
+ * module lacks the export that the sender names.
  */
 function exported(spec: SourceSpec | ExportSpec, module: Namespace | undefined): AnyFunction | undefined {
   if (module === undefined || spec.key === null) return undefined;
@@ -332,7 +336,7 @@ function exported(spec: SourceSpec | ExportSpec, module: Namespace | undefined):
   );
 }
 
-/** Whether a function was taken from the module. */
+/** Returns whether a function is taken from the module. */
 export function isExport(spec: FunctionSpec, module: Namespace | undefined): boolean {
   if (module === undefined || (spec.kind !== "source" && spec.kind !== "export") || spec.key === null) return false;
   return spec.key !== undefined || candidates(module, spec.name, spec.source) !== undefined;
@@ -362,8 +366,8 @@ function compileSource(spec: SourceSpec, environment: Environment, url: string):
 }
 
 /**
- * Makes the function that `spec` describes, but compiles nothing before it is called: what another thread has sent as data is not
- * run by being received. Sent on, it goes as it came.
+ * Returns a function that compiles what `spec` describes on its first call: data from another thread must not run code
+ * when it is received. When such a function is sent on, its description is sent unchanged.
  */
 export function lazyFunction(spec: FunctionSpec, environment: Environment): AnyFunction {
   if (spec.kind === "library") return compileFunction(spec, environment);
@@ -381,8 +385,8 @@ export function lazyFunction(spec: FunctionSpec, environment: Environment): AnyF
 }
 
 /**
- * The functions of `scope` in one text, so that they see one another, and on which line of it the source of each begins, counted
- * as stacks do.
+ * Returns the functions of `scope` in one text, so that each can use the others, and the line on which the source of
+ * each begins, counted as stacks do.
  */
 export function scopeText(
   functions: readonly (readonly [name: string, spec: SourceSpec])[],
@@ -404,9 +408,10 @@ export function scopeText(
 }
 
 /**
- * Builds the environment of `scope`: its functions see one another and every other name of it.
+ * Returns the environment of `scope`, in which its functions can use one another and all other names of `scope`.
  *
- * @throws {SerializationError} If a function in it does not compile here, or has to be an export of the module, and is none.
+ * @throws {SerializationError} If a function does not compile on this thread, or must be an export of the module and is
+ * none.
  */
 export function buildEnvironment(
   functions: readonly (readonly [name: string, spec: FunctionSpec])[],
@@ -442,7 +447,7 @@ export function buildEnvironment(
   return { names, values, sources, module };
 }
 
-/** Whether `name` can be the name of a variable. */
+/** Returns whether `name` can be the name of a variable. */
 export function isIdentifier(name: string): boolean {
   if (!IDENTIFIER.test(name)) return false;
   try {

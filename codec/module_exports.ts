@@ -1,8 +1,8 @@
 /**
  * Finding a function among the exports of the user's module, in the worker.
  *
- * The worker cannot know the function itself, only its name and its text. The exports of one factory (`export const double =
- * times(2), triple = times(3)`) share both, so who sends one may have to say which it is.
+ * The worker cannot know the function itself, only its name and its text. The exports of one factory (`export const
+ * double = times(2), triple = times(3)`) share both, so the sender may have to name the export.
  *
  * @module
  */
@@ -10,18 +10,18 @@
 import type { AnyFunction } from "../base/values.ts";
 import { nameOf, textOf } from "./runtime_functions.ts";
 
-/** What a module exports. */
+/** The exports of a module, by name. */
 export type Namespace = Readonly<Record<string, unknown>>;
 
-/** The exports that may be the function looked for. */
+/** The exports that may be the function that is sought. */
 export interface Candidates {
-  /** Each of them, and a name that it is exported under: its own if that is one. */
+  /** Each candidate, and a name that it is exported under: the function's own name if that is one of them. */
   readonly exports: ReadonlyMap<AnyFunction, string>;
-  /** Whether it can only be the one: of several alike, or of one under another name, the sender has to say whether it is. */
+  /** True if there is one candidate, exported under its own name. Otherwise the sender must name the export. */
   readonly sure: boolean;
 }
 
-/** Looks for a function by its name and its text; undefined if the module exports none like it. */
+/** Returns the exports with a certain name and text; undefined if the module has none. */
 export function candidates(module: Namespace, name: string, text: string): Candidates | undefined {
   let exports: Map<AnyFunction, string> | undefined;
   for (const key of Object.keys(module)) {
@@ -36,7 +36,7 @@ export function candidates(module: Namespace, name: string, text: string): Candi
   return { exports, sure: exports.size === 1 && exports.values().next().value === name };
 }
 
-/** A name that a function is exported under; undefined if it is none of the exports. */
+/** Returns a name that a function is exported under; undefined if it is not exported. */
 export function keyOf(module: Namespace, fn: AnyFunction): string | undefined {
   const names = Reflect.ownKeys(module) as string[]; // `Object.keys()` reads the values
   return names.find((key) => {

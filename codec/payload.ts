@@ -1,5 +1,5 @@
 /**
- * What of a task is sent: its function, where it may be unknown, and its arguments.
+ * The part of a task that is sent: its arguments, and its function if a worker may not know it.
  *
  * @module
  */
@@ -14,11 +14,11 @@ import { forgetTransfers } from "./transfer.ts";
 /** An encoded value in a message. */
 export interface Payload {
   /**
-   * The bytes. Not an array of them: the runtime looks through every property of a message that is received synchronously,
-   * which are as many as an array has items.
+   * The bytes. A buffer rather than a byte array: the runtime visits every property of a message that is received
+   * synchronously, and each item of an array is a property.
    */
   readonly bytes: ArrayBuffer;
-  /** What goes beside them. */
+  /** The values that travel beside the bytes. */
   readonly refs: readonly unknown[];
 }
 
@@ -26,15 +26,15 @@ export interface Payload {
 export interface NumberRange {
   /** The array. */
   readonly numbers: readonly number[];
-  /** Where the part begins. */
+  /** The index of the first number. */
   readonly start: number;
-  /** Where it has ended. */
+  /** The index after the last number. */
   readonly end: number;
 }
 
-/** A payload that waits on the calling side. */
+/** A payload that is stored on the calling side until it is posted. */
 export interface StoredPayload extends Payload {
-  /** What of `refs` is moved, not copied. */
+  /** The values among `refs` that are moved, not copied. */
   readonly moves: readonly Transferable[];
 }
 
@@ -46,19 +46,19 @@ export class PayloadEncoder {
   readonly #describe: (fn: AnyFunction) => FunctionSpec;
   #busy = false;
 
-  /** `describe`: what of functions among the arguments is sent. */
+  /** `describe` returns what is sent of a function among the arguments. */
   constructor(describe: (fn: AnyFunction) => FunctionSpec) {
     this.#describe = describe;
     this.#encoder = new Encoder(undefined, describe);
   }
 
   /**
-   * The payload of a task; `spec` only if a worker may not know the function.
+   * Returns the payload of a task. `spec` is given only if a worker may not know the function.
    *
    * @throws {SerializationError} If an argument cannot be sent.
    */
   encode(spec: FunctionSpec | undefined, args: Args): Encoded {
-    // A getter of an argument has called for more work: that must not touch what is half done here.
+    // A getter of an argument has submitted more work, which must not disturb the payload that is half encoded.
     if (this.#busy) return encodeCall(new Encoder(undefined, this.#describe), spec, args);
     this.#busy = true;
     try {
@@ -69,9 +69,10 @@ export class PayloadEncoder {
   }
 
   /**
-   * Keeps a payload until it is posted. What is to be moved leaves this thread's hands at once.
+   * Returns a payload that can be stored until it is posted. Buffers to be moved are detached on this thread
+   * immediately.
    *
-   * @throws {SerializationError} If something cannot be moved.
+   * @throws {SerializationError} If an object cannot be moved.
    */
   keep(encoded: Encoded): StoredPayload {
     const { refs, transfers, marked } = encoded;
@@ -88,16 +89,16 @@ export class PayloadEncoder {
 }
 
 /**
- * Posts a kept payload by `post`.
+ * Posts a stored payload with `post`.
  *
- * @throws {SerializationError} If something in it cannot be copied.
+ * @throws {SerializationError} If a value in the payload cannot be copied.
  */
 export function postStored(
   { bytes, refs, moves }: StoredPayload,
   post: (parcel: Payload, transfers: Transferable[]) => void,
 ): void {
   try {
-    post({ bytes, refs }, [bytes, ...moves]); // nobody else has the bytes: they are moved too
+    post({ bytes, refs }, [bytes, ...moves]); // no other code uses the bytes, so they are moved too
   } catch (cause) {
     throw cannotSend(cause);
   }

@@ -1,8 +1,9 @@
 /**
  * Functions of the runtime, which travel by their path from the global object.
  *
- * Many of them have a source, as those that a program puts on the global object have, but it only works inside the runtime. So the
- * sender gives both, path and text, and the receiver takes what it has at the path if that had the same text when its thread began.
+ * Many of them have a source, as functions that a program assigns to the global object have, but the source works only
+ * inside the runtime. The sender therefore sends both, path and text. The receiver takes its own function at the path
+ * if that function had the same text when its thread began.
  *
  * @module
  */
@@ -10,18 +11,18 @@
 import { isDeno } from "../base/platform.ts";
 import type { AnyFunction } from "../base/values.ts";
 
-/** Keys that lead to a function from the global object: one, or two. */
+/** The one or two keys that lead from the global object to a function. */
 export type Path = readonly string[];
 
 const NATIVE = /\{\s*\[native code\]\s*\}\s*$/;
 
-/** No more paths are sent: each name of a function is one. */
+/** The most paths that are sent of a function. */
 const MOST_PATHS = 4;
 
-/** Objects with functions whose name may be another one than their key. */
+/** Global objects whose functions may have names that differ from their keys. */
 const LOOSELY_NAMED: readonly string[] = ["Deno", "Function", "console", "performance", "process"];
 
-/** What Deno may load when it is touched, which takes long, and the names of its functions. */
+/** Globals that Deno may load when they are touched, which takes long, and the names of their functions. */
 const LAZY: Readonly<Record<string, readonly string[]>> = {
   Buffer: [
     "alloc",
@@ -48,10 +49,10 @@ const LAZY: Readonly<Record<string, readonly string[]>> = {
   crypto: ["getRandomValues", "randomUUID"],
 };
 
-/** What a main thread has that workers lack, or have otherwise. */
+/** Globals of a main thread that workers lack, or have in another form. */
 const OTHERWISE_IN_WORKERS = ["Location", "Navigator", "Window", "alert", "close", "confirm", "prompt"];
 
-/** What the runtime itself replaces after its start, or only has on a main thread. */
+/** Functions that the runtime itself replaces after its start, or has on a main thread only. */
 const REPLACED = [
   "console.Console",
   "Deno.bench",
@@ -62,10 +63,10 @@ const REPLACED = [
   "process._debugProcess",
 ];
 
-/** The same function may have another text on another thread: these belong to the runtime whatever it is. */
+/** Functions that certainly belong to the runtime, although their text may differ on another thread. */
 const certain = new WeakSet<object>();
 
-/** Lets a function stand for one of the runtime, in whose place it is. */
+/** Makes a function count as the function of the runtime that it replaces. */
 export function standsForRuntime(fn: object): void {
   certain.add(fn);
 }
@@ -77,23 +78,23 @@ function addCertain(value: unknown): void {
   if (typeof value === "function") certain.add(value);
 }
 
-/** The source of a function, or what stands for it. */
+/** Returns the source of a function, or the text that the engine has in its place. */
 export function textOf(fn: AnyFunction): string {
   return Function.prototype.toString.call(fn);
 }
 
-/** The name of a function; empty where it has none. */
+/** Returns the name of a function; empty if it has none. */
 export function nameOf(fn: AnyFunction): string {
   const { name } = fn;
   return typeof name === "string" ? name : "";
 }
 
-/** Whether a text says that there is no source. */
+/** Returns whether the text of a function says that it has no source. */
 export function isNative(text: string): boolean {
   return NATIVE.test(text);
 }
 
-/** Whether the function on some paths is known to be the runtime's own, also if its text is another one elsewhere. */
+/** Returns whether the function at `paths` certainly belongs to the runtime, even if its text differs elsewhere. */
 export function isCertain(fn: AnyFunction, paths: readonly Path[]): boolean {
   return certain.has(fn) ||
     paths.some(([first, second]) =>
@@ -102,18 +103,18 @@ export function isCertain(fn: AnyFunction, paths: readonly Path[]): boolean {
     );
 }
 
-/** Whether a global is behind a getter: there the runtime keeps what it loads on demand, and an assignment replaces that. */
+/** Returns whether a global has a getter, as those have that the runtime loads on demand. An assignment removes it. */
 function isGetter(key: string): boolean {
   return Reflect.getOwnPropertyDescriptor(globalThis, key)?.get !== undefined;
 }
 
-/** What a property holds, without calling anything: undefined for a getter. */
+/** Returns the value of a property without calling anything; undefined for a getter. */
 function dataAt(holder: object, key: string): unknown {
   const property = Reflect.getOwnPropertyDescriptor(holder, key);
   return property !== undefined && "value" in property ? property.value : undefined;
 }
 
-/** The same for the properties of the prototypes too, as `crypto` and `performance` have them. */
+/** As {@linkcode dataAt}, including inherited properties, which `crypto` and `performance` have. */
 function inheritedAt(holder: object, key: string): unknown {
   for (let object: object | null = holder; object !== null; object = Reflect.getPrototypeOf(object)) {
     const property = Reflect.getOwnPropertyDescriptor(object, key);
@@ -126,7 +127,7 @@ function isObject(value: unknown): value is object {
   return (typeof value === "object" && value !== null) || typeof value === "function";
 }
 
-/** The object under a name of the global object; undefined if it may have to be loaded for that, unless `name` leads there. */
+/** Returns the global `space`; undefined if it would have to be loaded, unless it may have a function called `name`. */
 function spaceAt(space: string, name: string): unknown {
   const property = Reflect.getOwnPropertyDescriptor(globalThis, space);
   if (property === undefined || "value" in property) return property?.value;
@@ -134,14 +135,14 @@ function spaceAt(space: string, name: string): unknown {
   return loaded === true ? Reflect.get(globalThis, space) : undefined;
 }
 
-/** Deno loads `process` when it is touched, which takes 12 ms. Whoever has one of its functions has touched it. */
+/** Returns whether Deno has loaded `process`, which takes 12 ms. A program with one of its functions has loaded it. */
 function processIsLoaded(): boolean {
   const { Deno } = globalThis as { Deno?: Record<symbol, unknown> & { readonly internal?: symbol } };
   const internal = Deno?.internal === undefined ? undefined : Deno[Deno.internal];
   return isObject(internal) && "__nodeProcessBootstrapped" in internal;
 }
 
-/** The paths on which a function is found from the global object. Calls no getter that is not the runtime's. */
+/** Returns the paths from the global object to a function. Calls only getters of the runtime. */
 export function pathsOf(fn: AnyFunction): Path[] {
   const paths: Path[] = [];
   const name = nameOf(fn);
@@ -158,7 +159,7 @@ export function pathsOf(fn: AnyFunction): Path[] {
     }
     if (!LOOSELY_NAMED.includes(space)) continue;
     for (const key of Object.getOwnPropertyNames(holder)) {
-      // Behind a getter of the same name the runtime keeps what it loads on demand.
+      // The runtime loads some functions on demand, by a getter with the name of the function.
       const held = dataAt(holder, key) ?? (isDeno() && key === name ? Reflect.get(holder, key) : undefined);
       if (held === fn && (key !== name || dataAt(holder, key) === undefined)) paths.push([space, key]);
     }
@@ -168,16 +169,16 @@ export function pathsOf(fn: AnyFunction): Path[] {
 
 type Properties = ReadonlyMap<string, PropertyDescriptor>;
 
-/** What the global object, and `Deno`, held when this thread began. */
+/** The properties of the global object and of `Deno` when this thread began. */
 let atStart: { readonly globals: Properties; readonly deno: Properties } | undefined;
 
-/** To be called before any code of a user runs on this thread: what that replaces can be told from the runtime's own then. */
+/** Remembers the functions of the runtime. Must run before any code of the user, which may replace some of them. */
 export function rememberRuntime(): void {
   const { Deno } = globalThis as { Deno?: object };
   atStart = { globals: propertiesOf(globalThis), deno: propertiesOf(Deno ?? {}) };
 }
 
-/** Its own properties. One by one, as all at once take ten times as long. */
+/** Returns the own properties of an object. They are read one by one, as all at once would take ten times as long. */
 function propertiesOf(holder: object): Properties {
   const properties = new Map<string, PropertyDescriptor>();
   for (const key of Object.getOwnPropertyNames(holder)) {
@@ -192,22 +193,22 @@ function remembered(properties: Properties | undefined, holder: object, key: str
   return property.get === undefined ? property.value : Reflect.apply(property.get, holder, []);
 }
 
-/** What was at a path when this thread began, as far as that is known; else what is there now. */
+/** Returns the value at a path when this thread began, if that is known; else the current value. */
 function originalAt([first, second]: Path): unknown {
   const holder = remembered(atStart?.globals, globalThis, first!);
   if (second === undefined || !isObject(holder)) return second === undefined ? holder : undefined;
   return remembered(first === "Deno" ? atStart?.deno : undefined, holder, second);
 }
 
-/** Of what there is in workers only to say that they lack it. */
+/** Matches the text of functions that exist in workers only to report that workers lack them. */
 const STUB = /^function ?\(\) ?\{\s*throw new /;
 
 /**
- * The first of some paths on which this thread has the function of the runtime that another thread has there.
+ * Returns the first of some paths at which this thread has the function of the runtime that another thread has there.
  *
  * @param paths The paths.
- * @param text Its text there.
- * @param certainly Whether it is known to be the runtime's own.
+ * @param text The function's text on the other thread.
+ * @param certainly Whether the function certainly belongs to the runtime.
  */
 export function runtimePath(paths: readonly Path[], text: string, certainly: boolean): Path | undefined {
   return paths.find((path) => {
@@ -215,12 +216,12 @@ export function runtimePath(paths: readonly Path[], text: string, certainly: boo
     if (typeof original !== "function") return false;
     const own = textOf(original as AnyFunction);
     if (certainly || own === text || (path[0] === "process" && STUB.test(own))) return true;
-    // Native code under its own name is the runtime's; what is here is what a task has put in its place.
+    // Native code with the name of its key belongs to the runtime; a task has replaced it on this thread.
     return isNative(text) && text.startsWith(`function ${path.at(-1)}(`);
   });
 }
 
-/** The function that is on a path now, as a method of its holder, since some need their `this`. Undefined if there is none. */
+/** Returns the current function at a path, bound to its holder as some need `this`; undefined if there is none. */
 export function functionAt(path: Path): AnyFunction | undefined {
   let holder: unknown = undefined;
   let value: unknown = globalThis;
@@ -237,9 +238,9 @@ export function functionAt(path: Path): AnyFunction | undefined {
 const ofRuntime = new WeakMap<object, boolean>();
 
 /**
- * The name of the class of the runtime whose prototype this is, or that it inherits from; undefined for a class of the user. Its
- * instances hold what is not in their properties. Such a class is a global that is not enumerable, as one that is assigned would
- * be, or belongs to `Deno`.
+ * Returns the name of the runtime's class that has this prototype or that the prototype inherits from; undefined for a
+ * class of the user. Instances of a runtime's class hold data outside of their properties. A class belongs to the
+ * runtime if it is a global that is not enumerable, as an assigned one would be, or a member of `Deno`.
  */
 export function runtimeClass(prototype: object): string | undefined {
   for (let p: object | null = prototype; p !== null && p !== Object.prototype; p = Reflect.getPrototypeOf(p)) {

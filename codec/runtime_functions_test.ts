@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { describeFunction, type FunctionSpec } from "./functions.ts";
 import type { AnyFunction } from "../base/values.ts";
 
-/** Every function that is found from the global object, in at most two steps. */
+/** Returns every function that is found from the global object in at most two steps, with its paths. */
 function runtimeFunctions(): Map<AnyFunction, string[]> {
   const found = new Map<AnyFunction, string[]>();
   const add = (value: unknown, path: string): void => {
@@ -24,7 +24,7 @@ function runtimeFunctions(): Map<AnyFunction, string[]> {
   return found;
 }
 
-/** What a worker makes of them. */
+/** Returns the path that a worker finds for each function; undefined for a function that does not travel by path. */
 async function pathsInWorker(specs: readonly FunctionSpec[]): Promise<(string | undefined)[]> {
   const worker = new Worker(import.meta.resolve("../testing/fixtures/runtime_paths_worker.ts"), { type: "module" });
   try {
@@ -38,7 +38,7 @@ async function pathsInWorker(specs: readonly FunctionSpec[]): Promise<(string | 
 }
 
 Deno.test("every function of the runtime goes by its path", async () => {
-  runtimeFunctions(); // Deno puts others in the place of some when it loads what was touched
+  runtimeFunctions(); // Deno replaces some functions when it loads the globals that were touched
   const functions = runtimeFunctions();
   assert(functions.size > 300);
   const refused: string[] = [];
@@ -53,7 +53,7 @@ Deno.test("every function of the runtime goes by its path", async () => {
   assertEquals(refused, []);
   const there = await pathsInWorker(described.map(([spec]) => spec));
   const lost = described.filter(([spec, paths], i) => {
-    // What the worker lacks fails with its name: none of these may be taken for a function of the user.
+    // A function that the worker lacks fails with its name. None of them may be taken for a function of the user.
     return there[i] === undefined ? spec.kind !== "path" : !paths.includes(there[i]!);
   });
   assertEquals(lost.map(([, paths]) => paths), []);

@@ -1,17 +1,17 @@
 /**
- * The bytes that values become: each begins with a tag.
+ * The format of encoded values: each value begins with a tag.
  *
- * What structured clone takes becomes a flat sequence of tagged bytes, so that a small message fits into shared memory
- * and costs no trip through the event loop. What bytes cannot hold (large or transferred buffers, shared memory, ports,
- * blobs, regular expressions) is left out into `refs`, which travel beside the bytes by `postMessage`.
+ * Values that structured clone takes become a flat sequence of tagged bytes, so that a small message fits into shared
+ * memory and needs no turn of the event loop. Values that bytes cannot hold (large or transferred buffers, shared
+ * memory, ports, blobs, regular expressions) go into `refs`, which travel beside the bytes by `postMessage`.
  *
- * On top of structured clone, functions travel by source at any depth, errors keep their class, own properties, `cause`
- * and `errors`, and objects in shared memory go by their handles (`shared.ts`).
+ * In addition to structured clone, functions travel by source at any depth, errors keep their class, own properties,
+ * `cause` and `errors`, and objects in shared memory travel as handles (`handles.ts`).
  *
  * @module
  */
 
-/** What a value begins with. */
+/** The tags, with which values begin. */
 export const TAG = {
   undefined: 0,
   null: 1,
@@ -43,7 +43,7 @@ export const TAG = {
   ints: 27,
 } as const;
 
-/** The kinds of views, by number. */
+/** The classes of views. A view is encoded with its class's index in this list. */
 export const VIEWS = [
   "Int8Array",
   "Uint8Array",
@@ -60,9 +60,9 @@ export const VIEWS = [
   "Float16Array",
 ] as const;
 
-/** Sets an own property, whatever its name: `__proto__` is a name like any other here. */
+/** Sets an own property of any name: `__proto__` is treated like any other name. */
 export function define(target: object, key: string, value: unknown): void {
-  if (key in target) { // inherited, such as `__proto__` or `toString`: assigning might call a setter
+  if (key in target) { // an inherited name, such as `__proto__` or `toString`: assigning might call a setter
     Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
   } else {
     (target as Record<string, unknown>)[key] = value;

@@ -1,5 +1,5 @@
 /**
- * Moving instead of copying.
+ * Moving buffers to another thread instead of copying them.
  *
  * @module
  */
@@ -7,17 +7,17 @@
 import { ofThread } from "../base/copies.ts";
 import { registerLibraryFunction } from "./functions.ts";
 
-/** What is to be moved from this thread, as every copy of the library knows it. */
+/** The values of this thread whose buffers are to be moved. All copies of the library share it. */
 export interface Transfers {
-  /** The buffers of each value. Nothing is kept alive by being here. */
+  /** The buffers of each value. An entry does not keep its value alive. */
   readonly buffers: WeakMap<object, readonly Transferable[]>;
-  /** How many values there are: mostly none, so that nobody need look. */
+  /** The number of values. It is mostly 0, which saves a search for each object that is sent. */
   count: number;
-  /** Counts those that were never sent. */
+  /** Decrements `count` when a value is garbage-collected that was never sent. */
   readonly collected: FinalizationRegistry<undefined>;
 }
 
-/** What is to be moved from this thread. */
+/** Returns the values of this thread whose buffers are to be moved. */
 export function transfersHere(): Transfers {
   return ofThread("transfers", () => {
     const transfers: Transfers = {
@@ -29,7 +29,7 @@ export function transfersHere(): Transfers {
   });
 }
 
-/** The buffers of these values have been moved: sent again, they are values like any other. */
+/** Removes values whose buffers were moved. When sent again, they are copied like any other value. */
 export function forgetTransfers(values: readonly object[]): void {
   const transfers = transfersHere();
   for (const value of values) {
@@ -40,32 +40,33 @@ export function forgetTransfers(values: readonly object[]): void {
 }
 
 /**
- * Has `buffers` moved to the other thread, rather than copied, when `value` is sent the next time: as an argument, an
- * item of a map, a result, an item of a queue or through a pipe, by itself or at any depth in something else. They are
- * detached here as soon as the task is handed to a worker (an argument), has returned (a result), or the item is put.
+ * Marks `value` so that `buffers` are moved to the other thread, rather than copied, when `value` is sent the next
+ * time: as an argument, an item of a map, a result, an item of a queue or through a pipe, by itself or at any depth in
+ * another value. The buffers are detached on this thread as soon as the task is submitted to a worker (an argument),
+ * has returned (a result), or the item is put.
  *
- * `value` itself is returned, so a task that ends in it can be called directly as well. A task that is sent by source finds
- * this function when it is given in `scope: { transfer }`.
+ * The function returns `value` itself, so a task that ends with `return transfer(…)` can be called directly as well. A
+ * task that is sent by source can use this function if the pool has `scope: { transfer }`.
  *
- * - **Once they were moved** the wish is used up: what `value` holds then is copied again. As long as sending fails it
- *   stays; ports and the like in an item that a full queue has not taken are gone, buffers are not.
- * - **Called again** for a value that was not sent yet, it adds its buffers.
- * - **A value that is never sent** keeps its buffers, and both can be collected.
- * - **The items of a map** are sent one by one: mark each, not the list.
- * - **Sending fails** with {@linkcode SerializationError} if a buffer was detached meanwhile, as by another value that had it
- *   too, or cannot be moved.
+ * - **The mark holds for one send**: after the move, the buffers that `value` holds are copied again. If sending fails,
+ *   the mark stays. If a full queue did not take an item, ports and similar objects in it are lost; buffers are not.
+ * - **A second call** for a value that was not sent yet adds more buffers.
+ * - **A value that is never sent** keeps its buffers, and both can be garbage-collected.
+ * - **The items of a map** are sent one by one: mark each item, not the list.
+ * - **Sending fails** with {@linkcode SerializationError} if a buffer cannot be moved, or was detached meanwhile, for
+ *   example because another value with the same buffer was sent.
  *
  * Differs from Python, which always copies.
  *
- * @typeParam T What is sent.
- * @param value What is sent; it may hold the buffers at any depth.
- * @param buffers What is moved: `ArrayBuffer`s, `MessagePort`s and other transferable objects. A `SharedArrayBuffer` may
- * be among them, and stays shared.
+ * @typeParam T The type of the value.
+ * @param value The value to send; it may hold the buffers at any depth.
+ * @param buffers The objects to move: `ArrayBuffer`s, `MessagePort`s and other transferable objects. A
+ * `SharedArrayBuffer` may be among them, and stays shared.
  * @returns `value`.
- * @throws {TypeError} If `buffers` is not an array of objects, or there are some and `value` is no object that could hold them: a
- * function has nothing with it when it is sent.
+ * @throws {TypeError} If `buffers` is not an array of objects, or if it is not empty and `value` is no object that
+ * could hold them. A function cannot hold any, as it is sent without its properties.
  *
- * @example 64 MB there and back, nothing copied
+ * @example Sending 64 MB to a worker and back without a copy
  * ```ts
  * import { Pool, transfer } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -77,7 +78,7 @@ export function forgetTransfers(values: readonly object[]): void {
  * assertEquals(data.length, 0);
  * ```
  *
- * @example The same function, called directly
+ * @example Calling a function that transfers its result directly
  * ```ts
  * import { transfer } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -100,7 +101,7 @@ export const transfer: <T>(value: T, buffers: readonly (Transferable | ArrayBuff
     },
   );
 
-/** A copy, as they are now. */
+/** Checks the buffers and returns a copy of the list, which later changes do not affect. */
 function checkBuffers(buffers: readonly (Transferable | ArrayBufferLike)[]): (Transferable | ArrayBufferLike)[] {
   if (isArray(buffers)) {
     const copy = Array.from(buffers);
@@ -113,7 +114,7 @@ function isArray(value: unknown): boolean {
   try {
     return Array.isArray(value);
   } catch {
-    return false; // a proxy that was revoked
+    return false; // a revoked proxy
   }
 }
 

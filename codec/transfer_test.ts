@@ -15,7 +15,7 @@ test("transfer() gives the value itself, whatever it is", async () => {
     assertStrictEquals(transfer(value, Object.freeze([bytes.buffer])), value);
   }
   for (const value of [5, "text", undefined, null, Symbol.iterator, full]) {
-    assertStrictEquals(transfer(value, []), value); // nothing to move
+    assertStrictEquals(transfer(value, []), value); // there is nothing to move
     assertStrictEquals(transfer(value, [new SharedArrayBuffer(8)]), value);
     assertThrows(() => transfer(value, [bytes.buffer]), TypeError, "'value' must be an object");
   }
@@ -39,7 +39,7 @@ test("transfer() holds for the next time the value is sent, at any depth, and on
     const [{ deep }] = await pool.apply(same, [[{ deep: new Map([["inner", inner]]) }]]);
     assertEquals(deep.get("inner"), { bytes: full(n) });
     assertEquals([inner.bytes.length, isRemembered(inner)], [0, false]);
-    inner.bytes = full(n); // what it holds now is copied again
+    inner.bytes = full(n); // the new buffer is copied
     assertEquals(await pool.apply(same, [inner]), { bytes: full(n) });
     assertEquals(inner.bytes.length, n);
     transfer(inner, [inner.bytes.buffer]);

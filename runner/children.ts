@@ -1,22 +1,22 @@
 /**
- * The processes that were started on a worker and that it waits for, as its program sees them.
+ * The child processes that tasks of a worker have started, and for which the worker waits.
  *
  * @module
  */
 
-/** Tells whether there are any. */
+/** Reports whether a worker has child processes. */
 export class Children {
   readonly #say: (detail: number) => void;
   #news = 0;
-  /** Whether there are. */
+  /** True while there are child processes. */
   any = false;
 
-  /** `say` is told each change, as the detail of a record `CHILDREN`. */
+  /** `say` is called on each change, with the detail of a record `CHILDREN`. */
   constructor(say: (detail: number) => void) {
     this.#say = say;
   }
 
-  /** There are so many now. */
+  /** Records how many child processes there are now. */
   note(count: number): void {
     const any = count > 0;
     if (any === this.any) return;

@@ -1,5 +1,5 @@
 /**
- * The ends of a worker that the runtime keeps quiet about, and the errors that would end it.
+ * Hooks for the exits of a worker that the runtime does not report, and for errors that would end the worker.
  *
  * @module
  */
@@ -24,13 +24,13 @@ interface Ending {
   dispatchEvent(event: Event): boolean;
 }
 
-/** What is told of the end of a worker. */
+/** Callbacks for the end of a worker. */
 export interface EndListener {
-  /** Code of this worker ends it, with this exit code. */
+  /** Called when code of this worker ends the worker, with the exit code. */
   readonly farewell: (code: number) => void;
   /**
-   * Nothing has caught this error. Gives in words when it came, if the worker goes on; undefined if it is to end by the error, of
-   * which the calling side has been told.
+   * Called with an error that nothing caught. Returns a phrase for when the error came, if the worker continues.
+   * Returns undefined if the worker must end by the error, which it has reported to the calling side.
    */
   readonly uncaught: (error: unknown) => string | undefined;
 }
@@ -39,26 +39,26 @@ export interface EndListener {
 const SOFTWARE_ERROR = 70;
 
 /**
- * Makes every way in which code can end this worker tell the `listener` first: `close()`, `Deno.exit()`, and
- * `process.exit()`, which calls that. And asks it about each error that nothing catches, unless a listener of the user's
- * code for it calls `preventDefault()`.
+ * Makes every way in which code can end this worker call the `listener` first: `close()`, `Deno.exit()`, and
+ * `process.exit()`, which calls `Deno.exit()`. Also calls the `listener` with each error that nothing catches, unless
+ * an event listener of the user's code calls `preventDefault()`.
  *
- * @returns What ends the worker: by an error of its own, with code 70, or for none, with 0.
+ * @returns A function that ends the worker: with code 70 if it gets an error of the worker's own program, else with 0.
  */
 export function watchForEnd(name: string, listener: EndListener): (error?: unknown) => void {
   const scope = globalThis as unknown as Ending;
   const { Deno } = scope;
-  const { error: print } = console; // kept, as a task may put another in its place
+  const { error: print } = console; // captured, as a task may replace it
   const { wait } = Atomics;
   const close = scope.close?.bind(scope);
   const dispatch = scope.dispatchEvent.bind(scope);
-  const process = isDeno() ? undefined : scope.process; // Bun's; that of Deno calls what is replaced here
+  const process = isDeno() ? undefined : scope.process; // of Bun; Deno's `process` calls `Deno.exit`, replaced below
   const exit = Deno?.exit.bind(Deno) ?? process?.exit.bind(process);
   const stop = (code: number | undefined): void => {
     exit?.(code);
     close?.();
   };
-  // In browsers the code would run on, and end its task after all: it stands still until it is terminated.
+  // In browsers the code would continue and still end its task. So the thread blocks until it is terminated.
   const standStill = (): never => {
     for (;;) wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
   };
@@ -95,7 +95,7 @@ export function watchForEnd(name: string, listener: EndListener): (error?: unkno
     standStill();
   };
   let asking: Event | undefined;
-  /** Whether a listener of the user's code says that it has handled what an event of this kind tells. */
+  /** Returns whether a listener of the user's code has handled an event, by preventing its default. */
   const isHandled = (event: Event): boolean => {
     const outer = asking;
     asking = event;
@@ -105,10 +105,11 @@ export function watchForEnd(name: string, listener: EndListener): (error?: unkno
       asking = outer;
     }
   };
-  // This listener comes first, and must prevent the default, by which the worker would end. So it asks the others by a copy.
+  // This listener runs first and must prevent the default action, which would end the worker. So it asks the other
+  // listeners by a copy of the event.
   const report = (event: Event, error: unknown): void => {
     if (event === asking) return;
-    if (event.type === "unhandledrejection" && nodeListens(scope.process)) return; // the runtime calls those afterwards
+    if (event.type === "unhandledrejection" && nodeListens(scope.process)) return; // the runtime calls them later
     event.preventDefault();
     event.stopImmediatePropagation();
     const Kind = event.constructor as new (type: string, init: unknown) => Event;
@@ -117,7 +118,7 @@ export function watchForEnd(name: string, listener: EndListener): (error?: unkno
   scope.addEventListener("error", (event) => report(event, event.error ?? event.message));
   scope.addEventListener("unhandledrejection", (event) => report(event, event.reason));
   if (process !== undefined) {
-    // The events above do not keep a worker of Bun alive, and are not sent when these are heard.
+    // In Bun the listeners above do not keep a worker alive, and are not called when the following ones exist.
     const hear = (node: NodeType, type: string): void =>
       process.on(node, (error, promise) => {
         if ((process.listenerCount?.(node) ?? 0) > 1) return;
@@ -130,7 +131,10 @@ export function watchForEnd(name: string, listener: EndListener): (error?: unkno
   return crash;
 }
 
-/** Whether code has asked, in the way of Node, to be told of rejections; Deno raises those as errors if only these are heard. */
+/**
+ * Returns whether code listens for rejections by Node's events. Deno raises a rejection as an uncaught exception if
+ * only `uncaughtException` has listeners.
+ */
 function nodeListens(process: NodeProcess | undefined): boolean {
   const count = (type: NodeType): number => process?.listenerCount?.(type) ?? 0;
   return count("unhandledRejection") > 0 || count("uncaughtException") > 0;

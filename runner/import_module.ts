@@ -7,10 +7,10 @@
 import { IMPORTING } from "../sync/internal/importing.ts";
 
 /**
- * Imports the module whose exports are the tasks. While its top level runs, `refuseWhileImporting()` throws, and shared
- * objects that it makes for itself are warned of.
+ * Imports the module whose exports are the tasks. While its top level runs, `refuseWhileImporting()` throws, and a
+ * warning is printed for shared objects that the module makes for itself.
  *
- * @throws {Error} If it cannot be imported.
+ * @throws {Error} If the module cannot be imported.
  */
 export async function importModule(url: string): Promise<Readonly<Record<string, unknown>>> {
   const flags = globalThis as unknown as Record<symbol, boolean>;

@@ -1,5 +1,5 @@
 /**
- * The functions that a worker has been sent, by the numbers of its caller.
+ * The functions that a worker has received, by the numbers that the calling side uses.
  *
  * @module
  */
@@ -8,35 +8,35 @@ import { SerializationError } from "../errors.ts";
 import { type Environment, type FunctionSpec, isUnsure } from "../codec/functions.ts";
 import type { AnyFunction } from "../base/values.ts";
 
-/** How many functions a worker keeps; the oldest is asked for again. */
+/** How many functions a worker keeps. It drops the oldest one, and asks for it again when a task needs it. */
 const CAPACITY = 1000;
 
-/** A function that a worker has. */
+/** A function that a worker has received. */
 export interface KnownFunction {
   readonly spec: FunctionSpec;
   readonly call: (...args: unknown[]) => unknown;
-  /** Whether the caller has to say first which export of the module it is. */
+  /** True while only the calling side can tell which export of the module it is. */
   readonly unsure: boolean;
 }
 
-/** In place of a function of which the caller has to say which it is. */
+/** Stands for a function while only the calling side can tell which export it is. */
 const NOT_KNOWN = (): never => {
   throw new SerializationError("Cannot call a function before it is known which export of the module it is");
 };
 
-/** Keeps the functions of one worker. */
+/** The functions of one worker. */
 export class KnownFunctions {
   readonly #functions = new Map<number, KnownFunction>();
 
-  /** The function of this number. */
+  /** Returns the function of this number; undefined if the worker lacks it. */
   get(number: number): KnownFunction | undefined {
     return this.#functions.get(number);
   }
 
   /**
-   * The function of this number, made by `compile` as `spec` says unless it is known.
+   * Returns the function of this number. If it is unknown, `compile` makes it from `spec`.
    *
-   * @throws {SerializationError} If it cannot be made here.
+   * @throws {SerializationError} If the function cannot be made on this thread.
    */
   learn(
     number: number,
@@ -50,7 +50,7 @@ export class KnownFunctions {
     const unsure = isUnsure(spec, environment.module);
     const call = unsure ? NOT_KNOWN : compile(spec) as KnownFunction["call"];
     const fn = { spec, call, unsure };
-    // Several exports alike may have one number: then the answer is for one task only.
+    // Several similar exports may have the same number, so the answer is valid for one task only.
     if (asked && spec.key !== undefined) return fn;
     if (this.#functions.size >= CAPACITY) this.#functions.delete(this.#functions.keys().next().value!);
     this.#functions.set(number, fn);

@@ -1,5 +1,5 @@
 /**
- * Noticing interruptions that come too late.
+ * Detecting interruptions that come too late.
  *
  * @module
  */
@@ -8,12 +8,12 @@ import { atomics } from "../sync/internal/atomics.ts";
 import { timers } from "./timers.ts";
 
 const { clock } = atomics;
-/** How long after its limit a call must have been ended, in milliseconds. */
+/** How long after its limit a call must have ended, in milliseconds. */
 const LATE = 10;
 
 /**
- * An interruption may come too late (see `time_limit.ts`) and cut off the worker's program itself, without an error. A timer notices:
- * when it has its turn, nothing else runs here.
+ * Detects an interruption that came too late (see `time_limit.ts`) and ended code of the worker's program itself,
+ * without an error. A timer detects it: while its callback runs, nothing else can run on this thread.
  */
 export class LateInterruption {
   readonly #isInside: () => boolean;
@@ -21,13 +21,13 @@ export class LateInterruption {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #due = Infinity;
 
-  /** `isInside`: whether the program runs, as far as it knows; `recover`: called when it was cut off. */
+  /** `isInside` returns whether the program seems to be running; `recover` is called if it was interrupted. */
   constructor(isInside: () => boolean, recover: () => void) {
     this.#isInside = isInside;
     this.#recover = recover;
   }
 
-  /** A call with this limit is about to be made, in milliseconds. */
+  /** Starts the timer for a call that begins now, with a limit in milliseconds. */
   watch(limit: number): void {
     const due = clock() + limit + LATE;
     if (this.#due <= due) return;

@@ -1,26 +1,29 @@
 /**
- * What a task must not replace, since the worker program uses it on the memory that all workers of a pool share: whoever got hold
- * of that could read the arguments of other tasks and write their results.
+ * Fixing the built-ins that a task must not replace, as the worker's program uses them on the memory that all workers
+ * of a pool share: a replacement could get that memory, read the arguments of other tasks and write their results.
  *
- * Tasks of one worker share its globals, as those of one process do in Python: one task can still spoil what later ones on the
- * same worker find there. `maxTasksPerChild: 1` keeps them apart.
+ * Tasks of one worker share its globals, as tasks of one process do in Python: a task can still change globals that
+ * later tasks on the same worker use. `maxTasksPerChild: 1` keeps tasks apart.
  *
  * @module
  */
 
 const CONSTRUCTORS = ["DataView", "Float64Array", "Int32Array", "SharedArrayBuffer", "Uint8Array"];
 
-/** No one can put another in its place. */
+/** Makes a property impossible to replace. */
 function fix(holder: object, key: string | symbol): void {
   const property = Reflect.getOwnPropertyDescriptor(holder, key);
   if (property === undefined) return;
   Object.defineProperty(holder, key, { configurable: false, ..."value" in property && { writable: false } });
 }
 
-/** The same, but heirs of `holder` can have their own by assignment, which a property that is read-only would refuse to them. */
+/**
+ * As {@linkcode fix}, but objects that inherit from `holder` can still get a property of their own by assignment, which
+ * a read-only property would refuse.
+ */
 function fixForHeirs(holder: object, key: string): void {
   const { value } = Reflect.getOwnPropertyDescriptor(holder, key)!;
-  const { defineProperty } = Object; // kept, as a task may put another in its place, and would be given the heir
+  const { defineProperty } = Object; // captured, as a replacement by a task would receive the inheriting object
   defineProperty(holder, key, {
     configurable: false,
     get: () => value,
@@ -31,7 +34,7 @@ function fixForHeirs(holder: object, key: string): void {
   });
 }
 
-/** Fixes them; before any task, module or initializer runs. */
+/** Fixes the built-ins. Must run before any task, module or initializer. */
 export function lockDown(): void {
   const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
   for (const key of ["buffer", "byteLength", "byteOffset", "length"]) fix(typedArray, key);
@@ -39,6 +42,6 @@ export function lockDown(): void {
   for (const key of Reflect.ownKeys(DataView.prototype)) fix(DataView.prototype, key);
   for (const key of ["byteLength", "grow"]) fix(SharedArrayBuffer.prototype, key);
   for (const name of CONSTRUCTORS) fix(globalThis, name);
-  // Deno gives each port one of its own, by assignment, once `node:worker_threads` is in use.
+  // Once `node:worker_threads` is in use, Deno assigns each port its own `postMessage`.
   fixForHeirs(MessagePort.prototype, "postMessage");
 }

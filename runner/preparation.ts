@@ -1,5 +1,6 @@
 /**
- * What a worker does before its first task: imports the module, makes the names of `scope`, runs the initializer.
+ * The preparation of a worker before its first task: it imports the module, makes the values of `scope` and runs the
+ * initializer.
  *
  * @module
  */
@@ -12,22 +13,21 @@ import { explainReferenceError } from "./reference_errors.ts";
 import { importModule } from "./import_module.ts";
 import { trimStack } from "./stack.ts";
 import { IMPORTING, NONE, type PreparationProgress, PREPARING, type Setup } from "../scheduler/messages.ts";
+import { timers } from "./timers.ts";
 import { prepareLimit, runLimited } from "./time_limit.ts";
 
 const { clock } = atomics;
-// Taken before any code of the user runs, which may replace them.
+// Captured before any code of the user runs, which may replace them.
 const { ceil, max } = Math;
-// Taken before any code of the user runs. Deno 2.9 takes 3 ms to load the timers, which are needed only where there is a limit.
-const timers = (): { set: typeof setTimeout; clear: typeof clearTimeout } => ({ set: setTimeout, clear: clearTimeout });
 
-/** Prepares a worker, each part of it within a time limit. */
+/** Prepares a worker, with a time limit for each part of the preparation. */
 export class Preparation {
   readonly #progress: PreparationProgress;
   readonly #epoch: number;
   readonly #limit: number;
   readonly #name: string;
 
-  /** `epoch`: the zero of the times that are told; `limit`: for each part, in milliseconds; 0 for none. */
+  /** `epoch`: the zero of the deadlines that are reported. `limit`: for each part, in milliseconds; 0 means none. */
   constructor(progress: PreparationProgress, epoch: number, limit: number, name: string) {
     this.#progress = progress;
     this.#epoch = epoch;
@@ -36,9 +36,10 @@ export class Preparation {
   }
 
   /**
-   * Does it all. `unpack` makes the setup, which may hold classes with static blocks.
+   * Runs all parts of the preparation. `unpack` returns the setup; it counts as a part, as it may run static blocks of
+   * classes.
    *
-   * @throws {TimeoutError} If a part of it takes longer than the limit.
+   * @throws {TimeoutError} If a part takes longer than the limit.
    */
   async run(unpack: () => Setup): Promise<{ setup: Setup; environment: Environment }> {
     const setup = this.#limited("the scope", unpack);
@@ -62,7 +63,7 @@ export class Preparation {
     return { setup, environment };
   }
 
-  /** Runs synchronous code. */
+  /** Runs synchronous code within the limit. */
   #limited<T>(what: string, run: () => T, stage = PREPARING): T {
     const limit = this.#limit;
     this.#progress.setStage(stage);
@@ -87,14 +88,14 @@ export class Preparation {
     }
   }
 
-  /** Runs code that may go on asynchronously. */
+  /** Runs code that may continue asynchronously, within the limit. */
   async #awaited<T>(what: string, stage: number, run: () => T): Promise<Awaited<T>> {
     const limit = this.#limit;
     const start = clock();
     const result = this.#limited(what, run, stage);
     if (limit === 0) return await result;
     if (stage === IMPORTING) this.#progress.setStage(stage); // its top level may run in any turn of the event loop
-    const { set, clear } = timers();
+    const [set, clear] = [timers.set(), timers.clear()];
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = set(() => reject(this.#overdue(what)), max(0, limit - (clock() - start)));

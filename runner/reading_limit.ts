@@ -1,5 +1,5 @@
 /**
- * The limit of a task while it is read.
+ * The time limit of a task while it is decoded.
  *
  * @module
  */
@@ -13,12 +13,13 @@ import type { PreparationProgress, TaskHeader } from "../scheduler/messages.ts";
 import { prepareLimit, runLimited } from "./time_limit.ts";
 
 const { clock } = atomics;
-// Taken before any code of the user runs, which may replace them.
+// Captured before any code of the user runs, which may replace them.
 const { ceil, max } = Math;
 
 /**
- * Has the time that a worker takes to read a task count for the limit of its first call. Functions are compiled then, and a class may
- * have static blocks: that code of the user is interrupted when the limit is over.
+ * Counts the time that a worker takes to read a task towards the limit of the task's first call. While a task is read,
+ * its functions are compiled, and a class may have static blocks: this code of the user is interrupted when the limit
+ * is over.
  */
 export class ReadingLimit {
   readonly #progress: PreparationProgress;
@@ -27,13 +28,13 @@ export class ReadingLimit {
   #end = 0;
   #overdue: TimeoutError | undefined;
 
-  /** `epoch`: the zero of the times that are told. */
+  /** `epoch`: the zero of the deadlines that are reported. */
   constructor(progress: PreparationProgress, epoch: number) {
     this.#progress = progress;
     this.#epoch = epoch;
   }
 
-  /** From here on a task is read. */
+  /** Starts the limit of a task that is read from now on. */
   start({ limit }: TaskHeader): void {
     if (limit === 0) return;
     prepareLimit();
@@ -42,14 +43,14 @@ export class ReadingLimit {
     this.#progress.setDeadline(ceil(this.#end - this.#epoch));
   }
 
-  /** It is the turn of the caller, who is asked for what the task lacks. */
+  /** Suspends the limit while the calling side is asked for a part that the task lacks. */
   interrupt(): void {
     if (this.#limit === 0) return;
     this.#limit = 0;
     this.#progress.clearDeadline();
   }
 
-  /** The task was read: gives how long that has taken, in milliseconds; 0 if it has no limit. */
+  /** Ends the reading of a task. Returns how long it took, in milliseconds; 0 if the task has no limit. */
   stop(): number {
     if (this.#limit === 0) return 0;
     const spent = this.#limit - (this.#end - clock());
@@ -57,7 +58,7 @@ export class ReadingLimit {
     return spent;
   }
 
-  /** The task cannot be read, for this error: gives the reason, which the decoder may have made the cause of another one. */
+  /** Ends a reading that failed. Returns the reason: the `TimeoutError`, which `error` may only wrap, else `error`. */
   fail(error: unknown): unknown {
     const reason = this.#overdue ?? error;
     this.#overdue = undefined;
@@ -66,10 +67,10 @@ export class ReadingLimit {
   }
 
   /**
-   * Makes a function.
+   * Returns the function that `spec` describes.
    *
    * @throws {TimeoutError} If the limit is over.
-   * @throws {SerializationError} If it does not compile here.
+   * @throws {SerializationError} If the function does not compile on this thread.
    */
   compile(spec: FunctionSpec, environment: Environment, url?: typeof TASK_URL): AnyFunction {
     if (this.#limit === 0) return compileFunction(spec, environment, url);

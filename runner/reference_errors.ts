@@ -1,5 +1,5 @@
 /**
- * What a `ReferenceError` in a task means: a name that the function did not carry.
+ * Explaining a `ReferenceError` in a task: a function used a name that was not sent with it.
  *
  * @module
  */
@@ -9,12 +9,12 @@ import { isError, readText } from "../codec/error_fields.ts";
 import { type Environment, type FunctionSpec, isExport } from "../codec/functions.ts";
 
 /**
- * Completes the message of a `ReferenceError` that comes from sending a function without what it refers to: names the
- * missing name, whose it is, and how to provide it.
+ * Completes the message of a `ReferenceError` that occurs because a function was sent without the names that it uses.
+ * The message then tells the missing name, the function that uses it, and how to provide it.
  *
- * @param error What a function has thrown.
- * @param spec That function.
- * @param environment What surrounded it.
+ * @param error The value that the function has thrown.
+ * @param spec The description of the function.
+ * @param environment The surroundings of the function.
  */
 export function explainReferenceError(error: unknown, spec: FunctionSpec, environment: Environment): void {
   if (!isError(error) || !(error instanceof ReferenceError)) return;
@@ -42,7 +42,7 @@ function cure(
   if (isHelperName(missing)) {
     return `'${missing}' is a helper that the compiler keeps in the module: ${exported}, or compile for a target that needs none`;
   }
-  // Bundlers number the second one of a name.
+  // Bundlers append a number to the second variable of a name.
   const renamed = names.find((name) => name.length < missing.length && missing.replace(/\d+$/, "") === name);
   if (renamed !== undefined) {
     return `A bundler seems to have renamed '${renamed}' of 'scope' in it: ${exported}, or hand '${renamed}' over as an argument`;
@@ -64,7 +64,7 @@ function cure(
   return `Provide it with 'scope: { ${missing} }', or ${exported}; what comes from a module it can also get with 'await import(…)'`;
 }
 
-/** Whether a source has a name in it that is not that of a property. */
+/** Returns whether a source contains a name other than as the name of a property. */
 function refersTo(source: string, name: string): boolean {
   const word = name.replace(/[$\\^.*+?()[\]{}|]/g, "\\$&");
   return new RegExp(`(?<![\\w$.])${word}(?![\\w$])|\\.\\.\\.${word}(?![\\w$])`, "u").test(source);

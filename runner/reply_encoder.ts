@@ -1,5 +1,5 @@
 /**
- * What a worker answers, in bytes.
+ * Encoding the replies of a worker.
  *
  * @module
  */
@@ -11,44 +11,44 @@ import type { ChunkValue } from "../scheduler/task.ts";
 import { FAILURE, RESULT } from "../scheduler/messages.ts";
 import type { Payload } from "../codec/payload.ts";
 
-/** What there is to tell of a task. */
+/** The outcome of all calls of a task. */
 export interface Answer {
   /** The results, by index. */
   readonly results: unknown[];
-  /** What the failed calls threw, by index. */
+  /** The errors of the failed calls, each with its index. */
   readonly failures: readonly (readonly [number, unknown])[];
-  /** When it began, by the clock of the replies. */
+  /** When the task began, by the clock of the replies. */
   readonly started: number;
 }
 
-/** Encodes values and errors, which may not be fit to be sent. */
+/** Encodes results and errors, including those that cannot be sent as they are. */
 export class ReplyEncoder {
   readonly #encoder = new Encoder();
   readonly #now: () => number;
-  /** Whether the times of the task travel with it. */
+  /** True if the start and end times of tasks are sent with the replies. */
   timed = false;
-  /** What the last {@linkcode result} or {@linkcode chunk} is. */
+  /** The kind of the reply that the last {@linkcode result} or {@linkcode chunk} made. */
   kind: typeof RESULT | typeof FAILURE = RESULT;
 
-  /** `now` is the clock for the times. */
+  /** `now` is the clock of the replies. */
   constructor(now: () => number) {
     this.#now = now;
   }
 
-  /** See {@linkcode Encoder.take}. */
+  /** As {@linkcode Encoder.take}. */
   take(encoded: Encoded): ArrayBuffer {
     return this.#encoder.take(encoded);
   }
 
-  /** What was encoded, in a message; it stays as it is. */
+  /** Returns a payload with a copy of an encoded value. */
   parcel({ bytes, refs }: Encoded): Payload {
     return { bytes: bytes.slice().buffer, refs };
   }
 
   /**
-   * One value.
+   * Encodes one value.
    *
-   * @throws {SerializationError} If it cannot be sent.
+   * @throws {SerializationError} If the value cannot be sent.
    */
   value(value: unknown, answer: Answer | undefined): Encoded {
     return this.#encoder.encode(this.#withTimes(answer, value));
@@ -60,7 +60,7 @@ export class ReplyEncoder {
     return [answer === undefined ? end : answer.started, end, value];
   }
 
-  /** The result of one call, or what it threw, or why that cannot be sent. */
+  /** Encodes the result of one call, or the error that it threw, or the reason why neither can be sent. */
   result(answer: Answer): Encoded {
     const { results, failures } = answer;
     if (failures.length > 0) return this.#failure(failures[0]![1], answer);
@@ -77,14 +77,14 @@ export class ReplyEncoder {
     return this.error(error, answer);
   }
 
-  /** The results of a chunk; what cannot be sent of it fails alone. */
+  /** Encodes the results of a chunk. A result that cannot be sent fails alone. */
   chunk(answer: Answer): Encoded {
     const { results, failures } = answer;
     this.kind = RESULT;
     try {
       return this.#results(answer, failures);
     } catch {
-      // Something in it cannot be sent: find out what.
+      // A part of the chunk cannot be sent. The code below finds out which.
     }
     const errors = new Map<number, unknown>();
     for (const [index, error] of failures) errors.set(index, this.#sendable(error));
@@ -100,7 +100,7 @@ export class ReplyEncoder {
     try {
       return this.#results(answer, [...errors]);
     } catch (error) {
-      return this.#failure(error, answer); // a result that changes while it is read
+      return this.#failure(error, answer); // a result has changed while it was read
     }
   }
 
@@ -110,7 +110,7 @@ export class ReplyEncoder {
     return this.value([failed, answer.results] satisfies ChunkValue, answer);
   }
 
-  /** What a task threw, or as much of it as can be sent. */
+  /** Encodes an error that a task threw, or as much of the error as can be sent. */
   error(error: unknown, answer?: Answer): Encoded {
     for (const attempt of [() => error, () => this.#sendable(error)]) {
       try {
@@ -122,7 +122,7 @@ export class ReplyEncoder {
     return this.value(new SerializationError("Cannot send what the task threw"), answer);
   }
 
-  /** An error that nothing caught, or the text of what cannot be sent; always without times. */
+  /** Encodes an error that nothing caught, or the text of a value that cannot be sent; always without times. */
   uncaught(error: unknown): Encoded {
     try {
       return this.#encoder.encode(error);
@@ -131,7 +131,7 @@ export class ReplyEncoder {
     }
   }
 
-  /** `error`, or what can be told of it when it cannot be sent as it is. */
+  /** Returns `error` if it can be sent, else an error with as much of it as can be sent. */
   #sendable(error: unknown): unknown {
     try {
       this.#encoder.encode(error);

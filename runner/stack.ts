@@ -1,5 +1,5 @@
 /**
- * Stacks of errors that users see, in the worker.
+ * Trimming the stacks of errors in the worker, before users see them.
  *
  * @module
  */
@@ -7,21 +7,22 @@
 import { isError, readText } from "../codec/error_fields.ts";
 import { type Environment, SCOPE_URL, scopeText, SOURCE_LINE } from "../codec/functions.ts";
 
-/** How the frames of this program are told from others; its address may be very long, and Bun puts something before it. */
+/** The text that identifies frames of this program. The program's URL may be very long, and Bun adds a prefix to it. */
 const OURS = import.meta.url.replace("file:///blob:", "blob:").slice(0, 60);
 
 const FRAME = /^\s+at /;
-/** A frame of the runtime: Deno's start with `ext:`, those of Node and Bun with `node:`; some have no place in a file. */
+/** Matches a frame of the runtime: `ext:` in Deno, `node:` in Node and Bun; some frames have no place in a file. */
 const RUNTIMES = /^\s+at (?:.* \()?(?:ext:|node:|native\b|unknown\b)/;
-/** A place in a text that was compiled, as Deno writes it. */
+/** Matches a place in a compiled text, as Deno writes it. */
 const COMPILED = /\b(task|function|scope):([^\s:]*), <anonymous>:(\d+):(\d+)/g;
 
-/** No deeper are the causes of an error looked at. */
+/** How many levels of causes of an error are trimmed. */
 const DEEPEST = 5;
 
 /**
- * Leaves the frames of this program, and those of the runtime that are below the last one of the user, out of a stack, as they say
- * nothing to the user, and counts the lines of a function from its first one. The same for the causes of the error.
+ * Removes the frames that mean nothing to the user from a stack: those of this program, and those of the runtime below
+ * the last frame of the user. Also counts the lines of a function from its first line. Does the same for the causes of
+ * the error.
  */
 export function trimStack(error: unknown, environment: Environment, depth = 0): void {
   if (!isError(error)) return;
@@ -31,7 +32,7 @@ export function trimStack(error: unknown, environment: Environment, depth = 0): 
   const outer = ours > 0 ? ours : lines.length;
   let end = outer;
   while (end > 0 && RUNTIMES.test(lines[end - 1]!)) end--;
-  if (!FRAME.test(lines[end - 1] ?? "")) end = outer; // all are the runtime's: better than none
+  if (!FRAME.test(lines[end - 1] ?? "")) end = outer; // all frames are the runtime's, which are better than none
   const trimmed = lines.slice(0, end).join("\n").replace(
     COMPILED,
     (_, kind: string, name: string, line: string, column: string) =>

@@ -1,5 +1,5 @@
 /**
- * A task under way in its worker.
+ * A task that runs in its worker.
  *
  * @module
  */
@@ -15,36 +15,36 @@ import type { TaskMode } from "../scheduler/task.ts";
 import type { TaskHeader } from "../scheduler/messages.ts";
 import { isIterable } from "../base/values.ts";
 
-// Taken before any code of the user runs, which may replace it.
+// Captured before any code of the user runs, which may replace it.
 const { max } = Math;
 
-/** When something came after the last task has ended. */
+/** Returns a phrase for the time after the last task has ended. */
 export function afterTask(last: FunctionSpec | undefined): string {
   if (last === undefined) return "before any task";
   return last.name === "" ? "after a task without a name" : `after the task '${last.name}'`;
 }
 
-/** The calls of a task, and what has come of them so far. */
+/** The calls of a task, and their outcomes so far. */
 export class TaskRun implements Answer {
   readonly header: TaskHeader;
   readonly fn: KnownFunction;
   readonly environment: Environment;
   readonly mode: TaskMode;
   readonly args: readonly unknown[];
-  /** Whether all arguments are for one call; else each is for one of its own. */
+  /** True if all arguments are for one call; else each argument is for a separate call. */
   readonly isOneCall: boolean;
-  /** How many calls there are. */
+  /** The number of calls. */
   readonly count: number;
   readonly results: unknown[];
   readonly failures: [number, unknown][] = [];
   readonly started: number;
-  /** The call that is under way. */
+  /** The index of the current call. */
   index = 0;
 
-  /** How long the task was read, in milliseconds. */
+  /** How long the task took to be read, in milliseconds. */
   readonly #read: number;
 
-  /** None of the calls is made yet. */
+  /** Creates the run of a task, of which no call is made yet. */
   constructor(
     header: TaskHeader,
     mode: TaskMode,
@@ -66,18 +66,18 @@ export class TaskRun implements Answer {
     this.#read = read;
   }
 
-  /** The limit of one call in milliseconds; 0 for none. */
+  /** The limit of one call in milliseconds; 0 means none. */
   get limit(): number {
     return this.header.limit;
   }
 
-  /** How long the call that is under way may take, in milliseconds; 0 for no limit. The first one has been read for a while. */
+  /** Returns how many milliseconds the current call may take; 0 means no limit. Reading the task shortens the first. */
   rest(): number {
     const { limit } = this.header;
     return limit === 0 || this.index > 0 ? limit : max(1, limit - this.#read);
   }
 
-  /** Makes the call that is under way, whatever it throws. */
+  /** Makes the current call. It throws what the function throws. */
   call(): unknown {
     const { call } = this.fn;
     switch (this.mode) {
@@ -97,7 +97,7 @@ export class TaskRun implements Answer {
     }
   }
 
-  /** The call that is under way has failed. */
+  /** Records that the current call has failed. */
   fail(error: unknown): void {
     explainReferenceError(error, this.fn.spec, this.environment);
     trimStack(error, this.environment);
@@ -105,7 +105,7 @@ export class TaskRun implements Answer {
     this.failures.push([this.index, error]);
   }
 
-  /** It has failed as it took longer than the task's limit. */
+  /** Records that the current call took longer than the task's limit. */
   failAtLimit(): void {
     const { name } = this.fn.spec;
     const what = name === "" ? "The task" : `The task '${name}'`;

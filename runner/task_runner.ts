@@ -1,5 +1,5 @@
 /**
- * How a task runs, however it has come: its calls one after the other, each within its limit.
+ * Running a task, whatever the way by which it came: its calls run one after the other, each within the limit.
  *
  * @module
  */
@@ -12,28 +12,28 @@ import type { TaskRun } from "./task_run.ts";
 import { prepareLimit, runLimited } from "./time_limit.ts";
 import { timers } from "./timers.ts";
 
-// Taken before any code of the user runs, which may replace it.
+// Captured before any code of the user runs, which may replace it.
 const { clock } = atomics;
 const { ceil, max } = Math;
 
-/** How far a task has come: `"done"` when it has ended, `"suspended"` when it goes on asynchronously. */
+/** The state of a task or a call: `"done"` if it has ended, `"suspended"` if it continues asynchronously. */
 export type Progress = "done" | "suspended";
 
-/** What a runner asks of the program that it is a part of. */
+/** The program that a runner is a part of. */
 export interface RunnerHost {
   /** The zero of the times of {@linkcode setDeadline}, in milliseconds since 1970. */
   readonly epoch: number;
-  /** Notices that an interruption has hit the program itself. */
+  /** Detects that an interruption has hit the program itself. */
   readonly lateInterruption: LateInterruption;
-  /** Tells the calling side until when the call that begins must have ended, in milliseconds since `epoch`. */
+  /** Reports to the calling side when the call that begins must have ended, in milliseconds since `epoch`. */
   setDeadline(time: number): void;
-  /** Tells the calling side that the task goes on asynchronously. */
+  /** Reports to the calling side that the task continues asynchronously. */
   suspend(): void;
-  /** Calls `step` when a suspended task can go on, in a turn of the event loop. */
+  /** Calls `step` when a suspended task can continue, in a turn of the event loop. */
   resume(step: () => Progress): void;
-  /** Takes no more tasks: what the task has started goes on here beyond its limit. */
+  /** Makes the worker take no more tasks, as work that the task has started continues beyond its limit. */
   retire(): void;
-  /** Replies when all calls of a task were made. */
+  /** Sends the reply, once all calls of a task were made. */
   end(run: TaskRun): Progress;
 }
 
@@ -45,7 +45,7 @@ export class TaskRunner {
     this.#host = host;
   }
 
-  /** Makes the calls that a task has left. */
+  /** Makes the remaining calls of a task. */
   run(run: TaskRun): Progress {
     while (run.index < run.count) {
       if ((run.limit === 0 && run.mode === "map" ? this.#map(run) : this.#call(run)) === "done") continue;
@@ -119,7 +119,7 @@ export class TaskRunner {
     const { index } = run;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const done = (record: () => void): void => {
-      if (run.index !== index) return; // it was given up before
+      if (run.index !== index) return; // the call has already ended, by its limit
       this.#host.resume(() => {
         if (timer !== undefined) timers.clear()(timer);
         record();

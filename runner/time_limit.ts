@@ -1,9 +1,9 @@
 /**
- * Ending code that does not end.
+ * Interrupting code that does not end.
  *
- * `node:vm` can interrupt the synchronous code of this very thread after a time: loops, waits and runaway regular
- * expressions alike; the thread is usable afterwards. It is the only way there is: on Deno 2.7.6 to 2.9 a worker's
- * `terminate()` does not stop running code. Browsers have no `node:vm`: there the calling side ends the worker (`call_limits.ts`).
+ * `node:vm` can interrupt synchronous code of its own thread after a time: loops, waits and runaway regular expressions
+ * alike. The thread is usable afterwards. There is no other way: on Deno 2.7.6 to 2.9 a worker's `terminate()` does not
+ * stop running code. Browsers have no `node:vm`: there the calling side ends the worker (`deadline_watchdog.ts`).
  *
  * @module
  */
@@ -20,15 +20,15 @@ interface ProcessLike {
 
 const KEY = "@manycore/parallel/limited";
 /**
- * How close to its limit a call may end, in milliseconds, or half of a shorter limit: an interruption that hits this
- * thread outside of the script ends what runs there without a trace, this worker's own loop with it. So a call that
- * ends later than that waits for the interruption inside.
+ * How long before its limit a call must end to return at once, in milliseconds; half of the limit if that is shorter.
+ * An interruption that comes outside of the script silently ends the code that runs there, such as the loop of this
+ * worker. So a call that ends later than that waits inside the script for the interruption.
  */
 const MARGIN = 4;
-/** How long after the limit the interruption is still waited for, in milliseconds. */
+/** How long after the limit the script still waits for the interruption, in milliseconds. */
 const LATE = 250;
 
-// Kept, as a task may put others in their place.
+// Captured, as a task may replace them.
 const now = performance.now.bind(performance);
 const { wait } = Atomics;
 const { min } = Math;
@@ -36,7 +36,7 @@ const cell = new Int32Array(new SharedArrayBuffer(4));
 
 let script: Script | null | undefined;
 
-/** The script that calls what stands under KEY; null where the runtime has no `node:vm`. */
+/** Returns the script that calls the global function under KEY; null if the runtime has no `node:vm`. */
 function limitedScript(): Script | null {
   if (script === undefined) {
     const { process } = globalThis as { process?: ProcessLike };
@@ -46,7 +46,7 @@ function limitedScript(): Script | null {
   return script;
 }
 
-/** The globals that the runtime may load when they are first touched, as they are before any task runs. */
+/** The getters of globals that the runtime may load when they are first touched, captured before any task runs. */
 const lazy: (() => unknown)[] = [];
 for (const name of Reflect.ownKeys(globalThis)) {
   const get = Reflect.getOwnPropertyDescriptor(globalThis, name)?.get;
@@ -54,8 +54,9 @@ for (const name of Reflect.ownKeys(globalThis)) {
 }
 
 /**
- * Loads what {@linkcode runLimited} needs, so that it is not charged to the first call; and all globals: on Deno 2.9 an interruption
- * in the middle of loading one would leave it broken, and the next touch of it would end the whole program.
+ * Loads the script of {@linkcode runLimited}, so that the first call is not charged for it. Also loads all globals: on
+ * Deno 2.9 an interruption while a global is loaded would leave it broken, and its next use would end the whole
+ * program.
  */
 export function prepareLimit(): void {
   limitedScript();
@@ -63,7 +64,7 @@ export function prepareLimit(): void {
     try {
       get.call(globalThis);
     } catch {
-      // Not for workers, or not permitted: then it is not loaded either.
+      // The global is not for workers, or not permitted. Tasks cannot load it either.
     }
   }
 }
@@ -71,7 +72,7 @@ export function prepareLimit(): void {
 /**
  * Calls `run`, which must not throw, and interrupts it after `limit` milliseconds.
  *
- * @returns Whether it came to its end.
+ * @returns Whether `run` came to its end.
  */
 export function runLimited(run: () => void, limit: number): boolean {
   const limited = limitedScript();
@@ -95,7 +96,7 @@ export function runLimited(run: () => void, limit: number): boolean {
   try {
     limited.runInThisContext({ timeout: Math.max(1, Math.ceil(limit)) });
   } catch (error) {
-    // `run` does not throw, so this is the interruption; anything else is a fault of ours and must be seen.
+    // `run` does not throw, so this is the interruption. Any other error is a bug of this library and must be visible.
     if ((error as { code?: unknown }).code !== "ERR_SCRIPT_EXECUTION_TIMEOUT") throw error;
   }
   return ended;

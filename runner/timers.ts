@@ -1,17 +1,17 @@
 /**
- * The timers of a worker, kept, as a task may put others in their place.
+ * The timers of a worker, captured, as a task may replace the globals.
  *
  * @module
  */
 
-/** Gives a global, as it is now, later. */
+/** Returns a getter for a global that tasks cannot replace afterwards. */
 function whenNeeded<T>(name: string): () => T {
-  // In browsers it is not a property of its own.
+  // In browsers the property may be inherited.
   const { get, value } = Reflect.getOwnPropertyDescriptor(globalThis, name) ?? { value: Reflect.get(globalThis, name) };
   return () => get === undefined ? value : get.call(globalThis);
 }
 
-/** Deno 2.9 takes 3 ms to load them when they are first touched: so not before they are needed. */
+/** Getters of the timers. Deno 2.9 takes 3 ms to load timers when they are first touched, so that happens on demand. */
 export const timers: { set: () => typeof setTimeout; clear: () => typeof clearTimeout } = {
   set: whenNeeded<typeof setTimeout>("setTimeout"),
   clear: whenNeeded<typeof clearTimeout>("clearTimeout"),

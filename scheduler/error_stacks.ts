@@ -1,6 +1,6 @@
 /**
- * Completing the stacks of errors that workers send: they get the places of functions that went by source, the item that they belong
- * to, and who has made the call.
+ * Completing the stacks of errors that workers send, with the places of functions that were sent by source, the item
+ * that the error belongs to, and the code that made the call.
  *
  * @module
  */
@@ -14,33 +14,33 @@ import type { ChunkValue, Outcome, Task } from "./task.ts";
 
 /** How many places are remembered. */
 const CAPACITY = 100;
-/** No deeper are the causes of an error looked at. */
+/** How many levels of causes of an error are completed. */
 const DEEPEST = 5;
 
-/** A place in a function, as the worker writes it. */
+/** Matches a place in a function, as the worker writes it. */
 const IN_FUNCTION = /(\(?)\b(task|scope):([^\s:]*):(\d+):(\d+)(\)?)$/;
 
 /** Completes the errors of one scheduler. */
 export class ErrorStacks {
   readonly #scope: Readonly<Record<string, unknown>>;
   readonly #firstCall: (fn: AnyFunction) => CallSite | undefined;
-  /** Where the scheduler was made. */
+  /** The place where the scheduler was created. */
   readonly #created: CallSite = deepCallSite(FRAMES);
   readonly #places = new Map<string, Place | undefined>();
   readonly #sites = new WeakMap<CallSite, UserStack>();
 
-  /** `scope`: what goes to the workers under a name; `firstCall`: where a function was first sent, if that is known. */
+  /** `scope`: the values that workers get by name. `firstCall` returns where a function was first sent, if known. */
   constructor(scope: Readonly<Record<string, unknown>>, firstCall: (fn: AnyFunction) => CallSite | undefined) {
     this.#scope = scope;
     this.#firstCall = firstCall;
   }
 
-  /** Puts places into the error of an initializer, or of a module. */
+  /** Adds places to the error of an initializer or of a module. */
   completeStart(initializer: AnyFunction | undefined, error: unknown): void {
     if (isError(error)) this.#locate(initializer, error, this.#stackOf(this.#created));
   }
 
-  /** Completes the errors in an outcome that a worker has sent, as far as can be done now. */
+  /** Returns the outcome of a worker's reply with its errors completed, as far as that is possible now. */
   complete(task: Task, outcome: Outcome): Outcome {
     const { site } = task;
     if (!outcome.ok) {
@@ -66,7 +66,7 @@ export class ErrorStacks {
     const stack = site === undefined ? { method: undefined, frames: [] } : this.#stackOf(site);
     const met = new Set<unknown>();
     for (const [index, error] of failures) {
-      if (!isError(error) || met.has(error)) continue; // several items may have thrown the same
+      if (!isError(error) || met.has(error)) continue; // several items may have thrown the same error
       met.add(error);
       this.#finish(task, error, stack, task.first + index);
     }
@@ -79,7 +79,7 @@ export class ErrorStacks {
     return stack;
   }
 
-  /** Adds all there is to a stack. */
+  /** Adds the places, the item and the frames of the call to the stack of an error. */
   #finish(task: Task, error: Error, call: UserStack, index: number | undefined): void {
     this.#locate(task.fn, error, call);
     const lines = [readText(error, "stack")];
@@ -88,7 +88,7 @@ export class ErrorStacks {
     if (lines.length > 1) setStack(error, lines.join("\n"));
   }
 
-  /** Puts places in files where the stack has such in functions. */
+  /** Replaces places in functions by places in files, in the stacks of an error and its causes. */
   #locate(fn: AnyFunction | undefined, error: Error, call: UserStack, depth = 0): void {
     const stack = readText(error, "stack");
     if (stack.includes("task:") || stack.includes("scope:")) {
@@ -112,7 +112,7 @@ export class ErrorStacks {
     const shown = this.#place(spec, call)?.show({ line: Number(line), column: Number(column) });
     if (shown === undefined) return text;
     const before = text.slice(0, -all.length);
-    // V8 calls what has no name `eval` where it was compiled from text.
+    // V8 names a function without a name `eval` if it was compiled from text.
     return /\beval $/.test(before) ? before.replace(/eval $/, shown) : `${before}${open}${shown}${close}`;
   }
 

@@ -1,4 +1,4 @@
-/** What the stacks of errors tell: the lines of the user's files, the item, and who has made the call. */
+/** Tests that the stacks of errors name the lines of the user's files, the item, and the code that made the call. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Pool, Process, ProcessPoolExecutor } from "../mod.ts";
@@ -9,7 +9,7 @@ import { rejection, test } from "../testing/counted_workers.ts";
 const HERE = import.meta.url;
 const TASKS = import.meta.resolve("../testing/fixtures/failing_tasks.ts");
 
-/** The place in a file, as stacks write it, of the line that is marked as that of `name`. */
+/** Returns the place of the line that is marked as that of `name`, in the form of stacks. */
 async function lineOf(name: string, url = HERE): Promise<string> {
   const lines = (await Deno.readTextFile(new URL(url))).split("\n");
   const found = lines.flatMap((line, i) => line.endsWith(`// line of ${name}`) ? [`${url}:${i + 1}:`] : []);
@@ -17,12 +17,12 @@ async function lineOf(name: string, url = HERE): Promise<string> {
   return found[0]!;
 }
 
-/** The frames of an error, from the top. */
+/** Returns the frames of an error, from the top. */
 function frames(error: unknown): string[] {
   return (error as Error).stack!.split("\n").filter((line) => /^ {4}at /.test(line));
 }
 
-/** Fails unless the frames begin with some, each given by a part of it. */
+/** Asserts that the first frames of an error contain `parts`, one each. */
 function assertFrames(error: unknown, ...parts: string[]): void {
   const lines = frames(error);
   for (const [i, part] of parts.entries()) assertStringIncludes(lines[i] ?? "", part, (error as Error).stack);
@@ -114,7 +114,7 @@ test("of functions with the same text each fails on its own line, or on none", a
   ];
   assertFrames(calls[0], `at ${await lineOf("call 1")}`);
   assertFrames(calls[1], `at ${await lineOf("call 2")}`);
-  // One that is nearly the same is not taken for it.
+  // A function with nearly the same text is not mistaken for it.
   const near = await rejection(pool.map(shorter.sameElsewhere, [1]));
   assertStringIncludes(frames(near)[0]!, HERE);
   assertStringIncludes(frames(await rejection(pool.map(sameElsewhere, [1])))[0]!, TASKS);

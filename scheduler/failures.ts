@@ -1,5 +1,5 @@
 /**
- * How tasks end that did not end by themselves, and what comes with those that did.
+ * Outcomes of tasks that did not end by themselves, and checks of the replies of those that did.
  *
  * @module
  */
@@ -13,10 +13,13 @@ function nameOf(task: Task): string {
   return task.name === "" ? "task" : `task '${task.name}'`;
 }
 
-/** The end of a worker that has said nothing of it. */
+/** The end of a worker that has not reported it. */
 export const SILENT: WorkerEnd = { exitCode: undefined, uncaught: undefined };
 
-/** How a worker ends by an error that nothing caught, with its reply; `others`: it has run other tasks, of which the error may be. */
+/**
+ * Describes the end of a worker by an error that nothing caught. `reply` holds the error, if the worker sent it.
+ * `others` tells whether the worker has run other tasks, as one of them may have caused the error.
+ */
 export function byUncaught(
   reply: Outcome | undefined,
   others: boolean,
@@ -28,48 +31,48 @@ export function byUncaught(
   return [`${how}${whose} (${messageOf(error)})`, false, { exitCode: undefined, uncaught: [error] }];
 }
 
-/** Why there is a worker less that had not begun to look for tasks. */
+/** Returns the error for a worker that ended before it looked for tasks. */
 export function lostAtStart(worker: string, how: string, { exitCode }: WorkerEnd): BrokenProcessPoolError {
   return new BrokenProcessPoolError(`Worker '${worker}' ended ${how} while it started`, { exitCode });
 }
 
-/** A task whose worker ended. */
+/** Returns the outcome of a task whose worker ended. */
 export function workerLost(worker: string, how: string, task: Task, end: WorkerEnd): Outcome {
   const { exitCode, uncaught } = end;
   const cause = uncaught === undefined ? {} : { cause: uncaught[0] };
   const what = task.name === "" ? "a task" : `the ${nameOf(task)}`;
-  // On Deno 2.5 an interruption can come just too late, and ends the worker instead of the call.
+  // On Deno 2.5 an interruption can come just too late and end the worker instead of the call.
   const error = task.limit !== 0 && how.includes("execution terminated")
     ? new TimeoutError(`Worker '${worker}' was ended at the limit of ${task.limit} ms while it ran ${what}`)
     : new BrokenProcessPoolError(`Worker '${worker}' ended ${how} while it ran ${what}`, { exitCode, ...cause });
   return { ok: false, error, end };
 }
 
-/** A task that no worker can read. */
+/** Returns the outcome of a task that no worker can read. */
 export function unreadable(worker: string, how: string, task: Task, exitCode: number | undefined): Outcome {
   const what = task.name === "" ? "a task" : `the ${nameOf(task)}`;
   const message = `Worker '${worker}' ended ${how} while it read ${what}, as another one did before`;
   return { ok: false, error: new BrokenProcessPoolError(message, { exitCode }) };
 }
 
-/** A task whose time is over. */
+/** Returns the outcome of a task that exceeded its time limit. */
 export function timedOut(task: Task): Outcome {
   const error = new TimeoutError(`The ${nameOf(task)} was ended as it ran longer than its limit of ${task.limit} ms`);
   return { ok: false, error };
 }
 
-/** Why no worker can be started that comes to its first task in time. */
+/** Returns the error for a worker that did not reach its first task within the limit. */
 export function startOverdue(worker: string, limit: number): TimeoutError {
   return new TimeoutError(`Worker '${worker}' was ended as it did not start within the limit of ${limit} ms`);
 }
 
-/** A task that cannot go to another worker. */
+/** Returns the outcome of a task whose arguments were moved to a worker that ended: no other worker can run it. */
 export function argumentsMoved(): Outcome {
   const error = new BrokenProcessPoolError("The worker ended with the arguments, which had been moved to it");
   return { ok: false, error };
 }
 
-/** Takes the times out of a reply, which travel with it when there is a trace. */
+/** Returns a reply without its times, which it carries when tracing is on; adds them to `events`. */
 export function takeTimes(worker: number, task: Task, reply: Outcome, events: TraceEvent[]): Outcome {
   const carried = reply.ok ? reply.value : reply.error;
   if (!Array.isArray(carried) || carried.length !== 3) return reply;
@@ -79,7 +82,7 @@ export function takeTimes(worker: number, task: Task, reply: Outcome, events: Tr
   return reply.ok ? { ok: true, value } : { ok: false, error: value };
 }
 
-/** What a worker has answered, so that nothing of it is called on its way to the program. */
+/** Returns a worker's reply in a form of which nothing is called before the program has it. */
 export function received(task: Task, reply: Outcome): Outcome {
   if (!reply.ok) return hasThen(reply.error) ? { ok: false, error: thrown(reply.error) } : reply;
   const { value } = reply;
@@ -91,7 +94,7 @@ export function received(task: Task, reply: Outcome): Outcome {
   return isChunk(value, task.calls) ? reply : wrong();
 }
 
-/** Whether it is what a worker answers to a chunk of calls. What was thrown is made fit to be handed on. */
+/** Returns whether `value` is a reply to a chunk of calls. Replaces thrown values that a promise would call. */
 function isChunk(value: unknown, calls: number): value is ChunkValue {
   if (value === AT_TARGET) return true;
   if (!Array.isArray(value)) return false;
@@ -107,7 +110,7 @@ function isChunk(value: unknown, calls: number): value is ChunkValue {
   return true;
 }
 
-/** Errors are handed from promise to promise, so one of them must not be called by any. */
+/** Returns an error in place of a thrown value with a method `then`, which promises would call as they pass it on. */
 function thrown(cause: unknown): SerializationError {
   return thenRefused("what the task threw", "it is the cause of this error", { cause });
 }

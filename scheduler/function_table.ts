@@ -9,45 +9,45 @@ import type { AnyFunction } from "../base/values.ts";
 import { type CallSite, deepCallSite, FRAMES } from "../base/call_site.ts";
 import { ModuleLookup } from "./module_lookup.ts";
 
-/** How many functions are remembered; an older one simply gets a new number. */
+/** How many functions are remembered. A function that was dropped gets a new number when it is used again. */
 const CAPACITY = 1000;
 
-/** A function under its number. */
+/** A function and its number. */
 export interface SentFunction {
-  /** Its number: the same text always has the same, unless it is that of several exports. */
+  /** The number of the function. Functions with the same text share a number, unless several exports have that text. */
   readonly number: number;
-  /** What is sent of it. */
+  /** The description that is sent. */
   readonly spec: FunctionSpec;
-  /** The function that was sent first. */
+  /** The function that was sent first under this number. */
   readonly first: WeakRef<AnyFunction>;
-  /** Where that was. */
+  /** The place of the call that sent it first. */
   readonly site: CallSite;
 }
 
-/** Numbers functions by what they are sent as: closures made anew from the same text are one. */
+/** Numbers functions by their descriptions: closures that are made anew from the same text have one number. */
 export class FunctionTable {
   /** The module of the user, from which the workers take its exports. */
   readonly module: ModuleLookup;
   readonly #sent = new Map<string, SentFunction>();
-  /** The same by function, as its text takes longer to look up. An entry stays good when it has left the other map. */
+  /** The entries by function, as a text takes longer to look up. An entry stays valid after it has left `#sent`. */
   #knownFunctions = new WeakMap<AnyFunction, SentFunction>();
   #next = 0;
 
-  /** `module`: the address of the module of the user, if there is one. */
+  /** `module`: the URL of the user's module, if there is one. */
   constructor(module: string | undefined) {
     this.module = new ModuleLookup(module, () => this.#forget());
   }
 
-  /** From now on it is knownFunctions which function is which export: those that are several get numbers of their own. */
+  /** Called when the exports of the module become known. Exports with equal texts get separate numbers from then on. */
   #forget(): void {
     this.#sent.clear();
     this.#knownFunctions = new WeakMap();
   }
 
   /**
-   * What is sent of `fn`, with all that is knownFunctions of it.
+   * Returns the description of `fn`, with the name of its export if that is known.
    *
-   * @throws {SerializationError} If it cannot be sent.
+   * @throws {SerializationError} If `fn` cannot be sent.
    */
   readonly describe = (fn: AnyFunction): FunctionSpec => {
     const spec = describeFunction(fn, this.module.exists);
@@ -57,9 +57,9 @@ export class FunctionTable {
   };
 
   /**
-   * The entry of `fn`.
+   * Returns the entry of `fn`.
    *
-   * @throws {SerializationError} If it cannot be sent.
+   * @throws {SerializationError} If `fn` cannot be sent.
    */
   get(fn: AnyFunction): SentFunction {
     const knownFunctions = this.#knownFunctions.get(fn);
@@ -69,14 +69,14 @@ export class FunctionTable {
     let sent = this.#sent.get(key);
     if (sent === undefined) {
       if (this.#sent.size >= CAPACITY) this.#sent.delete(this.#sent.keys().next().value!);
-      const site = deepCallSite(FRAMES); // never for each task
+      const site = deepCallSite(FRAMES); // once for a function, as it is too slow for each task
       this.#sent.set(key, sent = { number: this.#next++, spec, first: new WeakRef(fn), site });
     }
     this.#knownFunctions.set(fn, sent);
     return sent;
   }
 
-  /** Where `fn` was sent first, if none with its text was before. */
+  /** Returns where `fn` was sent first; undefined if another function with its text was sent before. */
   firstCall(fn: AnyFunction): CallSite | undefined {
     const sent = this.#knownFunctions.get(fn);
     return sent?.first.deref() === fn ? sent.site : undefined;

@@ -1,5 +1,5 @@
 /**
- * From open to gone: what both schedulers do alike.
+ * The lifecycle of a scheduler from open to ended, which both schedulers share.
  *
  * @module
  */
@@ -7,46 +7,46 @@
 import { BrokenProcessPoolError, CancelledError, ClosedError, InvalidStateError } from "../errors.ts";
 import { messageOf } from "../codec/error_fields.ts";
 
-/** A call that hands over its tasks little by little, and so outlives `close()`. */
+/** A call that submits its tasks little by little, and can therefore outlive `close()`. */
 export interface TaskProducer {
   /**
-   * Whether it is reading its input: on the event loop of this thread, or by code of the input further up the stack. Neither can
-   * go on while the thread is blocked.
+   * True while the call reads its input: on the event loop of this thread, or by code of the input further up the
+   * stack. Neither can continue while the thread is blocked.
    */
   readonly reading: boolean;
-  /** Whether it has settled, and only tells so at the moment. */
+  /** True once the call has settled. It may not be detached yet, as its callbacks may still run. */
   readonly over: boolean;
-  /** Told that nothing will run any more. */
+  /** Called with an error when no more tasks of the call will run. */
   fail(error: unknown): void;
-  /** Told that someone waits for the end: what is still to come should be handed over without waiting for a reader. */
+  /** Called when code waits for the end: the call should submit its remaining tasks without waiting for a reader. */
   drain(): void;
 }
 
-/** Who has a scheduler. */
+/** The kind of object that owns a scheduler, as messages name it. */
 export type Owner = "pool" | "executor" | "process";
 
-/** The states of a scheduler, its long calls, and the promise of its end. */
+/** The state of a scheduler, its attached calls, and the promise of its end. */
 export class Lifecycle {
-  /** `"closed"` takes no new calls; the other two run nothing any more. */
+  /** `"closed"`: takes no new calls. `"terminated"` and `"broken"`: runs no tasks any more. */
   state: "open" | "closed" | "terminated" | "broken" = "open";
   readonly #owner: Owner;
   readonly #producers = new Set<TaskProducer>();
   readonly #end = Promise.withResolvers<void>();
-  /** Whether the workers are gone and everything has settled. */
+  /** True once the workers are gone and everything has settled. */
   hasEnded = false;
   #joined = false;
   #cause: unknown;
 
-  /** `owner` is what messages call the one who has the scheduler. */
+  /** `owner`: the kind of object that owns the scheduler, for messages. */
   constructor(owner: Owner) {
     this.#owner = owner;
   }
 
   /**
-   * Throws unless new calls are taken.
+   * Checks that the scheduler takes new calls.
    *
-   * @throws {ClosedError} If it is closed or terminated.
-   * @throws {BrokenProcessPoolError} If it is broken.
+   * @throws {ClosedError} If the scheduler is closed or terminated.
+   * @throws {BrokenProcessPoolError} If the scheduler is broken.
    */
   refuseUnlessOpen(): void {
     if (this.state === "open") return;
@@ -60,50 +60,50 @@ export class Lifecycle {
     return this.state === "open" || this.state === "closed";
   }
 
-  /** Throws unless tasks of calls taken earlier still run. */
+  /** Checks that tasks of calls that were taken earlier still run. Throws as {@linkcode refuseUnlessOpen} if not. */
   refuseUnlessRunning(): void {
     if (this.state === "terminated" || this.state === "broken") this.refuseUnlessOpen();
   }
 
-  /** A long call begins; it must end by {@linkcode remove}. */
+  /** Adds a call that submits its tasks little by little. It must end with {@linkcode remove}. */
   add(producer: TaskProducer): void {
     this.refuseUnlessOpen();
     this.#producers.add(producer);
   }
 
-  /** A long call has handed over all its tasks. */
+  /** Removes a call that has submitted all its tasks. */
   remove(producer: TaskProducer): void {
     this.#producers.delete(producer);
   }
 
-  /** Takes no new calls; with `cut`, the long calls get that error, and hand over no more. */
+  /** Closes the scheduler for new calls. If `cut` is given, attached calls fail with it and submit no more tasks. */
   close(cut: Error | undefined): void {
     this.state = "closed";
     if (cut === undefined) return;
     for (const producer of [...this.#producers]) producer.fail(cut);
   }
 
-  /** Whether no task can come any more. */
+  /** True if no more tasks can come. */
   get complete(): boolean {
     return this.state !== "open" && this.#producers.size === 0;
   }
 
-  /** The workers are gone and everything has settled. */
+  /** Called when the workers are gone and everything has settled. */
   ended(): void {
     this.hasEnded = true;
     this.#end.resolve();
   }
 
   /**
-   * This thread is about to block for the end: what is still to be read of the input is read now. `encoding` tells whether the
-   * arguments of a task are being read, by code further up the stack.
+   * Prepares for blocking this thread until the end: attached calls read the rest of their input now. `encoding` tells
+   * whether code further up the stack is reading the arguments of a task.
    *
-   * @throws {InvalidStateError} If that would be for ever.
+   * @throws {InvalidStateError} If the thread would block forever.
    */
   prepareToBlock(encoding: boolean): void {
     let reads = encoding ? "argument" : undefined;
     for (const producer of [...this.#producers]) {
-      if (producer.over) this.#producers.delete(producer); // it would say so itself, but for what it has called
+      if (producer.over) this.#producers.delete(producer); // it would detach itself, but its callback led here
       else if (producer.reading) reads = "input";
     }
     if (reads !== undefined) {
@@ -113,7 +113,7 @@ export class Lifecycle {
     void this.join();
   }
 
-  /** Resolves after {@linkcode ended}. */
+  /** Returns a promise that resolves after {@linkcode ended}. */
   join(): Promise<void> {
     if (!this.#joined && this.state === "closed") {
       this.#joined = true;
@@ -122,7 +122,7 @@ export class Lifecycle {
     return this.#end.promise;
   }
 
-  /** Nothing runs any more, for `cause` if it is broken: tells the long calls. */
+  /** Called when no more tasks will run; `cause` is the reason of a broken scheduler. Makes all attached calls fail. */
   abandon(state: "terminated" | "broken", cause?: unknown): void {
     this.state = state;
     this.#cause = cause;
@@ -131,7 +131,7 @@ export class Lifecycle {
     for (const producer of calls) producer.fail(this.refusal().error);
   }
 
-  /** What a task ends with that was pending then; each has an error of its own. */
+  /** Returns the outcome of a task that was pending when the scheduler was abandoned. Each task gets a new error. */
   refusal(): { readonly ok: false; readonly error: Error } {
     const error = this.state === "broken"
       ? this.#brokenError()

@@ -1,5 +1,5 @@
 /**
- * Tasks on the caller's own event loop: behind `ThreadPool`.
+ * The scheduler of `ThreadPool`, which runs tasks on the caller's own event loop.
  *
  * @module
  */
@@ -11,21 +11,21 @@ import { Deque } from "../base/deque.ts";
 import { PendingSettlements } from "./settlements.ts";
 import type { ChunkValue, Outcome, Scheduler, SchedulerStats, Task, TraceEvent, WorkerInfo } from "./task.ts";
 
-/** The wishes for a local scheduler. */
+/** Options of a {@linkcode LocalScheduler}. */
 export interface LocalOptions {
-  /** What messages call the one who has the scheduler. */
+  /** The kind of object that owns the scheduler, for messages. */
   readonly owner: Owner;
-  /** How many tasks at once. */
+  /** The number of tasks that can run at once. */
   readonly size: number;
-  /** TaskRun by each lane before its first task. */
+  /** Called by each lane before its first task. */
   readonly initializer: AnyFunction | undefined;
-  /** Its arguments. */
+  /** The arguments of the initializer. */
   readonly initargs: readonly unknown[];
-  /** Whether the times of tasks are recorded. */
+  /** True if the times of tasks are recorded. */
   readonly trace: boolean;
 }
 
-/** What stands for a worker: runs one task at a time. */
+/** A lane runs one task at a time, as a worker does. */
 interface Lane {
   readonly number: number;
   readonly posted: Task[];
@@ -47,7 +47,7 @@ export class LocalScheduler implements Scheduler {
   readonly #started = performance.now();
   readonly #settlements = new PendingSettlements();
   #finished = 0;
-  /** Tasks that were cancelled and have not been passed over yet. */
+  /** The number of cancelled tasks that are still in a queue. */
   #cancelled = 0;
 
   constructor(options: LocalOptions) {
@@ -101,7 +101,7 @@ export class LocalScheduler implements Scheduler {
     if (task.settled) this.#settlements.run();
     if (task.settled || this.#running.has(task)) return false;
     this.#cancelled++;
-    task.settled = true; // passed over when its turn comes
+    task.settled = true; // a lane skips the task when its turn comes
     return true;
   }
 
@@ -123,12 +123,12 @@ export class LocalScheduler implements Scheduler {
   #wake(lane: Lane | undefined): void {
     if (lane === undefined || lane.busy) return;
     lane.busy = true;
-    // Never within the caller's own call.
+    // Tasks never run within the call that submits them.
     queueMicrotask(() => void this.#work(lane));
   }
 
   async #work(lane: Lane): Promise<void> {
-    await this.#initialize(lane); // its tasks can be cancelled until they begin
+    await this.#initialize(lane); // the lane takes no task meanwhile, so that tasks can still be cancelled
     for (let task = this.#next(lane); task !== undefined; task = this.#next(lane)) {
       this.#running.add(task);
       this.#settle(task, await this.#run(lane, task));
@@ -177,7 +177,7 @@ export class LocalScheduler implements Scheduler {
     const results: unknown[] = [];
     const failures: [number, unknown][] = [];
     for (let index = 0; index < task.args.length; index++) {
-      if (task.settled) break; // terminated meanwhile
+      if (task.settled) break; // the scheduler was terminated meanwhile
       const item = task.args[index];
       const outcome = await this.#call(task, task.mode === "map" ? [item] : item);
       results.push(outcome.ok ? outcome.value : undefined);
@@ -186,7 +186,7 @@ export class LocalScheduler implements Scheduler {
     return { ok: true, value: [failures, results] satisfies ChunkValue };
   }
 
-  /** One call. With a limit, one that takes longer is given up: nothing can stop it, but nobody waits for it. */
+  /** Makes one call. A call that exceeds its limit fails: it cannot be stopped, but the task no longer waits for it. */
   async #call(task: Task, args: unknown): Promise<Outcome> {
     const call = async (): Promise<Outcome> => {
       try {

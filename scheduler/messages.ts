@@ -1,36 +1,38 @@
 /**
- * What the calling side and whoever runs a task say to each other, whatever lies between them.
+ * Messages between the calling side and the side that runs a task, for any kind of backend.
  *
  * @module
  */
 
 import type { FunctionSpec } from "../codec/functions.ts";
 
-/** Kinds of records that a worker writes. */
+// Kinds of records that a worker writes.
+
+/** The task succeeded; the payload is its result. */
 export const RESULT = 1;
-/** The task failed; the payload is what it threw. */
+/** The task failed; the payload is the error. */
 export const FAILURE = 2;
-/** The worker ends by the error in the payload, which nothing caught; `detail`: whether it has run other tasks before this one. */
+/** The worker ends by the uncaught error in the payload. `detail`: whether it has run other tasks before this one. */
 export const UNCAUGHT = 5;
 
 /** Detail of a reply: the worker takes no more tasks. */
 export const RETIRING = 1;
-/** Detail of a reply: the same, and what the worker has started is to end with it. */
+/** Detail of a reply: the worker takes no more tasks, and the work that it has started must end with it. */
 export const GIVEN_UP = 2;
 
-/** What a task posted by message has in place of a slot header. */
+/** The header of a task that is posted by message; a task in a slot has the same data in the slot. */
 export interface TaskHeader {
   /** The number of the task. */
   readonly taskId: number;
   /** The number of its function. */
   readonly fn: number;
-  /** How the arguments are meant. */
+  /** The number of the mode, which says how the arguments are used. */
   readonly mode: number;
-  /** The limit of one call in milliseconds; 0 for none. */
+  /** The limit of one call in milliseconds; 0 means none. */
   readonly limit: number;
 }
 
-/** What a worker does before its first task. */
+/** The preparation of a worker before its first task. */
 export interface Setup {
   /** The user's module, to import. */
   readonly module: string | undefined;
@@ -40,31 +42,31 @@ export interface Setup {
   readonly values: Readonly<Record<string, unknown>>;
   /** The initializer. */
   readonly initializer: FunctionSpec | undefined;
-  /** Its arguments. */
+  /** The arguments of the initializer. */
   readonly initargs: readonly unknown[];
-  /** After how many tasks it takes no more; 0 for never. */
+  /** The number of tasks after which the worker takes no more; 0 means no maximum. */
   readonly maxTasks: number;
-  /** Whether replies carry the times of their tasks. */
+  /** True if replies carry the times of their tasks. */
   readonly trace: boolean;
 }
 
-// What whoever runs tasks does before its first one, or between two.
+// Stages of a worker before its first task, or between two tasks.
 
-/** None of the following. */
+/** None of the following stages. */
 export const NONE = 0;
-/** The initializer runs, or the scope is made. */
+/** The worker runs the initializer, or makes the scope. */
 export const PREPARING = 1;
-/** The module of the user is imported. */
+/** The worker imports the user's module. */
 export const IMPORTING = 2;
-/** It waits for what it lacks of the task that it holds. */
+/** The worker waits for a part of its current task that it lacks. */
 export const FETCHING = 3;
 
-/** Tells the calling side how far the preparation of a worker, or of a task, has come. */
+/** Reports the progress of the preparation of a worker, or of a task, to the calling side. */
 export interface PreparationProgress {
-  /** What is done now: {@linkcode NONE}, {@linkcode PREPARING}, {@linkcode IMPORTING} or {@linkcode FETCHING}. */
+  /** Sets the stage: {@linkcode NONE}, {@linkcode PREPARING}, {@linkcode IMPORTING} or {@linkcode FETCHING}. */
   setStage(stage: number): void;
-  /** Until when that must have ended, in milliseconds since the epoch of the caller. */
+  /** Sets when the current part must have ended, in milliseconds since the epoch of the calling side. */
   setDeadline(time: number): void;
-  /** It has ended. */
+  /** Removes the deadline, as the part has ended. */
   clearDeadline(): void;
 }

@@ -1,10 +1,12 @@
 /**
- * Which export of the user's module a function is, on the calling side.
+ * Finding out, on the calling side, which export of the user's module a function is.
  *
- * A worker finds most exports by name and text. Of several that have the same (the closures of one factory), and of one that goes by
- * another name, only the thread that has the function can tell, by importing the module too: it is evaluated there already, or the
- * function would not be one of its exports. A module that is still being evaluated (its top level awaits the very call) cannot be
- * imported before the answer is needed, nor can any while the thread is blocked. Then the answer is that it is not known.
+ * A worker finds most exports by name and text. If several exports share both (the closures of one factory), or an
+ * export has another name than its function, only the thread with the function can tell them apart, by importing the
+ * module too. The module is already evaluated there, or the function would not be one of its exports. Two cases have no
+ * answer: a module that is still being evaluated (its top level awaits the very call) cannot be imported before the
+ * answer is needed, and a blocked thread can import none. The worker then gets a description without the name of an
+ * export.
  *
  * @module
  */
@@ -12,15 +14,15 @@
 import type { AnyFunction } from "../base/values.ts";
 import { keyOf, type Namespace } from "../codec/module_exports.ts";
 
-/** A module that is evaluated at once. */
+/** An empty module, whose evaluation takes no time. */
 const EMPTY = "data:text/javascript,";
 /**
- * How many times that is imported, one time after the other, before a module that has not come in the meantime counts as being
- * evaluated: one that is there takes as long as the first.
+ * How many imports of the empty module, one after the other, the user's module may take before it counts as still being
+ * evaluated. The import of an evaluated module takes as long as one of them.
  */
 const ROUNDS = 10;
 
-/** Knows the exports of one module by value, as soon as it is asked for them. */
+/** The exports of one module, which is imported when they are first asked for. */
 export class ModuleLookup {
   readonly #url: string | undefined;
   readonly #known: () => void;
@@ -34,17 +36,17 @@ export class ModuleLookup {
     this.#known = known;
   }
 
-  /** Whether there is a module. */
+  /** True if there is a module. */
   get exists(): boolean {
     return this.#url !== undefined;
   }
 
-  /** The name that `fn` is exported under; null if it is not, undefined if that is not known. */
+  /** Returns the name that `fn` is exported under; null if it is not exported; undefined if that is not known. */
   keyOf(fn: AnyFunction): string | null | undefined {
     return this.#module === undefined ? undefined : keyOf(this.#module, fn) ?? null;
   }
 
-  /** Calls `answer` when the exports are known, or cannot be known in time: at once if the thread is `blocked`. */
+  /** Calls `answer` when the exports are known or cannot be known in time; immediately if the thread is `blocked`. */
   ask(blocked: boolean, answer: () => void): void {
     if (this.#state === "unasked" && this.#url !== undefined) {
       this.#state = "importing";
@@ -54,7 +56,7 @@ export class ModuleLookup {
         this.#known();
         this.giveUp();
       }, () => {
-        this.#state = "evaluating"; // it has failed here: nobody can have a function of it
+        this.#state = "evaluating"; // the import has failed, so no code of this thread can have its functions
         this.giveUp();
       });
       void this.#wait();
@@ -69,7 +71,7 @@ export class ModuleLookup {
     this.giveUp();
   }
 
-  /** Answers all who wait, as this thread will not know more before they have their answers. */
+  /** Calls all waiting `answer` callbacks, as this thread will learn nothing more before they are called. */
   giveUp(): void {
     for (const answer of this.#waiting.splice(0)) answer();
   }

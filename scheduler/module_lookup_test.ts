@@ -5,7 +5,7 @@ import { ModuleLookup } from "./module_lookup.ts";
 const later: { open?: Promise<unknown>; fn?: () => void } = {};
 Object.assign(globalThis, { moduleLookupTest: later });
 
-/** A module whose top level waits until `later.open` resolves, and exports `later.fn`. */
+/** Returns the URL of a module whose top level waits until `later.open` resolves, and which exports `later.fn`. */
 const module = (n: number): string =>
   `data:text/javascript,const later = globalThis.moduleLookupTest; await later.open; export const f = later.fn; //${n}`;
 

@@ -1,15 +1,16 @@
 /**
- * Where functions that went by source are written, on the calling side: so that the stacks of their errors name the lines of the
- * user's files.
+ * Finding, on the calling side, where functions that were sent by source are written, so that the stacks of their
+ * errors name the lines of the user's files.
  *
- * A function is text to its worker, whose stacks count the lines of that. Deno compiles TypeScript before it runs it, so these are
- * other lines than those of the file, and even where the text begins is not told by a function. What there is: the stack of the
- * call that a function was given to first, the files, where they may be read anyway, and the map of Deno from compiled lines to
- * those of the file, which it applies to the stack of any code that claims to be from that file (`node:vm` runs such code, for
- * which it needs no permission). So the text is looked for in the file, a place is guessed, and taken only if every name in the
- * text is at its place in the file. Where that cannot be told, there is no place: no line is better than a wrong one.
+ * A worker gets a function as text, and its stacks count the lines of that text. Deno compiles TypeScript before it
+ * runs it, so the lines of the text differ from those of the file, and a function does not tell where its text begins.
+ * Three sources help: the stack of the call that a function was first passed to; the files, if the program may read
+ * them anyway; and Deno's source map from compiled lines to lines of the file. Deno applies that map to the stack of
+ * any code that claims to be from the file, and `node:vm` runs such code without a permission. So the text is searched
+ * in the file, a place is guessed, and the guess is accepted only if every name in the text is at its place in the
+ * file. Without certainty there is no place: no line is better than a wrong one.
  *
- * All of it happens when an error has come, once for each function.
+ * The search runs only after an error, once for each function.
  *
  * @module
  */
@@ -23,7 +24,7 @@ export interface Position {
   readonly column: number;
 }
 
-/** A frame of a stack that is in a file. */
+/** A frame of a stack that names a file. */
 interface Frame extends Position {
   readonly file: string;
 }
@@ -39,23 +40,23 @@ interface Vm {
   ) => Script;
 }
 
-/** Files that are longer are not searched. */
+/** The length in characters of the longest file that is searched. */
 const LONGEST = 1_000_000;
-/** No more places in a file are looked at more closely. */
+/** The most places in a file that are examined closely. With more, there is no place. */
 const MOST_PLACES = 40;
-/** So many tokens of types may be between two of a function in the file. */
+/** How many tokens of types may be between two tokens of a function in the file. */
 const GAP = 40;
-/** So many names of a function are compared. */
+/** How many names of a function are compared. */
 const MOST_NAMES = 40;
-/** With fewer, a place in a file that cannot be read is not believed. */
+/** How many names a function needs for a place in a file that cannot be read. */
 const FEWEST_NAMES = 3;
-/** No compiled file has more lines, and none of these is longer. */
+/** The most lines of a compiled file that are searched, and the most columns of a line. */
 const MOST_LINES = 1 << 16;
 const LONGEST_LINE = 1 << 10;
 
 const FRAME = /\(?((?:file|https?):\/\/[^\s()]+):(\d+):(\d+)\)?$/;
 
-/** The frames of a stack that are in files, from the top. */
+/** Returns the frames of a stack that name files, from the top. */
 function framesOf(lines: readonly string[]): Frame[] {
   const frames: Frame[] = [];
   for (const text of lines) {
@@ -67,7 +68,7 @@ function framesOf(lines: readonly string[]): Frame[] {
 
 let vm: Vm | undefined;
 
-/** Where Deno says that a place in the compiled text of a file comes from. */
+/** Returns the place in a file that a place in its compiled text comes from, by Deno's source map. */
 function originOf(file: string, { line, column }: Position): Position | undefined {
   const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
   vm ??= process?.getBuiltinModule?.("node:vm") as Vm | undefined;
@@ -83,7 +84,7 @@ function compare(a: Position, b: Position): number {
   return a.line - b.line || a.column - b.column;
 }
 
-/** The least number below `end` for which `holds`, if it does for all after it too; `end` if for none. */
+/** Returns the least number below `end` for which `holds`, or `end`. It must hold for all greater numbers too. */
 function least(end: number, holds: (n: number) => boolean): number {
   let [low, high] = [1, end];
   while (low < high) {
@@ -94,7 +95,7 @@ function least(end: number, holds: (n: number) => boolean): number {
   return low;
 }
 
-/** Where in the compiled text of a file is what comes from `target`; undefined if that cannot be told. */
+/** Returns the place in the compiled text of a file that comes from `target`; undefined if there is no such place. */
 function compiledFrom(file: string, target: Position): Position | undefined {
   const reaches = (place: Position): boolean => {
     const origin = originOf(file, place);
@@ -107,7 +108,7 @@ function compiledFrom(file: string, target: Position): Position | undefined {
   return origin !== undefined && compare(origin, target) === 0 ? place : undefined;
 }
 
-/** The text of a file that may be read without asking. */
+/** Returns the text of a file; undefined if it may not be read without a prompt, or is too long. */
 function readable(file: string): string | undefined {
   if (!file.startsWith("file:")) return undefined;
   const path = new URL(file);
@@ -116,11 +117,11 @@ function readable(file: string): string | undefined {
     const text = Deno.readTextFileSync(path);
     return text.length <= LONGEST ? text : undefined;
   } catch {
-    return undefined; // it is not there any more
+    return undefined; // the file no longer exists
   }
 }
 
-/** A function in a file: where its text begins in what that was compiled to. */
+/** The place of a function: a file, and where the function begins in the compiled text of the file. */
 export class Place {
   readonly #file: string;
   readonly #start: Position;
@@ -131,18 +132,18 @@ export class Place {
     this.#start = start;
   }
 
-  /** A place in the text of the function as one in what the file was compiled to. */
+  /** Returns the place in the compiled text of the file for a place in the text of the function. */
   compiled({ line, column }: Position): Position {
     const { line: first, column: indent } = this.#start;
     return { line: first + line - 1, column: line === 1 ? indent + column - 1 : column };
   }
 
-  /** The same as one in the file. */
+  /** Returns the place in the file for a place in the text of the function. */
   origin(place: Position): Position | undefined {
     return originOf(this.#file, this.compiled(place));
   }
 
-  /** The same as stacks write it. */
+  /** As {@linkcode origin}, in the form that stacks use; undefined if it is unknown. */
   show(place: Position): string | undefined {
     if (place.line === 1 && Number.isNaN(this.#start.column)) return undefined;
     const key = `${place.line}:${place.column}`;
@@ -153,28 +154,28 @@ export class Place {
     return this.#found.get(key);
   }
 
-  /** Identical ones are the same. */
+  /** A string that is equal for equal places. */
   get key(): string {
     return `${this.#file}:${this.#start.line}:${this.#start.column}`;
   }
 }
 
-/** The place that a text would have if one of its names came from `origin`. */
+/** Returns the place that a function would have if one of its names came from `origin`; undefined if impossible. */
 function placeBy(file: string, name: Position, origin: Position): Place | undefined {
   const compiled = compiledFrom(file, origin);
   if (compiled === undefined) return undefined;
   const line = compiled.line - name.line + 1;
-  // From a name on another line nothing can be told of the first one.
+  // A name on another line does not tell the column of the first line.
   const column = name.line === 1 ? compiled.column - name.column + 1 : NaN;
   return line < 1 || column < 1 ? undefined : new Place(file, { line, column });
 }
 
-/** A function that is looked for. */
+/** A function that is searched for. */
 interface Wanted {
-  /** Its name; empty if it has none. */
+  /** The name of the function; empty if it has none. */
   readonly name: string;
   readonly tokens: readonly Token[];
-  /** The first name in it. */
+  /** The first token of the function that is a name. */
   readonly first: Token;
 }
 
@@ -197,19 +198,19 @@ function textFile(url: string, text: string): TextFile {
   };
 }
 
-/** The index of the token at a place, or behind the parentheses there: what was in them counts from the first one. */
+/** Returns the index of the token at a place, or after parentheses there, where the source map places their content. */
 function indexAt({ at, lines }: TextFile, { line, column }: Position): number | undefined {
   const open = /^[(\s]*/.exec(lines[line - 1]?.slice(column - 1) ?? "")![0];
   return at.get(`${line}:${column + open.length}`);
 }
 
-/** A place that fits, and where its function begins in the file. */
+/** A place that fits, and the first token of its function in the file. */
 interface Fit {
   readonly place: Place;
   readonly start: Token;
 }
 
-/** Looks for a function in a file that can be read; null if it cannot be told which of several it is. */
+/** Returns the place of a function in a file that can be read; undefined if there is none, null if it is ambiguous. */
 function findInText(file: TextFile, wanted: Wanted, calls: readonly Frame[]): Place | null | undefined {
   const { first } = wanted;
   const starts = new Map<Token, number>();
@@ -224,13 +225,13 @@ function findInText(file: TextFile, wanted: Wanted, calls: readonly Frame[]): Pl
     if (place !== undefined && fitsAt(file, place, wanted)) fits.set(place.key, { place, start: file.tokens[start]! });
   }
   if (fits.size === 0) return undefined;
-  // What is written into the call itself is meant, whatever else has the same text.
+  // A function that is written into the call itself is the right one, even if others have the same text.
   const inCall = [...fits.values()].filter((fit) => calls.some((call) => isInCall(file, fit, call)));
   const [fit] = inCall.length === 1 ? inCall : fits.values();
   return inCall.length === 1 || fits.size === 1 ? fit!.place : null;
 }
 
-/** Whether a function may follow from its first name on, with nothing but types between. */
+/** Returns whether the tokens of a function follow in the file from its first name on, with only types between them. */
 function follows(file: TextFile, start: number, { tokens, first }: Wanted): boolean {
   let at = start;
   for (let i = tokens.indexOf(first) + 1; i < tokens.length; i++) {
@@ -240,7 +241,7 @@ function follows(file: TextFile, start: number, { tokens, first }: Wanted): bool
   return true;
 }
 
-/** The index of the next token that is `text`, not far behind `at`, and with nothing but types between; -1 if there is none. */
+/** Returns the index of the next token `text`, at most GAP after `at`, with only types between; -1 if there is none. */
 function next({ tokens }: TextFile, at: number, text: string): number {
   const end = Math.min(tokens.length, at + GAP);
   for (let i = at + 1; i < end; i++) {
@@ -249,7 +250,7 @@ function next({ tokens }: TextFile, at: number, text: string): number {
   return -1;
 }
 
-/** Whether each name of a function is at its place in the file, in their order, and with what is between them. */
+/** Returns whether all names of a function are at their places in the file, in order, with the tokens between them. */
 function fitsAt(file: TextFile, place: Place, { tokens, first }: Wanted): boolean {
   let at = -1;
   let names = 0;
@@ -269,7 +270,7 @@ function fitsAt(file: TextFile, place: Place, { tokens, first }: Wanted): boolea
   return true;
 }
 
-/** The index of the token at which a function begins whose first name is at `at`; -1 if it cannot begin so. */
+/** Returns the index of the first token of a function whose first name is at `at`; -1 if it cannot begin there. */
 function startOf(file: TextFile, at: number, { name, tokens, first }: Wanted): number {
   let index = at;
   for (const { text } of tokens.slice(0, tokens.indexOf(first)).toReversed()) {
@@ -281,7 +282,7 @@ function startOf(file: TextFile, at: number, { name, tokens, first }: Wanted): n
   return isNamed(file, index, tokens, name) ? index : -1;
 }
 
-/** Whether a function that does not begin with its name has it before itself: `name = () =>`, `name: () =>`. */
+/** Returns whether a function has its name at its beginning or before it, as in `name = () =>` or `name: () =>`. */
 function isNamed(file: TextFile, start: number, tokens: readonly Token[], name: string): boolean {
   if (name === "" || name === "default" || tokens.slice(0, 4).some(({ text }) => text === name)) return true;
   for (let i = start - 1; i >= 0 && i > start - GAP; i--) {
@@ -292,19 +293,20 @@ function isNamed(file: TextFile, start: number, tokens: readonly Token[], name: 
   return false;
 }
 
-/** Whether nothing but the opening of a call is between its place and the function. */
+/** Returns whether a function is written into a call: only the beginning of the call is between its place and it. */
 function isInCall(file: TextFile, { start }: Fit, call: Frame): boolean {
   if (call.file !== file.url || compare(start, call) <= 0) return false;
   const between = file.tokens.filter((token) => compare(token, call) >= 0 && compare(token, start) < 0);
   if (between.length > GAP || !/^(?:await )?[^;{}=]*$/.test(between.map(({ text }) => text).join(" "))) return false;
   const before = file.lines[start.line - 1]!.slice(0, start.column - 1);
-  // On a line of its own it is an argument, else the first one.
+  // On a new line the function may be any argument; on the line of the call only the first one.
   return /^\s*$/.test(before) ? between.at(-1)?.line !== start.line : /\(\s*\(?$/.test(before);
 }
 
 /**
- * A function that was written into the very call, in a file that cannot be read: its text begins behind the name of the method. It
- * is believed if the parts that Deno tells apart there begin where the names of the text do.
+ * Returns the place of a function that is written into the call itself, in a file that cannot be read: its text begins
+ * after the name of the method. The place is accepted if the segments of Deno's source map begin where the names of the
+ * text do.
  */
 function findInCall({ file, line, column }: Frame, method: string, { tokens }: Wanted): Place | undefined {
   const compiled = compiledFrom(file, { line, column });
@@ -324,7 +326,7 @@ function findInCall({ file, line, column }: Frame, method: string, { tokens }: W
   return fits ? place : undefined;
 }
 
-/** Whether a file was not compiled: then nothing tells its parts apart. */
+/** Returns whether a file was not compiled. Then the source map has no segments to compare. */
 function isIdentity(file: string, { line, column }: Position): boolean {
   return [0, 1, 2, 3].every((more) => {
     const origin = originOf(file, { line, column: column + more });
@@ -332,17 +334,18 @@ function isIdentity(file: string, { line, column }: Position): boolean {
   });
 }
 
-/** Modules that a text imports by a path from its own. */
+/** Matches imports of modules by a relative path. */
 const IMPORT = /\bfrom\s*["'](\.{1,2}\/[^"'\n]+)["']/g;
 
 /**
- * Finds where a function is written: in the files of the call that it was given to, or in those that they import.
+ * Finds the place where a function is written, in the files of the call that it was passed to, or in files that they
+ * import.
  *
- * @param name Its name; empty if it has none.
- * @param source Its text.
- * @param frames The frames of that call.
+ * @param name The name of the function; empty if it has none.
+ * @param source The text of the function.
+ * @param frames The frames of the call.
  * @param method The method that was called, if that is known.
- * @returns Undefined if that cannot be told for certain.
+ * @returns The place; undefined if it is not certain.
  */
 export function findPlace(
   name: string,

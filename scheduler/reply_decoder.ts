@@ -1,5 +1,5 @@
 /**
- * What workers answer, out of bytes.
+ * Decoding the replies of workers.
  *
  * @module
  */
@@ -17,7 +17,7 @@ const AT_TARGET_OUTCOME: Outcome = { ok: true, value: AT_TARGET };
 export class ReplyDecoder {
   readonly #decoder = new Decoder(() => EMPTY_ENVIRONMENT, false);
 
-  /** The outcome of a task, as a reply of this kind says; that it cannot be read is one as well. */
+  /** Returns the outcome of a task from a reply of this kind. A reply that cannot be read is a failure. */
   read(task: Task, kind: number, source: Source, at: number, refs: readonly unknown[] = NO_REFS): Outcome {
     try {
       if (kind === RESULT && task.target !== undefined && this.#decoder.decodeNumbersTo(source, at, task.target)) {
@@ -30,12 +30,12 @@ export class ReplyDecoder {
     }
   }
 
-  /** The same of a reply that came by message. */
+  /** As {@linkcode read}, for a reply that came by message. */
   readParcel(task: Task, kind: number, parcel: Payload): Outcome {
     return this.read(task, kind, sourceOf(new Uint8Array(parcel.bytes)), 0, parcel.refs);
   }
 
-  /** An error that came by message, or why it cannot be read. */
+  /** Returns an error that came by message, or the reason why it cannot be read. */
   readError({ bytes, refs }: Payload): unknown {
     try {
       return this.#decoder.decode(sourceOf(new Uint8Array(bytes)), 0, refs);

@@ -1,5 +1,5 @@
 /**
- * The unit of work, its outcome, and what a scheduler promises to those who use it.
+ * The unit of work, its outcome, and the interface of schedulers.
  *
  * @module
  */
@@ -13,88 +13,88 @@ import { thenRefused } from "../codec/foreign.ts";
 import type { NumberRange, StoredPayload } from "../codec/payload.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
 
-/** What is done with the arguments: one call, a call for each item or each tuple, or one call whose result is dropped. */
+/** How the arguments are used: in one call, a call for each item or each tuple, or one call whose result is dropped. */
 export type TaskMode = "apply" | "map" | "starmap" | "run";
 
-/** The numbers of the modes, in a slot. */
+/** The modes, by the numbers that slots hold. */
 export const MODES = ["apply", "map", "starmap", "run"] as const;
-/** The same by name. */
+/** The numbers of the modes, by name. */
 export const MODE_NUMBERS: Readonly<Record<TaskMode, number>> = { apply: 0, map: 1, starmap: 2, run: 3 };
 /**
- * The value of a `map` or `starmap` task: what the failed items threw, by index, and a result for each other item; undefined when
- * these are where the task has its {@linkcode NumberTarget}.
+ * The value of a `map` or `starmap` task: the errors of the failed items, each with its index, and the results, by
+ * index. Both are undefined if the results were written to the task's {@linkcode NumberTarget}.
  */
 export type ChunkValue = readonly [
   failures: readonly (readonly [index: number, error: unknown])[] | undefined,
   results: unknown[] | undefined,
 ];
 
-/** The value of a task whose results are where it wants them. */
+/** The value of a task whose results were written to its {@linkcode NumberTarget}. */
 export const AT_TARGET: ChunkValue = [undefined, undefined];
 
-/** How a task ended. `thenable`: the value came from another thread, and a promise would call its `then`. */
+/** The outcome of a task. `thenable`: the value came from another thread, and a promise would call its `then`. */
 export type Outcome =
   | { readonly ok: true; readonly value: unknown; readonly thenable?: true }
   | {
     readonly ok: false;
     readonly error: unknown;
     readonly cancelled?: true;
-    /** Of a task that a worker has not answered, since it has ended. */
+    /** How the worker ended, if it ended without a reply to the task. */
     readonly end?: WorkerEnd;
-    /** To be told the stack of whoever gets the error, with which its own ends then. */
+    /** Called with the stack of the code that receives the error, to complete the stack of the error with it. */
     readonly complete?: ((stack: string) => void) | undefined;
   };
 
-/** Receives the outcome of a call. */
+/** A callback for the outcome of a call. */
 export type Settle = (outcome: Outcome) => void;
 
 /** How a worker ended that has not replied. */
 export interface WorkerEnd {
-  /** The exit code that its code gave. */
+  /** The exit code, if code of the worker ended it. */
   readonly exitCode: number | undefined;
-  /** The error that nothing caught, if it was that: in an array, as it may be anything. */
+  /** The uncaught error, if one ended the worker. It is in an array, as the error may be any value. */
   readonly uncaught: readonly [error: unknown] | undefined;
 }
 
 /** A unit of scheduling: one call, or a chunk of calls. */
 export abstract class Task {
-  /** What is called. */
+  /** The function to call. */
   readonly fn: AnyFunction;
-  /** How `args` are meant. */
+  /** How `args` are used. */
   readonly mode: TaskMode;
-  /** What that is called in messages; empty for nothing. */
+  /** The name of the function in messages; empty if it has none. */
   get name(): string {
     try {
       const { name } = this.fn;
       return typeof name === "string" ? name : "";
     } catch {
-      return ""; // a getter of its own, or a proxy
+      return ""; // a getter of the user or a proxy has thrown
     }
   }
 
   /** The arguments, the items or the tuples. */
   args: readonly unknown[];
-  /** What stands for them while the task is handed over, if anything. */
+  /** The part of an array of numbers that replaces `args` while the task is submitted, if any. */
   range: NumberRange | undefined = undefined;
-  /** The limit of one call in milliseconds; 0 for none. */
+  /** The limit of one call in milliseconds; 0 means none. */
   readonly limit: number;
-  /** Where its results may be put if all are numbers, if anywhere. */
+  /** The place to which the results may be written if all of them are numbers, if any. */
   target: NumberTarget | undefined = undefined;
-  /** Its number at the scheduler; -1 while it only waits. */
+  /** The number of the task at the scheduler; -1 while the task is only queued. */
   taskId = -1;
-  /** The number of its function at the scheduler. */
+  /** The number of the function at the scheduler. */
   functionId = -1;
-  /** Its payload, if that is encoded and kept here until a worker asks for it. */
+  /** The payload, if it is encoded already and kept here until a worker asks for it. */
   payload: StoredPayload | undefined = undefined;
-  /** Whether its arguments have left this thread for good. */
+  /** True if parts of the arguments have been moved, so that this thread cannot send them again. */
   moved = false;
-  /** How many workers have ended while they read it. */
+  /** How many workers have ended while they read the task. */
   tries = 0;
-  /** Whether it has an outcome. */
+  /** True once the task has an outcome. */
   settled = false;
-  /** Where the call was made that it is a part of, if there are several parts. */
+  /** The place of the call that the task is a part of, if the call has several parts. */
   site: CallSite | undefined = undefined;
-  /** The index of its first item in that call. */
+  /** The index of the task's first item in that call. */
   first = 0;
 
   constructor(fn: AnyFunction, mode: TaskMode, args: readonly unknown[], limit: number) {
@@ -104,21 +104,21 @@ export abstract class Task {
     this.limit = limit;
   }
 
-  /** How many calls it makes. */
+  /** The number of calls that the task makes. */
   get calls(): number {
     return this.mode === "apply" ? 1 : this.args.length;
   }
 
-  /** Takes what it needs of arrays that belong to the caller. To be called after it was submitted, before the caller goes on. */
+  /** Called when the task has been submitted. Makes the task independent of later changes of the caller's arrays. */
   detach(): void {
     // Most tasks have arguments of their own.
   }
 
-  /** Receives the outcome, exactly once. */
+  /** Called with the outcome, exactly once. */
   abstract settle(outcome: Outcome): void;
 }
 
-/** A task whose outcome a function is told. */
+/** A task that reports its outcome to a callback. */
 export class CallbackTask extends Task {
   readonly #tell: (outcome: Outcome) => void;
 
@@ -138,7 +138,10 @@ export class CallbackTask extends Task {
   }
 }
 
-/** What a promise of an outcome is resolved with. One function for both ends: there may be a million of them. */
+/**
+ * Returns the value to resolve a promise of an outcome with: a rejected promise for a failure. So a promise needs only
+ * its `resolve`, which matters as there may be a million of them.
+ */
 export function resolution(outcome: Outcome): unknown {
   if (outcome.ok) {
     const { value } = outcome;
@@ -147,7 +150,7 @@ export function resolution(outcome: Outcome): unknown {
   }
   const { error, complete } = outcome;
   if (complete === undefined) return Promise.reject(error);
-  // Two turns later the promise has taken over from the one here: then a stack tells who waits for it.
+  // After two microtasks the caller's promise follows this one: from then on a stack shows the code that awaits.
   return Promise.resolve().then(nothing).then(() => {
     complete(stackHere());
     throw error;
@@ -155,10 +158,10 @@ export function resolution(outcome: Outcome): unknown {
 }
 
 function nothing(): void {
-  // Only takes a turn.
+  // It only takes one turn of the microtask queue.
 }
 
-/** Calls for a part of an array of numbers, which are copied into shared memory if there is room, else into an array. */
+/** A task for a part of an array of numbers. It is copied into shared memory if there is room, else into an array. */
 export class NumberRangeTask extends CallbackTask {
   readonly #calls: number;
 
@@ -204,17 +207,17 @@ export class PromiseTask extends Task {
   }
 }
 
-/** One task of a worker, for a trace. */
+/** One task that a worker has run, in a trace. */
 export interface TraceEvent {
   /** The worker's number. */
   readonly worker: number;
   /** The name of the function. */
   readonly name: string;
-  /** How many calls. */
+  /** The number of calls. */
   readonly calls: number;
-  /** The start, in milliseconds since the scheduler was made. */
+  /** The start, in milliseconds since the scheduler was created. */
   readonly start: number;
-  /** The length in milliseconds. */
+  /** The duration in milliseconds. */
   readonly duration: number;
 }
 
@@ -228,73 +231,74 @@ export interface WorkerInfo {
 
 /** The counts of a scheduler. */
 export interface SchedulerStats {
-  /** Workers alive. */
+  /** The number of live workers. */
   readonly workers: number;
-  /** Tasks that no worker has begun. */
+  /** The number of tasks that no worker has begun. */
   readonly queued: number;
-  /** Tasks under way. */
+  /** The number of tasks that run. */
   readonly running: number;
-  /** Tasks that have ended, well or not. */
+  /** The number of tasks that have ended, successfully or not. */
   readonly finished: number;
-  /** Workers that were ended but may still run, as the runtime cannot stop their code. */
+  /** The number of workers that were ended but may still run, as the runtime cannot stop their code. */
   readonly zombies: number;
-  /** How many workers could not be started. */
+  /** The number of workers that could not be started. */
   readonly startFailures: number;
 }
 
-/** What a thread can block on for tasks of its workers. */
+/** A scheduler on which a thread can block for tasks of its workers. */
 export interface BlockingScheduler {
-  /** Blocks the thread until `done`, at most until the time `deadline` of `performance.now()`: whether it is done. */
+  /** Blocks until `done()`, at most until the time `deadline` of `performance.now()`. Returns whether it is done. */
   block(done: () => boolean, deadline: number): boolean;
 }
 
 /**
- * Takes tasks and settles each exactly once, in any event. The two kinds: on workers, and on the caller's event loop.
+ * Takes tasks and settles each of them exactly once, in any event. There are two kinds: one runs tasks on workers, the
+ * other on the caller's event loop.
  */
 export interface Scheduler {
   /** The number of tasks that can run at once. */
   readonly size: number;
-  /** Whether tasks may come as ranges of an array of numbers, which are read before `submitFrom` returns or by `detach()`. */
+  /** True if tasks may bring a range of an array of numbers, which is read before `submitFrom` returns or by `detach()`. */
   readonly takesRanges: boolean;
-  /** Whether {@linkcode block} and {@linkcode joinSync} may be called: false if the tasks need this thread. */
+  /** True if {@linkcode block} and {@linkcode joinSync} may be called, false if the tasks need this thread. */
   readonly canBlock: boolean;
-  /** Whether it takes and runs work. */
+  /** The state, which says whether the scheduler takes and runs work. */
   readonly state: Lifecycle["state"];
-  /** Takes a task. Throws `ClosedError` or `BrokenProcessPoolError` when it takes none. */
+  /** Takes a task. Throws `ClosedError` or `BrokenProcessPoolError` if the scheduler takes none. */
   submit(task: Task): void;
-  /** A call begins that hands over its tasks with `submitFrom` until `end`, also after `close()`. Throws as `submit`. */
+  /** Adds a call that submits tasks with `submitFrom` until `detach`, even after `close()`. Throws as `submit` does. */
   attach(producer: TaskProducer): void;
-  /** Takes a task of such a call. */
+  /** Takes a task of an attached call. */
   submitFrom(task: Task): void;
-  /** The call has no more tasks. */
+  /** Removes a call that has no more tasks. */
   detach(producer: TaskProducer): void;
-  /** Gives one task to every worker, and tells how many those are: fewer than `size` where some cannot be started. */
+  /** Submits one task to every worker. Returns the number of workers: below `size` if some could not be started. */
   submitToAll(make: (index: number) => Task): number;
-  /** Drops a task that has not begun: false when it has. A dropped task is never settled by the scheduler. */
+  /** Drops a task that has not begun, and never settles it. Returns false if the task has begun. */
   cancel(task: Task): boolean;
-  /** Whether a task has begun and not ended. */
+  /** Returns whether a task has begun and not ended. */
   isRunning(task: Task): boolean;
   /** Settles every task that has not begun with `outcome`. */
   cancelAll(outcome: () => Outcome): void;
-  /** Takes no more tasks; calls that still hand over tasks get `cut`, if given, and hand over no more. */
+  /** Makes the scheduler take no new calls. If `cut` is given, attached calls fail with it and submit no more tasks. */
   close(cut?: Error): void;
-  /** Ends everything: what is pending settles with `CancelledError`. */
+  /** Ends everything: pending tasks settle with `CancelledError`. */
   terminate(): void;
-  /** Ends everything: what is pending settles with `BrokenProcessPoolError`, for `cause`. */
+  /** Ends everything: pending tasks settle with `BrokenProcessPoolError`, for `cause`. */
   abort(cause: BrokenProcessPoolError): void;
-  /** Resolves once it is closed, every task has settled and the workers are gone. */
+  /** Resolves once the scheduler is closed, every task has settled and the workers are gone. */
   join(): Promise<void>;
-  /** As for a {@linkcode BlockingScheduler}. Throws `InvalidStateError` if the tasks need this thread. */
+  /** As {@linkcode BlockingScheduler.block}. Throws `InvalidStateError` if the tasks need this thread. */
   block(done: () => boolean, deadline: number): boolean;
   /**
-   * Blocks the thread until it is closed, every task has settled and the workers are gone, at most until the time `deadline` of
-   * `performance.now()`. Returns whether that is so. Throws as {@linkcode block}.
+   * Blocks the thread until the scheduler is closed, every task has settled and the workers are gone, at most until the time
+   * `deadline` of `performance.now()`. Returns whether that is so. Throws as {@linkcode block}.
    */
   joinSync(deadline: number): boolean;
-  /** The workers that have not ended, the oldest first. */
+  /** Returns the workers that have not ended, the oldest first. */
   workers(): readonly WorkerInfo[];
-  /** The counts. */
+  /** Returns the counts. */
   stats(): SchedulerStats;
-  /** The tasks so far, when tracing. */
+  /** Returns the tasks that have run so far, if tracing is on. */
   trace(): readonly TraceEvent[];
 }

@@ -1,5 +1,5 @@
 /**
- * What of a task goes to a worker, in bytes.
+ * Encoding tasks for workers.
  *
  * @module
  */
@@ -12,28 +12,28 @@ import { FunctionTable } from "./function_table.ts";
 import { PayloadEncoder, type StoredPayload } from "../codec/payload.ts";
 import type { Task } from "./task.ts";
 
-/** Packs the tasks of one scheduler. */
+/** Encodes the tasks of one scheduler. */
 export class TaskEncoder {
   readonly #functions: FunctionTable;
   readonly #payloads: PayloadEncoder;
 
-  /** `module`: the address of the module of the user, if there is one. */
+  /** `module`: the URL of the user's module, if there is one. */
   constructor(module: string | undefined) {
     this.#functions = new FunctionTable(module);
     this.#payloads = new PayloadEncoder(this.#functions.describe);
   }
 
   /**
-   * Numbers the function of a task.
+   * Sets the number of the function of a task.
    *
-   * @throws {SerializationError} If it cannot be sent.
+   * @throws {SerializationError} If the function cannot be sent.
    */
   number(task: Task): void {
     task.functionId = this.#functions.get(task.fn).number;
   }
 
   /**
-   * The arguments, and the function unless each of the workers knows it.
+   * Encodes the arguments of a task, and its function unless each of the workers knows the function.
    *
    * @throws {SerializationError} If an argument cannot be sent.
    */
@@ -47,9 +47,9 @@ export class TaskEncoder {
   }
 
   /**
-   * Keeps what was packed with the task. What is to be moved leaves this thread's hands at once.
+   * Stores a packed payload with its task. Buffers to be moved are detached on this thread immediately.
    *
-   * @throws {SerializationError} If something cannot be moved.
+   * @throws {SerializationError} If an object cannot be moved.
    */
   keep(task: Task, encoded: Encoded): void {
     task.payload = this.#payloads.keep(encoded);
@@ -57,14 +57,14 @@ export class TaskEncoder {
     task.range = undefined; // its numbers are in the payload
   }
 
-  /** The function alone. */
+  /** Returns a payload with only the function of a task. */
   packFunction(task: Task): StoredPayload {
     return this.#payloads.keep(this.#payloads.encode(this.#functions.get(task.fn).spec, undefined));
   }
 
   /**
-   * The same for a worker that asks which export of the module it is: `give` gets it, at once if this thread is `blocked` and cannot
-   * find out.
+   * As {@linkcode packFunction}, for a worker that asks which export of the module the function is. Calls `give` with
+   * the payload; immediately if this thread is `blocked` and cannot find out.
    */
   packExport(task: Task, blocked: boolean, give: (payload: StoredPayload) => void): void {
     this.#functions.module.ask(blocked, () => {
@@ -73,10 +73,10 @@ export class TaskEncoder {
     });
   }
 
-  /** Where a function was sent first, if none with its text was before. */
+  /** Returns where a function was sent first; undefined if another function with its text was sent before. */
   readonly firstCall = (fn: AnyFunction): CallSite | undefined => this.#functions.firstCall(fn);
 
-  /** This thread blocks, and can find out nothing meanwhile. */
+  /** Answers all workers that ask for an export, as this thread will block and can find out nothing meanwhile. */
   answerAll(): void {
     this.#functions.module.giveUp();
   }

@@ -1,22 +1,22 @@
 /**
- * Sources taken apart, to compare what a compiler has made of one with the other.
+ * Splitting sources into tokens, to compare a source with the output of a compiler.
  *
  * @module
  */
 
-/** A part of a source that a compiler keeps. */
+/** A part of a source that compilers keep. */
 export interface Token {
-  /** What it is: a string without its closing quote, so that both kinds of quotes are the same. */
+  /** The text. Strings begin with a double quote and lack the closing one, so that both kinds of quotes are equal. */
   readonly text: string;
-  /** Whether it is a name that somebody has given. */
+  /** True if the token is an identifier, not a word of the language. */
   readonly isName: boolean;
-  /** Its line, from 1. */
+  /** The line, from 1. */
   readonly line: number;
-  /** Its column, from 1. */
+  /** The column, from 1. */
   readonly column: number;
 }
 
-/** Words that begin a statement, or stand in an expression; in no type. */
+/** Words that begin a statement or occur in an expression, but in no type. */
 export const STATEMENTS: ReadonlySet<string> = new Set(
   ("await break case catch const continue debugger default delete do else export finally for function if let return " +
     "switch throw try var while with yield").split(" "),
@@ -32,10 +32,10 @@ const NO_NAMES: ReadonlySet<string> = new Set([
 const TOKEN =
   /\/\*[^]*?\*\/|\/\/.*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`|[\p{ID_Start}$_][\p{ID_Continue}$]*|\d[\w.]*|\s+|[^]/gu;
 
-/** What compilers add and leave out as they like. */
+/** Tokens that compilers add and remove freely. */
 const LOOSE: ReadonlySet<string> = new Set(["(", ")", ",", ";"]);
 
-/** The tokens of a source, without comments and what a compiler may leave out. */
+/** Returns the tokens of a source, without comments and without tokens that a compiler may remove. */
 export function tokensOf(source: string): Token[] {
   const tokens: Token[] = [];
   let line = 1;
@@ -60,7 +60,7 @@ function plain(text: string): string {
   return /^\d/.test(text) ? text.replaceAll("_", "") : text;
 }
 
-/** What stands before a declaration, or a parameter, of TypeScript alone. */
+/** Modifiers of declarations and parameters that only TypeScript has. */
 const MODIFIERS: ReadonlySet<string> = new Set([
   "abstract",
   "declare",
@@ -71,7 +71,7 @@ const MODIFIERS: ReadonlySet<string> = new Set([
   "readonly",
 ]);
 
-/** Whether a compiler may have left out the tokens from `start` to before `end`: types, and nothing that does something. */
+/** Returns whether the tokens from `start` up to, but not including, `end` are only types and modifiers, or none. */
 export function isErased(tokens: readonly Token[], start: number, end: number): boolean {
   while (start < end && (MODIFIERS.has(tokens[start]!.text) || tokens[start]!.text === "!")) start++;
   if (start === end) return true;

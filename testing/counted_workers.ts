@@ -1,5 +1,5 @@
 /**
- * What the tests of pools share: a count of live workers, checked after each test, and things to meet on.
+ * Helpers for tests of pools: a count of live workers, which is checked after each test, and shared flags for meeting.
  *
  * @module
  */
@@ -22,15 +22,15 @@ class CountedWorker extends RealWorker {
   }
 }
 
-/** How many workers this thread has started and not ended. */
+/** Returns how many workers this thread has started and not ended. */
 export function liveWorkers(): number {
   return live.size;
 }
 
-/** How long a test may take at most, in milliseconds: a bound on hanging, far above what any needs. */
+/** How long a test may take at most, in milliseconds. It ends a test that hangs, and no test needs nearly as much. */
 const TEST_LIMIT = 30_000;
 
-/** A test that fails when it hangs, or when a worker outlives it. */
+/** Registers a test that fails if it hangs or if a worker outlives it. */
 export function test(name: string, run: () => void | Promise<void>): void {
   Deno.test(name, async () => {
     globalThis.Worker = CountedWorker;
@@ -44,19 +44,19 @@ export function test(name: string, run: () => void | Promise<void>): void {
   });
 }
 
-/** Shared words, all 0, to meet on. */
+/** Returns shared words for meeting, all 0. */
 export function words(count = 1): Int32Array<SharedArrayBuffer> {
   return new Int32Array(new SharedArrayBuffer(count * 4));
 }
 
-/** Waits, without blocking, until a shared word has a value. */
+/** Waits, without blocking the thread, until a shared word has a value. */
 export async function reaches(flags: Int32Array<SharedArrayBuffer>, index: number, value: number): Promise<void> {
   while (Atomics.load(flags, index) !== value) {
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }
 
-/** The error a promise rejects with, of whatever kind; fails if it resolves. */
+/** Returns the error that a promise rejects with, of any kind; throws if the promise resolves. */
 export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   let value: unknown;
   try {
@@ -67,7 +67,7 @@ export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   throw new Error(`Expected a rejection, got ${Deno.inspect(value)}`);
 }
 
-/** For tasks: adds 1 to a shared word and wakes who waits for it. */
+/** For tasks: adds 1 to a shared word and wakes a thread that waits for it. */
 export function arrive(flags: Int32Array, index = 0): void {
   Atomics.add(flags, index, 1);
   Atomics.notify(flags, index);
@@ -80,7 +80,7 @@ export function arriveAndBlock(flags: Int32Array): void {
   while (Atomics.load(flags, 1) === 0) Atomics.wait(flags, 1, 0);
 }
 
-/** Lets everyone in `arriveAndBlock` go. */
+/** Wakes all threads in `arriveAndBlock`. */
 export function release(flags: Int32Array): void {
   Atomics.store(flags, 1, 1);
   Atomics.notify(flags, 1);

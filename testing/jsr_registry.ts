@@ -1,5 +1,5 @@
 /**
- * A registry of its own for this package, as it would be published: what JSR serves, on this machine.
+ * A local registry that serves this package as JSR would serve it after publication.
  *
  * @module
  */
@@ -12,7 +12,7 @@ interface Config {
   readonly exports: Readonly<Record<string, string>>;
 }
 
-/** The files that `deno publish` would take, by their paths in the package. */
+/** Returns the files that `deno publish` would publish, by their paths in the package. */
 export async function publishedFiles(): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["publish", "--dry-run", "--allow-dirty"],
@@ -33,7 +33,7 @@ async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 }
 
-/** Serves the package: to be given to Deno as `JSR_URL`. */
+/** Serves the package. The returned `url` is for Deno's variable `JSR_URL`. */
 export async function serveRegistry(): Promise<{ url: string; [Symbol.asyncDispose](): Promise<void> }> {
   const { version, exports }: Config = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
   const files = await publishedFiles();

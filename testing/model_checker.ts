@@ -1,10 +1,10 @@
 /**
- * Runs code on shared memory in every order that is possible, one atomic step at a time.
+ * A model checker: runs code on shared memory in every possible order, one atomic step at a time.
  *
- * A thread of the model is a list of actions: the real code of `sync/`, whose steps go through `atomics`. A step of a thread
- * is made by running its action again from the start, with the results of its earlier steps as they were, and making one
- * more. So every state (the memory, and the results that each thread has got in its action) can be gone on from in every way,
- * and no state is gone through twice.
+ * A thread of the model is a list of actions: the real code of `sync/`, whose steps go through `atomics`. The checker
+ * makes a step of a thread by running the thread's action again from the start: it replays the results of earlier
+ * steps, then makes one more. So every state (the memory, and the results of the steps in each thread's action) can
+ * continue in every way, and no state is visited twice.
  *
  * @module
  */
@@ -14,76 +14,76 @@ import { ThreadTable } from "../sync/internal/thread_table.ts";
 import { thisThread } from "../sync/internal/current_thread.ts";
 import { Member } from "../sync/internal/member.ts";
 
-/** Thrown to break off an action that has come to its next step. */
+/** Thrown to interrupt an action that has reached its next step. */
 const SUSPENDED = new Error("suspended");
-/** More time than any deadline leaves. */
+/** More time, in milliseconds, than any deadline leaves. */
 const LATE = 1e9;
-/** More steps in one action than any needs: it goes round in circles. */
+/** More steps than any action needs: an action with more of them is an endless loop. */
 const ENDLESS = 2000;
 
-/** How many steps a failure tells. */
+/** How many of the last steps a failure shows. */
 const LAST_STEPS = 80;
 
-/** One action of a thread: does something, and gives what is to be remembered of it. */
+/** One action of a thread, with a result for the check at the end. */
 export interface Action {
-  /** Runs it. */
+  /** Runs the action and returns its result. */
   run: () => unknown;
-  /** Its limits may pass at any moment, instead of only when nothing else can happen. */
+  /** True if its timeouts may expire at any moment, instead of only when nothing else can happen. */
   timed?: boolean;
 }
 
 /** A thread of a model. */
 export interface ModelThread {
-  /** What it does, in order. */
+  /** The actions, in order. */
   readonly actions: readonly Action[];
-  /** It may vanish at any step once this gives true; the actions of others make it so. */
+  /** True if the thread may vanish at any step, once an action of another thread has called {@linkcode Scene.stop}. */
   readonly mortal?: boolean;
-  /** It runs until it sleeps before the others begin. */
+  /** True if the thread runs until it sleeps before the other threads begin. */
   readonly first?: boolean;
 }
 
-/** What a model needs to make its threads. */
+/** The means for making the threads of a model. */
 export interface Scene {
   /** The thread table of all its threads. */
   readonly threadTable: SharedArrayBuffer;
   /** The ID of each thread. */
   readonly ids: readonly number[];
-  /** Calls `make` as if on a thread, so that the objects made there are that thread's. */
+  /** Calls `make` as if on a thread, so that the objects made in it belong to that thread. */
   on<T>(thread: number, make: (member: Member) => T): T;
-  /** Somewhere to do things that no two threads may do at once. */
+  /** A section that fails the check if two threads run it at the same time. */
   readonly section: { run(): void };
-  /** Tells a thread that it must end. It may vanish from then on. */
+  /** Asks a thread to end. A mortal thread may vanish from then on. */
   stop(thread: number): void;
-  /** Lets one callback of the event loop of the thread run, waiting for it if need be. */
+  /** Runs one callback of the event loop of the current thread; waits for one if there is none. */
   turn(): void;
 }
 
-/** How a run through all states ended. */
+/** The result of a run through all states. */
 export interface Outcome {
-  /** How many states there are. */
+  /** The number of states. */
   readonly states: number;
-  /** What was wrong, if anything, with the steps that lead there. */
+  /** The failure that was found, if any, with the steps that lead to it. */
   readonly failure?: string;
 }
 
 interface Thread {
-  /** The action that is under way; as many as there are when all are done. */
+  /** The index of the current action; the number of actions when all are done. */
   readonly action: number;
-  /** What its actions gave. */
+  /** The results of the thread's actions so far. */
   readonly results: readonly string[];
-  /** The results of the steps in this action. */
+  /** The results of the steps in the current action. */
   readonly log: readonly unknown[];
-  /** The next step can go two ways: time passes, or not. */
+  /** True if the next step has two outcomes: time passes or not. */
   readonly choice: boolean;
-  /** The cell on which it sleeps; -1 for none. */
+  /** The cell on which the thread sleeps; -1 for none. */
   readonly asleep: number;
-  /** Whether that sleep ends some day. */
+  /** True if that sleep has a timeout. */
   readonly limited: boolean;
-  /** The cell on which its event loop waits; -1 for none, -2 when it was woken. */
+  /** The cell on which the thread's event loop waits; -1 for none, -2 when it was woken. */
   readonly listens: number;
-  /** It waits for its event loop. */
+  /** True while the thread waits for its event loop. */
   readonly idle: boolean;
-  /** The bytes that it is in the middle of copying. */
+  /** The range of bytes that the thread is copying, if any. */
   readonly copies: readonly [first: number, last: number, writes: boolean] | undefined;
   readonly gone: boolean;
 }
@@ -119,7 +119,7 @@ class KnownThreadTable extends ThreadTable {
   }
 }
 
-/** A model of `threads` threads; `make` makes what they share, and tells what they do. */
+/** A model of `threads` threads. `make` creates the objects that they share, and returns the threads. */
 export class Model {
   readonly #threads: ModelThread[] = [];
   readonly #check: (results: readonly (readonly string[])[]) => string | undefined;
@@ -128,12 +128,12 @@ export class Model {
   readonly #section = new Uint8Array(new SharedArrayBuffer(8));
   /** The first value of each cell. */
   readonly #first: number[] = [];
-  /** Cells that somebody changes: to read another one is no step of its own. */
+  /** Cells that some thread changes. Reading any other cell is not a separate step. */
   readonly #changing = new Set<number>();
   readonly #constant = new Set<number>();
   #restart = false;
 
-  // The step that is being made.
+  // The state of the current step.
   #active = -1;
   #memory: number[] = [];
   #woken: [thread: number, cell: number][] = [];
@@ -149,7 +149,7 @@ export class Model {
   #callback: (() => unknown) | undefined;
   #next: { -readonly [K in keyof Thread]?: Thread[K] } = {};
 
-  /** `check` gets what the actions of each thread gave, when all have ended, and says what is wrong with it. */
+  /** `check` gets the results of all threads' actions at the end, and returns a description of the error, if any. */
   constructor(
     threads: number,
     make: (scene: Scene) => readonly ModelThread[],
@@ -193,14 +193,14 @@ export class Model {
     }
   }
 
-  /** Goes through every state. */
+  /** Visits every state. */
   explore(): Outcome {
     const real = { ...atomics };
     const { setInterval, clearInterval, setTimeout, clearTimeout } = globalThis;
     const fakes = this.#fakes();
     try {
       Object.assign(atomics, fakes);
-      // An event loop of the model needs no timer to be kept going.
+      // An event loop of the model needs no timer that keeps it running.
       Object.assign(globalThis, {
         setInterval: () => 1,
         clearInterval: () => {},
@@ -262,7 +262,7 @@ export class Model {
       if (thread.choice) next.push(this.#advance(state, i, undefined, true));
     });
     if (next.length > 0) return next;
-    // Nothing happens any more but that time passes.
+    // Nothing else can happen, so time passes.
     state.threads.forEach((thread, i) => {
       if (!thread.gone && thread.asleep >= 0 && thread.limited) next.push(this.#advance(state, i, "timed-out"));
     });
@@ -306,7 +306,7 @@ export class Model {
     return String.fromCharCode(...units);
   }
 
-  /** The same number for threads that are alike. */
+  /** Returns the number of a thread's state; equal states have the same number. */
   #numberOf(thread: Thread): number {
     let number = this.#numbers.get(thread);
     if (number === undefined) {
@@ -319,11 +319,11 @@ export class Model {
     return number;
   }
 
-  /** Of each thread that was met: a step leaves the others as they are. */
+  /** The numbers by object: a step keeps the objects of all other threads. */
   readonly #numbers = new WeakMap<Thread, number>();
   readonly #alike = new Map<string, number>();
 
-  // One step.
+  // Making one step.
 
   #advance(state: State, i: number, wake: "timed-out" | undefined, late = false, begin = false): State {
     const thread = state.threads[i]!;
@@ -345,7 +345,7 @@ export class Model {
 
   #steps: string[] = [];
 
-  /** Runs the action of a thread, and those after it, to the next step but one. */
+  /** Runs the action of a thread, and those after it: replays the log, makes one step and stops before the next one. */
   #runOn(thread: Thread, log: unknown[]): Thread {
     let { action, results } = thread;
     const { actions } = this.#threads[this.#active]!;
@@ -391,7 +391,7 @@ export class Model {
     return cell;
   }
 
-  /** A step: makes it if it is the one to be made, else gives what it gave, or breaks the action off. */
+  /** Returns the logged result of an earlier step, makes the current step, or interrupts the action at a later one. */
   #step<T>(what: () => string, make: () => T, choice = false): T {
     if (this.#suspended) throw SUSPENDED;
     if (this.#position < this.#log.length) return this.#log[this.#position++] as T;
@@ -413,7 +413,7 @@ export class Model {
   }
 
   #change(cell: number, value: number): void {
-    if (this.#constant.has(cell)) this.#restart = true; // it is not what it was taken for
+    if (this.#constant.has(cell)) this.#restart = true; // the cell was wrongly taken for a constant
     this.#changing.add(cell);
     this.#constant.delete(cell);
     this.#memory[cell] = value;
@@ -511,7 +511,7 @@ export class Model {
     };
   }
 
-  /** How much time has passed in this action. */
+  /** Returns how much time has passed in the current action, in milliseconds. */
   #passed(): number {
     if (this.#suspended) throw SUSPENDED;
     let times = 0;
@@ -519,7 +519,7 @@ export class Model {
     return times * LATE;
   }
 
-  /** Copying bytes takes a beginning and an end, and in between nobody else may touch them. */
+  /** Copies bytes in two steps, the beginning and the end. Between them no other thread may touch the bytes. */
   #copy(memory: Uint8Array, at: number, length: number, writes: boolean, copy: () => unknown): unknown {
     if (length === 0) return [];
     for (let i = 0; i < length; i++) this.#cell(memory, at + i);

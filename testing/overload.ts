@@ -1,11 +1,12 @@
 /**
- * Producers that are faster than those who take what they make: how far they get ahead is bounded, and so is the memory.
+ * Overload tests: producers that are faster than their consumers. The lead of the producers must be bounded, and so
+ * must the memory.
  *
  *   deno run --allow-all --v8-flags=--expose-gc testing/overload.ts <seconds> [kind …]
  *
- * `tests/chaos/overload_test.ts` runs each kind in a process of its own, for `OVERLOAD_SECONDS`. Each thread collects its
- * garbage ten times a second, so that what is measured is what is held. Without the flag that allows it, it is what a
- * program takes, garbage and all: that depends on when V8 collects, and the bound is wider.
+ * `tests/chaos/overload_test.ts` runs each kind in a separate process, for `OVERLOAD_SECONDS`. Each thread collects its
+ * garbage ten times a second, so that the measured memory is the memory in use. Without the flag `--expose-gc` the
+ * measure includes garbage: it depends on when V8 collects, and the bound is wider.
  *
  * @module
  */
@@ -15,7 +16,7 @@ import { delay } from "@std/async";
 import { Pool, ProcessPoolExecutor, Queue, QueueFullError } from "../mod.ts";
 
 declare global {
-  /** Collects the garbage of this thread, unless that was less than so many milliseconds ago: 100, if nothing is given. */
+  /** Collects this thread's garbage, unless the last time was less than `every` milliseconds ago (100 by default). */
   var collect: (every?: number) => void;
 }
 
@@ -23,20 +24,20 @@ const MIB = 2 ** 20;
 const [seconds = "60", ...chosen] = Deno.args;
 const SECONDS = Number(seconds);
 const COLLECTS = "gc" in globalThis;
-/** How much of the time warms up before the memory is measured, and for how many seconds at most. */
+/** The part of the time that is warm-up, in which the memory may grow, and its maximum in seconds. */
 const WARM = 0.4;
 const WARM_MOST = 8;
-/** From how many seconds on a run is long enough to be warm for certain, also beside much other work. */
+/** The length in seconds of a run that is certain to warm up, even on a busy machine. */
 const LONG = 20;
-/** By how many bytes the memory may grow after that. What runs away takes as much in a second. */
+/** How many bytes the memory may grow after the warm-up. Unbounded growth takes as much in a second. */
 const GROWTH = (COLLECTS && SECONDS >= LONG ? 32 : 160) * MIB;
-/** When a queue without `maxsize` is full, in bytes. */
+/** The size in bytes at which a queue without `maxsize` is full. */
 const FULL = 64 * MIB;
-/** How many items are read ahead by default, for each worker: a chunk of each. */
+/** How many chunks are read ahead by default, for each worker. */
 const AHEAD = 32;
 const SIZE = 2;
 
-/** Gives a thread its `collect()`. */
+/** Defines `collect()` on a thread. */
 function initializer(): void {
   const { gc } = globalThis as { gc?: () => void };
   let last = 0;
@@ -48,15 +49,15 @@ function initializer(): void {
   };
 }
 
-/** Watches the memory while something is overloaded. */
+/** Watches the memory during an overload. */
 class Watch {
   #start = 0;
   #next = 0;
-  /** The most while it warmed up, and after that. */
+  /** The most memory in bytes during the warm-up (`base`), and after it (`most`). */
   base = 0;
   most = 0;
 
-  /** Whether it goes on, from the first time on. Looks at the memory now and then. */
+  /** Returns whether the run continues; its time starts with the first call. Measures the memory now and then. */
   goesOn(): boolean {
     collect();
     const now = performance.now();
@@ -68,7 +69,7 @@ class Watch {
     return now - this.#start < SECONDS * 1000;
   }
 
-  /** Looks once more, when it is over. */
+  /** Measures the memory once more, at the end. */
   end(): void {
     collect(0);
     this.#look(performance.now());
@@ -88,13 +89,13 @@ class Watch {
 
 const show = (bytes: number): string => `${Math.round(bytes / MIB)} MiB`;
 
-/** What can be overloaded, by name. */
+/** The kinds of overload, by name. */
 export const kinds: Map<string, (watch: Watch) => Promise<void>> = new Map();
 function overload(kind: string, run: (watch: Watch) => Promise<void>): void {
   kinds.set(kind, run);
 }
 
-/** Items without end, and how many were read. */
+/** An endless input that counts how many items were read. */
 class Source {
   read = 0;
   closed = false;
@@ -136,14 +137,14 @@ const first = (bytes: Uint8Array): number => {
   collect();
   return bytes[0]!;
 };
-/** Takes longer than to make its argument, and gives as much back. */
+/** Takes longer than the making of its argument, and returns as many bytes. */
 const slow = (bytes: Uint8Array): Uint8Array => {
   collect();
   for (const end = performance.now() + 1; performance.now() < end;);
   return bytes;
 };
 
-/** Reads results for as long as `watch` goes on: in order, and the input is never read more than `most` ahead. */
+/** Reads results while `watch` continues. Checks their order, and that the input is read at most `most` items ahead. */
 async function drain(
   watch: Watch,
   source: Source,
@@ -163,7 +164,7 @@ async function drain(
     }
     assert(given > 0);
   } finally {
-    await results.return!(); // also when it fails, or nothing would ever end the input
+    await results.return!(); // also after a failure, or the input would never end
   }
   assert(source.closed);
   const { read } = source;
@@ -214,7 +215,7 @@ overload("an executor's map() with a buffersize, with slow workers", async (watc
   await drain(watch, source, results, { most: 6, pause: 0 });
 });
 
-/** Takes items until there is a null: how many they were, and whether each was the next one. */
+/** Takes items until it gets null. Returns how many there were, and how many of them were out of order. */
 const consume = (queue: Queue<Uint8Array | null>, pause: number): [count: number, wrong: number] => {
   let count = 0;
   let wrong = 0;
@@ -249,7 +250,7 @@ overload("put() of a worker into a queue with a maxsize, and a slow consumer her
         collect();
         queue.put(new Uint8Array(100_000).fill(put & 255));
       } catch {
-        return put - 1; // it is closed
+        return put - 1; // the queue is closed
       }
     }
   });
@@ -272,7 +273,7 @@ overload("putAsync() into a queue without a maxsize, and a slow consumer", async
   let put = 0;
   const produce = async (): Promise<void> => {
     await queue.putAsync(new Uint8Array(bytes).fill(++put & 255));
-    // One that begins below the limit goes in.
+    // An item that begins below the limit still fits.
     assert(queue.qsize() * bytes < FULL + bytes, `${queue.qsize()} items`);
   };
   while (!queue.full()) await produce();
@@ -284,7 +285,7 @@ overload("putAsync() into a queue without a maxsize, and a slow consumer", async
 overload("a queue without a maxsize that nobody empties: full at 64 MiB, again and again", async (watch) => {
   const queue = new Queue<Uint8Array>();
   const round = async (): Promise<void> => {
-    // A record is its bytes and some more, so that 64 of them are beyond the limit.
+    // A record is a little larger than its bytes, so that 64 of them exceed the limit.
     for (let i = 0; i < 64; i++) queue.put(new Uint8Array(MIB).fill(i), { block: false });
     assert(queue.full());
     assertThrows(() => queue.put(new Uint8Array(1), { block: false }), QueueFullError);
@@ -299,9 +300,9 @@ overload("a queue without a maxsize that nobody empties: full at 64 MiB, again a
     }
     await waiting;
     assert(queue.empty());
-    collect(0); // a round leaves more than any other kind does between two looks
+    collect(0); // a round leaves more garbage than any other kind does between two measurements
   };
-  for (let i = 0; i < 3; i++) await round(); // from then on it takes no more
+  for (let i = 0; i < 3; i++) await round(); // after these rounds the memory grows no more
   while (watch.goesOn()) await round();
 });
 

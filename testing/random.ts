@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Gives whole numbers from 0 to below what it is asked for, the same ones for the same seed. */
+/** Returns a function that returns whole numbers from 0 to below its argument. Equal seeds yield equal numbers. */
 export function random(seed: number): (below: number) => number {
   return (below) => {
     seed = (seed + 0x6d2b79f5) | 0;

@@ -1,26 +1,26 @@
 /**
- * Runs programs of their own, for tests of what a program may do and how it ends.
+ * Runs separate programs, for tests of what a program may do and how it ends.
  *
  * @module
  */
 
 /** How a program ended. */
 export interface Ended {
-  /** Its exit code. */
+  /** The exit code. */
   readonly code: number;
-  /** What it printed, and then its errors. */
+  /** The standard output, followed by the standard error output. */
   readonly output: string;
 }
 
-/** How long one may take, in milliseconds: a bound on hanging, far above what any needs. */
+/** How long a program may take, in milliseconds. It ends a program that hangs, and no program needs nearly as much. */
 const LIMIT = 20_000;
 
-/** Runs the text of a program, in which `MODULE` stands for this library. One that does not end is killed, with code 143. */
+/** Runs the text of a program, in which `MODULE` stands for this library. Kills one that hangs: its code is 143. */
 export function run(program: string, ...flags: string[]): Promise<Ended> {
   return start("-", program.replaceAll("MODULE", new URL("../mod.ts", import.meta.url).href), flags);
 }
 
-/** Runs the program in a file, in the same way. */
+/** As {@linkcode run}, for the program in a file. */
 export function runFile(path: string, ...flags: string[]): Promise<Ended> {
   return start(path, "", flags);
 }

@@ -1,8 +1,9 @@
 /**
- * Bundles the worker program into the text that workers are started from.
+ * Bundles the worker program into the text from which workers are started.
  *
- * `deno task build` writes `workers/program_gen.ts`. With `--check` it only says whether that file was made from the
- * sources as they are: by a digest of them, so that another release of the bundler makes no difference.
+ * `deno task build` writes `workers/program_gen.ts`. With `--check` the tool only checks whether that file was made
+ * from the current sources. It compares a digest of the sources, so that another release of the bundler makes no
+ * difference.
  *
  * @module
  */
@@ -10,7 +11,7 @@
 const ROOT = new URL("../", import.meta.url);
 const OUTPUT = new URL("workers/program_gen.ts", ROOT);
 
-/** The program and all that it imports. */
+/** Returns the URLs of the program and of all modules that it imports. */
 async function sources(): Promise<string[]> {
   const info = JSON.parse(await run("info", "--json", "workers/program/program.ts")) as {
     modules: { specifier: string }[];
@@ -32,8 +33,8 @@ async function run(...args: string[]): Promise<string> {
 }
 
 /**
- * Names are kept for classes, whose names people see. The bundler sets them for every closure as well, each time one is made,
- * which takes longer than most calls.
+ * Returns a program that sets the names of classes only, which users see. The bundler also sets the name of every
+ * closure each time one is made, which takes longer than most calls.
  */
 function namesOfClassesOnly(program: string): string {
   const setName = /=\((\w+),(\w+)\)=>(\w+)\(\1,"name",\{value:\2,configurable:!0\}\)/;

@@ -1,8 +1,9 @@
 /**
  * What of this library works in other runtimes: `deno task runtimes [bun] [chromium]`, both if none is named.
  *
- * Runs `runtimes/checks.ts`, bundled, in Bun, which npm installs into a temporary folder, and on a cross-origin isolated page in
- * the Chromium of this machine. Prints a table; the exit code is 1 when something does not work, or a named runtime is missing.
+ * Runs `runtimes/checks.ts`, bundled, in Bun, which npm installs into a temporary folder, and on a cross-origin
+ * isolated page in the Chromium of this machine. Prints a table; the exit code is 1 when something does not work, or a
+ * named runtime is missing.
  *
  * @module
  */

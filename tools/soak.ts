@@ -1,6 +1,6 @@
 /**
- * Mixed work for a long time, with pools and shared objects made and given up all along: memory and threads must stay where
- * they are after the warm-up, and a round must not get slower.
+ * A soak test: mixed work for a long time, in which pools and shared objects are made and dropped all the time. After
+ * the warm-up, memory and threads must not grow, and a round must not get slower.
  *
  *   deno task soak [seconds]
  *
@@ -24,9 +24,9 @@ import {
 } from "../mod.ts";
 
 const SECONDS = Number(Deno.args[0] ?? 1800);
-/** So much of the time is warm-up. */
+/** The part of the time that is warm-up. */
 const WARM_UP = 0.2;
-/** How much the memory may differ between the beginning and the end of what comes after it, in MB and as a part. */
+/** How much the memory may grow after the warm-up: by SLACK in MB, plus PART of the memory. */
 const SLACK = 24;
 const PART = 0.1;
 
@@ -45,7 +45,7 @@ const square = (n: number): number => n * n;
 const numbers = Array.from({ length: 2000 }, (_, i) => i);
 const squares = numbers.map(square);
 
-/** Ordinary work on a pool that lives as long as the program. */
+/** Does ordinary work on a pool that lives as long as the program. */
 async function ordinary(pool: Pool): Promise<void> {
   equal(await pool.map(square, numbers), squares);
   equal(await Promise.all(numbers.slice(0, 500).map((n) => pool.apply(square, [n]))), squares.slice(0, 500));
@@ -61,7 +61,7 @@ async function ordinary(pool: Pool): Promise<void> {
   equal((await pool.map((n: number) => n / 2, Array.from({ length: 50_000 }, (_, i) => i))).length, 50_000);
 }
 
-/** What fails, and what is given up. */
+/** Runs tasks that fail, and tasks that are aborted. */
 async function trouble(pool: Pool): Promise<void> {
   await fails(pool.apply((n: number) => Deno.exit(n), [1]), BrokenProcessPoolError);
   await fails(
@@ -86,7 +86,7 @@ async function trouble(pool: Pool): Promise<void> {
   await Promise.allSettled(aborted);
 }
 
-/** Pools that come and go. */
+/** Makes pools and closes them soon. */
 async function shortLived(): Promise<void> {
   await using executor = new ProcessPoolExecutor(2);
   const futures = numbers.slice(0, 100).map((n) => executor.submit(square, n));
@@ -100,7 +100,7 @@ async function shortLived(): Promise<void> {
   equal(await here.map(square, numbers), squares);
 }
 
-/** Shared objects between threads. */
+/** Uses shared objects from several threads. */
 async function shared(): Promise<void> {
   const scope = {
     lock: new Lock(),
@@ -132,7 +132,7 @@ function threads(): number {
   try {
     return Number(Deno.readTextFileSync("/proc/self/status").match(/Threads:\s*(\d+)/)?.[1]);
   } catch {
-    return 0; // there is no such file elsewhere
+    return 0; // other systems have no such file
   }
 }
 

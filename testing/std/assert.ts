@@ -1,5 +1,5 @@
 /**
- * `@std/assert`, as the npm registry has it, with the types of what is used here.
+ * `@std/assert` from the npm registry, with types for the functions that the tests use.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * `@std/async`, as the npm registry has it, with the types of what is used here. Its files one by one, since the npm
- * package lacks one that its index needs.
+ * `@std/async` from the npm registry, with types for the functions that the tests use. Its files are imported one by
+ * one, as the npm package lacks a file that its index needs.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * `@std/cli`, as the npm registry has it, with the types of what is used here. One file of it, since the npm package lacks
- * one that its index needs.
+ * `@std/cli` from the npm registry, with types for the functions that are used here. Only one file of it is imported,
+ * as the npm package lacks a file that its index needs.
  *
  * @module
  */
