@@ -1,6 +1,4 @@
-/**
- * What a hostile or unlucky task does to its caller, and that the pool goes on.
- */
+/** Hostile or unlucky tasks never keep their caller waiting, and their pool goes on. */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
 import {
@@ -11,137 +9,11 @@ import {
   Event as SharedEvent,
   InvalidStateError,
   Pool,
-  SerializationError,
   TimeoutError,
   Value,
 } from "../../mod.ts";
-import { run } from "../../testing/run_program.ts";
 import { arriveAndBlock, reaches, rejection, release, test, words } from "../../testing/counted_workers.ts";
-
-const square = (n: number): number => n * n;
-
-/** The pool still does its work, on each of its workers. */
-async function goesOn(pool: Pool): Promise<void> {
-  assertEquals(await pool.map(square, [1, 2, 3, 4], { chunksize: 1 }), [1, 4, 9, 16]);
-  assertEquals((await pool.broadcast(() => 1)).length, pool.size);
-}
-
-test("a task may throw anything", async () => {
-  await using pool = new Pool(2);
-  const thrown: [() => unknown, unknown][] = [
-    [() => {
-      throw undefined;
-    }, undefined],
-    [() => {
-      throw null;
-    }, null],
-    [() => {
-      throw 0;
-    }, 0],
-    [() => {
-      throw { code: 7 };
-    }, { code: 7 }],
-    [() => Promise.reject("text"), "text"],
-  ];
-  for (const [run, expected] of thrown) {
-    assertEquals(await rejection(pool.apply(run)), expected);
-    assertEquals(await rejection(pool.map(run, [1])), expected);
-    assertEquals(await rejection(pool.imap(run, [1]).next()), expected);
-  }
-  await goesOn(pool);
-});
-
-test("an AggregateError arrives with its errors, a DOMException with its name, Deno's errors as what they are", async () => {
-  await using pool = new Pool(1);
-  const many = await rejection(pool.apply(() => {
-    throw new AggregateError([new TypeError("a"), "b"], "many");
-  }));
-  assertInstanceOf(many, AggregateError);
-  assertInstanceOf(many.errors[0], TypeError);
-  assertEquals([many.message, many.errors.length, many.errors[1]], ["many", 2, "b"]);
-  const aborted = await rejection(pool.apply(() => {
-    throw new DOMException("gone", "AbortError");
-  }));
-  assertInstanceOf(aborted, DOMException);
-  assertEquals([aborted.name, aborted.message], ["AbortError", "gone"]);
-  const missing = await rejection(pool.apply(() => {
-    throw new Deno.errors.NotFound("nothing there");
-  }));
-  assertInstanceOf(missing, Deno.errors.NotFound);
-  const denied = await rejection(pool.apply(() => Deno.readTextFileSync("/no/such/file")));
-  assertInstanceOf(denied, Error);
-});
-
-test("an error with a getter that throws, with what cannot be sent, or that is cyclic, arrives", async () => {
-  await using pool = new Pool(1);
-  const getter = await rejection(pool.apply(() => {
-    throw Object.defineProperty(new RangeError("getter"), "bad", {
-      enumerable: true,
-      get() {
-        throw new Error("no");
-      },
-    });
-  }));
-  assertInstanceOf(getter, RangeError);
-  const socket = await rejection(pool.apply(() => {
-    throw Object.assign(new RangeError("socket"), { deep: { held: new WeakMap() } });
-  }));
-  assertInstanceOf(socket, Error);
-  assertEquals([socket.name, socket.message], ["RangeError", "socket"]);
-  const cyclic = await rejection(pool.apply(() => {
-    const error = new Error("cyclic");
-    error.cause = error;
-    throw error;
-  }));
-  assertInstanceOf(cyclic, Error);
-  assert(cyclic.cause === cyclic);
-  const message = await rejection(pool.apply(() => {
-    throw Object.defineProperty(new Error(), "message", {
-      get() {
-        throw new Error("no");
-      },
-    });
-  }));
-  assertInstanceOf(message, Error);
-  const symbol = await rejection(pool.apply(() => {
-    throw Symbol("s");
-  }));
-  assertInstanceOf(symbol, SerializationError);
-  const frozen = await rejection(pool.apply(() => {
-    throw Object.freeze(new TypeError("frozen"));
-  }));
-  assertInstanceOf(frozen, TypeError);
-  await goesOn(pool);
-});
-
-test("arguments and results with getters that throw fail their own call", async () => {
-  await using pool = new Pool(2);
-  const trap = {
-    get bad(): number {
-      throw new Error("trap");
-    },
-  };
-  const error = await rejection(pool.apply((x: unknown) => x, [trap]));
-  assertInstanceOf(error, SerializationError);
-  assertStringIncludes(error.message, "trap");
-  assertInstanceOf(error.cause, Error);
-  const result = await rejection(pool.apply(() => ({
-    get bad() {
-      throw new Error("trap");
-    },
-  })));
-  assertInstanceOf(result, SerializationError);
-  let deep: unknown = 1;
-  for (let i = 0; i < 100_000; i++) deep = [deep];
-  assertInstanceOf(await rejection(pool.apply((x: unknown) => typeof x, [deep])), SerializationError);
-  const thenable = await rejection(pool.apply(() => ({
-    get then() {
-      throw new Error("trap");
-    },
-  })));
-  assertInstanceOf(thenable, SerializationError);
-  await goesOn(pool);
-});
+import { goesOn, square } from "./helpers.ts";
 
 test("a getter of an argument may block for the pool itself, or end it", async () => {
   await using pool = new Pool(1);
@@ -160,16 +32,6 @@ test("a getter of an argument may block for the pool itself, or end it", async (
   await assertRejects(() => pool.apply((x: { value: number }) => x.value, [ending]), CancelledError);
 });
 
-test("broadcast() runs once on each worker even where workers are replaced after each task", async () => {
-  await using pool = new Pool(2, { maxTasksPerChild: 1 });
-  const flags = words(1);
-  for (let i = 1; i <= 20; i++) {
-    assertEquals((await pool.broadcast((w: Int32Array) => Atomics.add(w, 0, 1), [flags])).length, 2);
-    assertEquals(flags[0], 2 * i);
-    assert(pool.stats().workers <= 2);
-  }
-});
-
 test("a getter of an argument may use the pool itself", async () => {
   await using pool = new Pool(1);
   let inner: Promise<number> | undefined;
@@ -181,6 +43,34 @@ test("a getter of an argument may use the pool itself", async () => {
   };
   assertEquals(await pool.apply((x: { value: number }) => x.value, [argument]), 1);
   assertEquals(await inner, 9);
+});
+
+test("a getter of an argument may abort its own call", async () => {
+  await using pool = new Pool(1);
+  for (const call of ["apply", "map"] as const) {
+    const controller = new AbortController();
+    const trap = {
+      get value(): number {
+        controller.abort("stop");
+        return 1;
+      },
+    };
+    const { signal } = controller;
+    const run = (x: unknown): unknown => x;
+    const promise = call === "apply" ? pool.apply(run, [trap], { signal }) : pool.map(run, [trap], { signal });
+    assertEquals(await rejection(promise), "stop");
+  }
+  await goesOn(pool);
+});
+
+test("broadcast() runs once on each worker even where workers are replaced after each task", async () => {
+  await using pool = new Pool(2, { maxTasksPerChild: 1 });
+  const flags = words(1);
+  for (let i = 1; i <= 20; i++) {
+    assertEquals((await pool.broadcast((w: Int32Array) => Atomics.add(w, 0, 1), [flags])).length, 2);
+    assertEquals(flags[0], 2 * i);
+    assert(pool.stats().workers <= 2);
+  }
 });
 
 for (
@@ -315,170 +205,7 @@ test("a signal that aborts at any moment settles the call once", async () => {
   await goesOn(pool);
 });
 
-test("an error outside of any task is reported with the user's frames only, and the worker goes on", async () => {
-  const { code, output } = await run(`
-    import { Event, Pool } from "MODULE";
-    await using pool = new Pool(1);
-    const over = new Event();
-    function leave(over) {
-      setTimeout(() => { throw new Error("in a timer"); }, 0);
-      setTimeout(() => over.set(), 0);
-      Promise.reject(new Error("in the background"));
-      return self.name;
-    }
-    const name = await pool.apply(leave, [over]);
-    await over.waitAsync();
-    console.log(name === await pool.apply(() => new Promise((resolve) => setTimeout(resolve, 1, self.name))));
-  `);
-  assertEquals(code, 0, output);
-  assertStringIncludes(output, "true\n");
-  for (const message of ["in a timer", "in the background"]) {
-    assertStringIncludes(output, `Uncaught error in PoolWorker-1, after the task 'leave': Error: ${message}\n`);
-  }
-  const frames = output.split("\n").filter((line) => line.startsWith("    at "));
-  assert(frames.length >= 2);
-  assert(frames.every((frame) => frame.includes("(task:leave:")), output);
-});
-
-/** How something may fail that no one waits for. Sent by source. */
-const FAILING: Record<string, (makeError: () => unknown) => unknown> = {
-  "in a timer": (makeError) =>
-    setTimeout(() => {
-      throw makeError();
-    }),
-  "in a microtask": (makeError) =>
-    queueMicrotask(() => {
-      throw makeError();
-    }),
-  "in a promise": (makeError) => void Promise.reject(makeError()),
-  "in a listener": (makeError) => {
-    const target = new EventTarget();
-    target.addEventListener("call", () => {
-      throw makeError();
-    });
-    setTimeout(() => target.dispatchEvent(new Event("call")));
-  },
-  "that it reports": (makeError) => reportError(makeError()),
-};
-
-function failLater(fail: (makeError: () => unknown) => unknown): Promise<never> {
-  fail(() => Object.assign(new RangeError("lost"), { code: 7 }));
-  return new Promise<never>(() => {});
-}
-
-test("an error that nothing catches fails the task that runs, with that cause, and the worker is replaced", async () => {
-  await using pool = new Pool(2);
-  for (const [how, fail] of Object.entries(FAILING)) {
-    const [alone, inMap, other] = await Promise.all([
-      rejection(pool.apply(failLater, [fail])),
-      rejection(pool.map(failLater, [fail])),
-      pool.apply((n: number) => n, [1]),
-    ]);
-    assertEquals(other, 1);
-    for (const error of [alone, inMap]) {
-      assertInstanceOf(error, BrokenProcessPoolError, how);
-      assert(/^Worker 'PoolWorker-\d+' ended by an error that nothing caught/.test(error.message), error.message);
-      assertStringIncludes(error.message, "(lost) while it ran the task 'failLater'");
-      assertInstanceOf(error.cause, RangeError);
-      assertEquals([error.cause.message, (error.cause as { code?: number }).code], ["lost", 7]);
-      const last = error.cause.stack!.split("\n").at(-1)!;
-      assert(/\((task|function):/.test(last), last); // none of the worker's, or of the runtime below
-    }
-  }
-  assertInstanceOf(rejected(() => pool.applySync(failLater, [FAILING["in a timer"]!])), BrokenProcessPoolError);
-  await goesOn(pool);
-});
-
-/** What a blocking call throws. */
-function rejected(call: () => unknown): unknown {
-  try {
-    return call();
-  } catch (error) {
-    return error;
-  }
-}
-
-test("what cannot be sent of an error that nothing catches arrives as its text, or without what cannot", async () => {
-  await using pool = new Pool(1, { trace: true });
-  const causes: [() => unknown, (cause: unknown) => boolean][] = [
-    [() => Symbol("odd"), (cause) => cause === "Symbol(odd)"],
-    [() => undefined, (cause) => cause === undefined || cause === "Uncaught undefined"],
-    [
-      () => Object.assign(new TypeError("odd"), { port: new MessageChannel().port1 }),
-      (cause) => cause instanceof TypeError && cause.message === "odd",
-    ],
-    [
-      () => new Error("outer", { cause: new RangeError("inner") }),
-      (cause) => cause instanceof Error && cause.cause instanceof RangeError,
-    ],
-    [() => "x".repeat(3_000_000), (cause) => typeof cause === "string" && cause.length === 3_000_000],
-  ];
-  for (const [makeError, isRight] of causes) {
-    for (const fail of [FAILING["in a timer"]!, FAILING["in a promise"]!]) {
-      const error = await rejection(pool.apply(
-        (fail: typeof FAILING[string], makeError: () => unknown) => (fail(makeError), new Promise(() => {})),
-        [fail, makeError] as const,
-      ));
-      assertInstanceOf(error, BrokenProcessPoolError);
-      assert(isRight(error.cause), `${makeError}: ${Deno.inspect(error).slice(0, 500)}`);
-    }
-  }
-});
-
-test("an error that a task's own listener handles harms nothing", async () => {
-  await using pool = new Pool(1);
-  const handle = (fails: readonly ((makeError: () => unknown) => unknown)[]): Promise<string[]> =>
-    new Promise((resolve) => {
-      const heard: string[] = [];
-      for (const type of ["error", "unhandledrejection"]) {
-        addEventListener(type, (event) => {
-          event.preventDefault();
-          const { error, reason } = event as ErrorEvent & PromiseRejectionEvent;
-          if (heard.push((error ?? reason).message) === fails.length) resolve(heard);
-        });
-      }
-      fails.forEach((fail, i) => fail(() => new Error(String(i))));
-    });
-  const heard = await pool.apply(handle, [Object.values(FAILING)]);
-  assertEquals(heard.toSorted(), ["0", "1", "2", "3", "4"]);
-  assertEquals(await pool.apply(() => self.name), "PoolWorker-1");
-});
-
-test("an error that an earlier task has left behind fails the task that runs then, and says that it may be so", async () => {
-  await using pool = new Pool(1);
-  const go = words(1);
-  await pool.apply((go: Int32Array) => {
-    const look = (): unknown => {
-      if (Atomics.load(go, 0) === 0) return setTimeout(look);
-      throw new Error("left behind");
-    };
-    setTimeout(look);
-  }, [go]);
-  const wait = (go: Int32Array): Promise<never> => (Atomics.store(go, 0, 1), new Promise<never>(() => {}));
-  const error = await rejection(pool.apply(wait, [go]));
-  assertInstanceOf(error, BrokenProcessPoolError);
-  assertStringIncludes(error.message, "perhaps of an earlier task (left behind) while it ran the task 'wait'");
-  await goesOn(pool);
-});
-
-test("an error that nothing catches while workers start breaks the pool, with that cause", async () => {
-  const initializer = (): Promise<never> =>
-    new Promise((_, _reject) => {
-      setTimeout(() => {
-        throw new RangeError("lost");
-      });
-    });
-  const module = "data:text/javascript,Promise.reject(new RangeError('lost')); await new Promise(() => {})";
-  for (const options of [{ initializer }, { module }]) {
-    await using pool = new Pool(1, options);
-    const error = await rejection(pool.apply(square, [1]));
-    assertInstanceOf(error, BrokenProcessPoolError);
-    assertInstanceOf(error.cause, RangeError);
-    assertEquals(error.cause.message, "lost");
-  }
-});
-
-test("A38: a pool that nobody closes does not keep the program from ending", async () => {
+test("a pool that nobody closes does not keep the program from ending", async () => {
   const { code, stdout } = await new Deno.Command(Deno.execPath(), {
     args: [
       "eval",
@@ -589,69 +316,6 @@ test("a worker that a timer takes between two tasks is left behind, and its pool
   assertEquals(over.value, 0);
 });
 
-test("revoked proxies, frozen errors and a patched console cost no task", async () => {
-  await using pool = new Pool(1);
-  const revoked = (): unknown => {
-    const { proxy, revoke } = Proxy.revocable({}, {});
-    revoke();
-    return proxy;
-  };
-  assertInstanceOf(await rejection(pool.apply(revoked)), SerializationError);
-  assertInstanceOf(
-    await rejection(pool.apply(() => {
-      const { proxy, revoke } = Proxy.revocable({}, {});
-      revoke();
-      throw proxy;
-    })),
-    SerializationError,
-  );
-  for (
-    const run of [
-      () => {
-        throw Object.freeze(new ReferenceError("x is not defined"));
-      },
-      async () => {
-        await Promise.resolve();
-        throw Object.freeze(new ReferenceError("x is not defined"));
-      },
-    ]
-  ) assertInstanceOf(await rejection(pool.apply(run)), ReferenceError);
-  const suppressed = await rejection(pool.apply(() => {
-    throw new SuppressedError(new RangeError("a"), "b", "both");
-  })) as SuppressedError;
-  assertInstanceOf(suppressed.error, RangeError);
-  assertEquals([suppressed.message, suppressed.suppressed], ["both", "b"]);
-  await goesOn(pool);
-});
-
-test("an initializer's error that cannot be read breaks the pool all the same", async () => {
-  await using pool = new Pool(1, {
-    initializer: () => {
-      const { postMessage } = self as unknown as { postMessage: unknown }; // a function that only workers have
-      throw Object.assign(new Error("init"), { cause: { postMessage, weak: new WeakMap() } });
-    },
-  });
-  await assertRejects(() => pool.apply(square, [1]), BrokenProcessPoolError, "init");
-});
-
-test("a getter of an argument may abort its own call", async () => {
-  await using pool = new Pool(1);
-  for (const call of ["apply", "map"] as const) {
-    const controller = new AbortController();
-    const trap = {
-      get value(): number {
-        controller.abort("stop");
-        return 1;
-      },
-    };
-    const { signal } = controller;
-    const run = (x: unknown): unknown => x;
-    const promise = call === "apply" ? pool.apply(run, [trap], { signal }) : pool.map(run, [trap], { signal });
-    assertEquals(await rejection(promise), "stop");
-  }
-  await goesOn(pool);
-});
-
 test("an input that fails to close does not hide why the stream ended", async () => {
   await using pool = new Pool(1);
   const bad = function* (): Generator<number> {
@@ -733,29 +397,6 @@ test("cancelling a full board leaves room for what comes after", async () => {
   release(flags);
   await busy;
   assertEquals(await after, 49);
-});
-
-test("values that change while they are read fail their own call", async () => {
-  await using pool = new Pool(1);
-  const odd = (): unknown => {
-    let reads = 0;
-    return {
-      get x() {
-        if (reads++ % 2 === 0) throw new Error("odd");
-        return 1;
-      },
-    };
-  };
-  await using scoped = new Pool(1, { scope: { odd } });
-  assertInstanceOf(
-    await rejection(scoped.apply(() => {
-      throw odd();
-    })),
-    SerializationError,
-  );
-  assertInstanceOf(await rejection(scoped.map(() => odd(), [1, 2])), SerializationError);
-  assertInstanceOf(await rejection(pool.apply(odd)), SerializationError);
-  await goesOn(scoped);
 });
 
 test("a limit next to the length of the call gives a value or a TimeoutError, nothing else", async () => {
