@@ -96,7 +96,7 @@ export class Calls {
     const large = kind === "large" || kind === "echo" || kind === "takes";
     const size = large ? (pick(25) === 0 ? pick(300_000) : pick(3000)) : pick(1000);
     if (kind === "unsendableArgument") return [kind, n, size, Symbol("argument")];
-    if (isOneOf(DYING, kind)) subject.deathCount++;
+    if (isOneOf(DYING, kind)) subject.deaths++;
     if (isOneOf(OUTSIDE, kind)) subject.strays++;
     return kind === "echo" || kind === "takes" ? [kind, n, size, makeLoad(n, size)] : [kind, n, size];
   }

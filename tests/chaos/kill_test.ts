@@ -11,7 +11,7 @@ import { rejection, test } from "../../testing/counted_workers.ts";
 
 const KILLS = Number(Deno.env.get("KILLS") ?? 60);
 const SEED = Number(Deno.env.get("KILL_SEED") ?? 1);
-/** The most deathCount of one test, which has to end within the limit of `test`. */
+/** The most deaths of one test, which has to end within the limit of `test`. */
 const PART = 60;
 const SIZE = 3;
 /** How long all may take to settle, in milliseconds. */
@@ -196,8 +196,8 @@ async function killInPool(kills: number, seed: number): Promise<void> {
       });
       assert(pool.stats().workers <= SIZE, `seed ${seed}, kill ${done}: ${pool.stats().workers} workers`);
     }
-    assert(starts() >= early, `seed ${seed}: ${starts()} workers for ${early} deathCount`);
-    assert(starts() <= 2 * kills + 2 * SIZE, `seed ${seed}: ${starts()} workers for ${kills} deathCount`);
+    assert(starts() >= early, `seed ${seed}: ${starts()} workers for ${early} deaths`);
+    assert(starts() <= 2 * kills + 2 * SIZE, `seed ${seed}: ${starts()} workers for ${kills} deaths`);
     assertEquals(pool.stats().finished, tasks, `seed ${seed}`);
     await goesOn(pool);
   });
@@ -214,13 +214,13 @@ async function goesOn(pool: Pool): Promise<void> {
   const squares = numbers.map(square);
   assertEquals(await Promise.all(numbers.map((n) => pool.apply(square, [n]))), squares);
   assertEquals(await pool.map(square, numbers), squares);
-  // All late deathCount have come: the workers that answer now stay.
+  // All late deaths have come: the workers that answer now stay.
   for (let settled = 0; settled < 3;) {
     const names = await pool.broadcast(() => self.name);
     assertEquals(new Set(names).size, SIZE);
     const again = await pool.broadcast(() => new Promise<string>((done) => setTimeout(done, 5, self.name)))
       .catch((error) => {
-        assertInstanceOf(error, BrokenProcessPoolError); // the last of the late deathCount
+        assertInstanceOf(error, BrokenProcessPoolError); // the last of the late deaths
         return [];
       });
     settled = names.sort().join() === again.sort().join() ? settled + 1 : 0;
@@ -263,12 +263,12 @@ async function killInExecutor(kills: number, seed: number): Promise<void> {
       });
     }
     // One for each death but those at the very end, and the first ones: nothing else costs a worker.
-    assert(starts() >= kills && starts() <= kills + SIZE, `seed ${seed}: ${starts()} workers for ${kills} deathCount`);
+    assert(starts() >= kills && starts() <= kills + SIZE, `seed ${seed}: ${starts()} workers for ${kills} deaths`);
     checkStats(executor.stats(), tasks, `seed ${seed}`);
     const futures = Array.from({ length: 5000 }, (_, index) => executor.submit(square, index));
     for (const [index, future] of futures.entries()) assertEquals(await future.result(), index * index);
     checkStats(executor.stats(), tasks + 5000, `seed ${seed}`);
-    assert(starts() <= kills + SIZE, `seed ${seed}: ${starts()} workers for ${kills} deathCount`);
+    assert(starts() <= kills + SIZE, `seed ${seed}: ${starts()} workers for ${kills} deaths`);
   });
 }
 

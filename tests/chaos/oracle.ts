@@ -79,8 +79,13 @@ export const REASON = "aborted by step ";
 /** What the tasks throw that leave an error behind. */
 const STRAY = "on purpose, by chaos";
 
+/** How the message of an error begins that stands for what is no error. */
+const NO_ERROR = "The call threw something that is not an error";
+
 /** Whether an error is one that an item, or the call for it, may end with. */
-export function isFitting(call: Call, index: number, error: unknown): boolean {
+export function isFitting(call: Call, index: number, given: unknown): boolean {
+  // `returnExceptions` has what is no error as the cause of one.
+  const error = given instanceof Error && given.message.startsWith(NO_ERROR) ? given.cause : given;
   const { subject, items, limit, signal } = call;
   const [kind, n, size] = items[index]!;
   const chunk = chunkOf(call, index);
@@ -89,7 +94,7 @@ export function isFitting(call: Call, index: number, error: unknown): boolean {
   if (error instanceof BrokenProcessPoolError) {
     if (subject.broken || subject.cursed) return true;
     const stray = subject.strays > 0 && error.cause === STRAY;
-    return !call.refused && (stray || hasKind(chunk, DYING) || (call.moved && subject.deathCount + subject.strays > 0));
+    return !call.refused && (stray || hasKind(chunk, DYING) || (call.moved && subject.deaths + subject.strays > 0));
   }
   if (call.refused) return false;
   if (error instanceof CancelledError) return subject.terminated || subject.cancelled || call.cancelled;

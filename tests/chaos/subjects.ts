@@ -28,7 +28,7 @@ export interface Subject {
   /** Its workers do not start for ever. */
   readonly cursed: boolean;
   calls: number;
-  deathCount: number;
+  deaths: number;
   /** Tasks that may leave an error behind, by which whatever runs then on their worker fails. */
   strays: number;
   ended: boolean;
@@ -78,7 +78,7 @@ export function makeSubject(number: number, pick: Draw): Subject {
     quiet,
     cursed,
     calls: 0,
-    deathCount: 0,
+    deaths: 0,
     strays: 0,
     ended: false,
     terminated: false,
