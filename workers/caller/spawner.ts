@@ -54,7 +54,7 @@ export class Spawner {
     this.#options = options;
   }
 
-  /** Starts up to `count` workers, the number of unclaimed tasks with no worker on its way. With `now`, starts all of them at once. */
+  /** Starts up to `count` workers, the number of unclaimed tasks with no worker on its way. With `now`, all start at once. */
   start(count: number, now: boolean): void {
     const { any, room } = this.#options;
     while (count > 0 && room() > 0) {
