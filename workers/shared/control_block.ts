@@ -23,7 +23,7 @@ const SPIN_MS = 0.01;
  *   7 READ      bytes ever read from the ring; by the caller alone
  *   8 LOOKS     number of times that the worker has begun to look for tasks
  *   9 ARRIVED   1 when the worker has read the message that this memory came with
- *   10 STAGE    NONE | PREPARING (the initializer runs) | IMPORTING (the module) | FETCHING (the parts that it lacks of the task it holds)
+ *   10 STAGE    NONE | PREPARING (the initializer runs) | IMPORTING (the module) | FETCHING (missing parts of the task it holds)
  *   16 …        RING bytes of records: size, kind, taskId, detail (32 bits each), payload; 8-byte aligned
  */
 const SLEEP = 0;
