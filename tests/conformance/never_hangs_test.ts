@@ -1,5 +1,5 @@
 /**
- * What a hostile or unlucky task does to its caller, and that the pool goes on.
+ * Hostile and unlucky tasks: their callers get an outcome, and the pool goes on.
  */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
@@ -20,7 +20,7 @@ import { arriveAndBlock, reaches, rejection, release, test, words } from "../../
 
 const square = (n: number): number => n * n;
 
-/** The pool still does its work, on each of its workers. */
+/** Asserts that the pool still works, on each of its workers. */
 async function goesOn(pool: Pool): Promise<void> {
   assertEquals(await pool.map(square, [1, 2, 3, 4], { chunksize: 1 }), [1, 4, 9, 16]);
   assertEquals((await pool.broadcast(() => 1)).length, pool.size);
@@ -264,7 +264,7 @@ test("terminate() at any moment settles everything", async () => {
       pool.apply((a: Uint8Array) => a.length, [new Uint8Array(50_000)]),
       Array.fromAsync(pool.imap(square, [1, 2, 3])),
     ].map((p) => p.then(() => undefined, (error) => error));
-    // From before the workers start to after the last task has ended.
+    // The waits range from before the workers start until after the last task has ended.
     for (const end = performance.now() + round; performance.now() < end;) await new Promise((r) => setTimeout(r, 0));
     pool.terminate();
     for (const error of await Promise.all(pending)) {
@@ -278,7 +278,7 @@ test("a task sees no way to what the caller listens to", async () => {
   await using pool = new Pool(1);
   assertEquals(
     await pool.apply(() => {
-      // As it were a reply, or a first message.
+      // A message that looks like a reply, and a listener for a first message.
       (self as unknown as { postMessage(m: unknown): void }).postMessage({
         type: "record",
         kind: 1,
@@ -340,7 +340,7 @@ test("an error outside of any task is reported with the user's frames only, and 
   assert(frames.every((frame) => frame.includes("(task:leave:")), output);
 });
 
-/** How something may fail that no one waits for. Sent by source. */
+/** The ways in which code that nothing awaits can fail. The functions are sent by source. */
 const FAILING: Record<string, (makeError: () => unknown) => unknown> = {
   "in a timer": (makeError) =>
     setTimeout(() => {
@@ -382,14 +382,14 @@ test("an error that nothing catches fails the task that runs, with that cause, a
       assertInstanceOf(error.cause, RangeError);
       assertEquals([error.cause.message, (error.cause as { code?: number }).code], ["lost", 7]);
       const last = error.cause.stack!.split("\n").at(-1)!;
-      assert(/\((task|function):/.test(last), last); // none of the worker's, or of the runtime below
+      assert(/\((task|function):/.test(last), last); // no frame of the worker program, or of the runtime below it
     }
   }
   assertInstanceOf(rejected(() => pool.applySync(failLater, [FAILING["in a timer"]!])), BrokenProcessPoolError);
   await goesOn(pool);
 });
 
-/** What a blocking call throws. */
+/** Returns the error that a blocking call throws, or its result. */
 function rejected(call: () => unknown): unknown {
   try {
     return call();
@@ -507,7 +507,7 @@ test("code that loops after an await is left behind at its limit, and the pool g
   assertInstanceOf(error, TimeoutError);
   assertEquals(await pool.apply(square, [5]), 25);
   assertEquals(await queued, [1, 4, 9]);
-  // Where the runtime cannot stop it, it is counted until it comes to its end.
+  // A worker that the runtime cannot stop is counted until its code ends.
   while (pool.stats().zombies > 0) await new Promise((resolve) => setTimeout(resolve, 10));
 });
 
@@ -526,7 +526,7 @@ test("a closed pool ends though its last call had to be left behind, before that
 });
 
 test("a closed pool ends whenever an input begins to throw, at the first look at it or at a later one", async () => {
-  /** An array that throws from the look of this number on. */
+  /** Returns an array that throws once it was read `looks` times. */
   const tiring = (looks: number): number[] =>
     new Proxy([1, 2, 3], {
       get(target, key, receiver) {
@@ -566,7 +566,7 @@ test("a worker that a forgotten timer has taken is left behind, and its pool goe
       for (const end = performance.now() + 2500; performance.now() < end;);
     }, 5);
   });
-  await new Promise((resolve) => setTimeout(resolve, 30)); // it loops now
+  await new Promise((resolve) => setTimeout(resolve, 30)); // the timer loops now
   assertEquals(await pool.apply(square, [3]), 9);
   assertEquals((await pool.broadcast(() => 1)).length, 1);
 });
@@ -584,7 +584,7 @@ test("a worker that a timer takes between two tasks is left behind, and its pool
     for (const end = performance.now() + 1; performance.now() < end;);
     return n;
   };
-  const numbers = Array.from({ length: 50 }, (_, i) => i); // longer than a worker goes on without its event loop
+  const numbers = Array.from({ length: 50 }, (_, i) => i); // takes longer than a worker goes on without its event loop
   assertEquals(await pool.map(slow, numbers, { chunksize: 1 }), numbers);
   assertEquals(over.value, 0);
 });
@@ -769,7 +769,7 @@ test("a limit next to the length of the call gives a value or a TimeoutError, no
     const result = await pool.apply(edge, [ms], { taskTimeout: 3 }).catch((error) => error);
     assert(result === ms || result instanceof TimeoutError, String(result));
   }
-  // An interruption that comes after the call's end would have cost its worker.
+  // An interruption after the end of its call would have cost the worker.
   assertEquals(pool.stats().zombies, 0);
   assertEquals(await pool.apply(() => self.name), "Edge-1");
 });
