@@ -1,5 +1,5 @@
 /**
- * Blocking for the tasks of several schedulers at once.
+ * Blocks a thread for the tasks of several schedulers at once.
  *
  * @module
  */
@@ -9,14 +9,14 @@ import { memberOf } from "../sync/internal/current_thread.ts";
 import type { BlockingScheduler } from "../scheduler/task.ts";
 
 /**
- * Blocks the thread until `done`, which tasks of any of these schedulers may bring about, at most until the time `deadline` of
- * `performance.now()`: whether it is done.
+ * Blocks the thread until `done()` returns true, at most until the time `deadline` of `performance.now()`. Tasks of any of the
+ * schedulers may make it true. Returns whether it is.
  *
- * Each scheduler sleeps on a word of its own. So the thread sleeps on its bell instead, which every worker rings that wakes its
- * caller, and which wakes it for its other pools as well: they go on meanwhile.
+ * Each scheduler has a separate word to sleep on. So the thread sleeps on its event count instead, which every worker notifies
+ * when it wakes its caller. Workers of all other pools of the thread wake it as well, so these pools go on meanwhile.
  *
  * @throws {CancelledError} If this thread is a worker that was terminated.
- * @throws {InvalidStateError} If it would have to sleep, and must not.
+ * @throws {InvalidStateError} If the thread would have to sleep, and must not.
  */
 export function blockTogether(
   schedulers: ReadonlySet<BlockingScheduler>,
@@ -27,13 +27,13 @@ export function blockTogether(
   const member = memberOf();
   const { threadTable, thread } = member;
   for (;;) {
-    const heard = member.prepareWait(); // before the look, so that a ring after it ends the sleep at once
+    const heard = member.prepareWait(); // before the check, so that a notification after it ends the sleep at once
     member.check();
-    // What one has done may have given work to another, which had made ready for the sleep: all of them again.
+    // One scheduler may have made work for another that was already prepared for the sleep: then all of them are served again.
     let next: number;
     do {
       next = Infinity;
-      // One of another copy of this library may return nothing.
+      // A scheduler of another copy of this library may return nothing.
       for (const serve of thread.services) next = Math.min(next, serve() as unknown as number | undefined ?? Infinity);
       if (done()) return true;
     } while (next === 0);

@@ -1,5 +1,5 @@
 /**
- * What the calls of a pool take as options: one schema for each kind.
+ * The options of all calls of a pool: one schema for each kind of call. Each property is read exactly once.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import {
   OptionsSchema,
 } from "../base/options_schema.ts";
 
-// Where something else than options was given, the message names the first option that it could be the value of.
+// If the value given is not an options object, the message names the first option that it could be the value of. So order matters.
 
 const CALL_CHECKS = { taskTimeout: checkedLimit, signal: checkedSignal };
 const MAP_CHECKS = {
@@ -27,25 +27,25 @@ const CALLBACK_CHECKS = {
   callback: checkedFunctionOf<(value: unknown) => void>(),
   errorCallback: checkedFunctionOf<(error: unknown) => void>(),
 };
-/** The options of a single call, once they are read. */
+/** The values of the options of a single call. */
 export interface CallOptionsRead {
   readonly taskTimeout: number | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
-/** The options of a map, once they are read. */
+/** The values of the options of a map. */
 export interface MapOptionsRead extends CallOptionsRead {
   readonly chunksize: number | undefined;
   readonly returnExceptions: boolean | undefined;
   readonly onProgress: ((done: number, total?: number) => void) | undefined;
 }
 
-/** The options of a map whose results come one by one, once they are read. */
+/** The values of the options of a map whose results come one by one. */
 export interface StreamOptionsRead extends MapOptionsRead {
   readonly buffersize: number | undefined;
 }
 
-/** The callbacks of a call, once they are read. */
+/** The values of the callback options of a call. */
 export interface CallbackOptionsRead {
   readonly callback: ((value: unknown) => void) | undefined;
   readonly errorCallback: ((error: unknown) => void) | undefined;

@@ -1,5 +1,5 @@
 /**
- * Failures on their way to the caller.
+ * Changes failures before they reach the caller.
  *
  * @module
  */
@@ -7,24 +7,24 @@
 import { show } from "../base/checks.ts";
 import { isError } from "../codec/error_fields.ts";
 
-/** The longest chain of causes that is followed. */
+/** The largest number of causes that is followed. */
 const LONGEST_CHAIN = 1000;
 
 /**
- * Something was thrown in the place where a failure was dealt with: keeps that failure as the `cause`, if what was thrown is
- * an error that can have one and has none.
+ * Called when a callback that handled `failure` has thrown `thrown`. Stores the failure as the `cause` of what was thrown, if that
+ * is an error that can have a cause and has none.
  */
 export function keepCause(thrown: unknown, failure: unknown): void {
   try {
     if (!isError(thrown) || "cause" in thrown || leadsTo(failure, thrown)) return;
-    // False for a frozen error, which stays as it is.
+    // Returns false for a frozen error, which stays as it is.
     Reflect.defineProperty(thrown, "cause", { value: failure, writable: true, enumerable: false, configurable: true });
   } catch {
-    // A proxy that refuses: it stays as it is, too.
+    // A proxy that refuses the property stays as it is, too.
   }
 }
 
-/** Whether `error` is among the causes of `failure`, or is that itself: a circle has no end to read. */
+/** Returns whether `error` is `failure` or among its causes. Storing it would make a circle, which has no end. */
 function leadsTo(failure: unknown, error: Error): boolean {
   let cause = failure;
   for (let i = 0; i < LONGEST_CHAIN && isError(cause); i++) {
@@ -34,7 +34,7 @@ function leadsTo(failure: unknown, error: Error): boolean {
   return isError(cause);
 }
 
-/** Returns an error to stand in the place of a result, whatever was thrown. */
+/** Returns an error that stands in the place of a result: `thrown` itself if it is an error, otherwise an error about it. */
 export function asError(thrown: unknown): Error {
   if (isError(thrown)) return thrown;
   return new Error(`The call threw something that is not an error: ${show(thrown)}`, { cause: thrown });

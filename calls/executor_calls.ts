@@ -1,5 +1,5 @@
 /**
- * What executors do, over any scheduler.
+ * The calls that every executor offers, over any scheduler.
  *
  * @module
  */
@@ -31,7 +31,7 @@ const MAP_CHECKS = {
 const MAP_OPTIONS = new OptionsSchema(MAP_CHECKS);
 const SHUTDOWN_OPTIONS = new OptionsSchema({ wait: checkedFlag, cancelFutures: checkedFlag });
 
-/** A call, and the work behind its future. */
+/** A call that settles a future. */
 class FutureTask<R> extends Task implements FutureWork {
   readonly future: Future<R>;
   readonly #scheduler: Scheduler;
@@ -68,7 +68,7 @@ export class ExecutorCalls {
   readonly #scheduler: Scheduler;
   readonly #limit: number;
 
-  /** `limit` is that of each call, in milliseconds. */
+  /** `limit` is the time limit of each call, in milliseconds. */
   constructor(scheduler: Scheduler, limit: number = Infinity) {
     this.#scheduler = scheduler;
     this.#limit = wholeLimit(limit);
@@ -111,17 +111,17 @@ export class ExecutorCalls {
     });
     const failed = stream.takeInputError();
     if (failed === undefined) return stream;
-    stream.return().catch(() => {}); // the error of the input is the one to tell
+    stream.return().catch(() => {}); // the error of the input is the one that is thrown
     throw failed.error;
   }
 
-  /** Takes no more calls; drops those that have not begun if told so. */
+  /** Takes no more calls. With `cancelFutures`, also cancels the calls that have not begun. */
   close(cancelFutures: boolean): void {
     this.#scheduler.close(new ClosedError("The results end here as the executor was shut down"));
     if (cancelFutures) this.#scheduler.cancelAll(cancelledOutcome);
   }
 
-  /** Shuts down as the options say; resolves when all calls have ended, if it is to wait. */
+  /** Shuts down as the options say. With `wait`, the promise resolves when all calls have ended, otherwise at once. */
   shutdown(given: unknown): Promise<void> {
     const { wait = true, cancelFutures = false } = SHUTDOWN_OPTIONS.read(given, "shutdown()");
     this.close(cancelFutures);
@@ -130,8 +130,9 @@ export class ExecutorCalls {
 }
 
 /**
- * The iterables, and the options if the last thing is no iterable but an object of options: a plain one, whatever it has, or
- * any that has a known option. So a misspelled option is no iterable, and a promise of one no options.
+ * Splits the arguments into the iterables and the options. The last argument is the options if it is undefined, or an object that
+ * is not iterable and that is plain or has a known option. So an object with a misspelled option is not reported as a wrong
+ * iterable, and a promise of an iterable is not taken for options.
  */
 function splitOptions(
   rest: readonly unknown[],

@@ -1,5 +1,5 @@
 /**
- * Noticing a main program that would start workers without end, as its own workers import it.
+ * Detects a main program that would start workers without end, because its own workers import it.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { InvalidStateError } from "../errors.ts";
 import { IMPORTING } from "../sync/internal/importing.ts";
 
 /**
- * To be called before workers are made: the main program imported by its own worker must not make more of them.
+ * Must be called before workers are made: a main program that its own worker imports must not make more workers.
  *
  * @throws {InvalidStateError} If this thread is a worker that is importing its module.
  */

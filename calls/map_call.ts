@@ -1,5 +1,5 @@
 /**
- * A call for each item whose results come together.
+ * Calls for each item, whose results come together.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import {
 import type { MapOptionsRead } from "./call_options.ts";
 import { asError, keepCause } from "./callback_errors.ts";
 
-/** What a map does. */
+/** Options of a {@linkcode MapCall}. */
 export interface MapCallOptions {
   readonly fn: AnyFunction;
   readonly mode: TaskMode;
@@ -31,17 +31,17 @@ export interface MapCallOptions {
   readonly options: MapOptionsRead;
 }
 
-/** Of so many numbers in a chunk no more fit into a slot of the submission ring: see {@linkcode NumberRangeTask}. */
+/** The number of numbers from which a chunk does not fit into a slot of the ring: see {@linkcode NumberRangeTask}. */
 const LARGE_CHUNK = 2048;
 
-/** A map under way: every chunk runs to its end, whatever happens to others; then the whole settles. */
+/** A map that is running. Every chunk runs to its end, even if others fail; then the whole map settles. */
 export class MapCall implements TaskProducer {
   readonly #scheduler: Scheduler;
   readonly #call: MapCallOptions;
   readonly #options: MapOptionsRead;
   readonly #site: CallSite = callSite();
   readonly #tasks: Task[] = [];
-  #tell: Settle = () => {};
+  #onSettled: Settle = () => {};
   #results: unknown[] | undefined;
   #total = 0;
   #failedAt = Infinity;
@@ -49,7 +49,7 @@ export class MapCall implements TaskProducer {
   #pending = 0;
   #done = 0;
   #settled = false;
-  /** Whether the input is still being read: by its own code further up, or on the caller's event loop. */
+  /** True while the input is being read, by its own code further up the stack or on the event loop of the caller. */
   reading = true;
 
   constructor(scheduler: Scheduler, call: MapCallOptions) {
@@ -58,8 +58,8 @@ export class MapCall implements TaskProducer {
     this.#options = call.options;
   }
 
-  start(items: Items, tell: Settle): void {
-    this.#tell = tell;
+  start(items: Items, onSettled: Settle): void {
+    this.#onSettled = onSettled;
     this.#scheduler.attach(this);
     try {
       const { signal } = this.#options;
@@ -93,15 +93,15 @@ export class MapCall implements TaskProducer {
     this.#total = length;
     this.#pending = length === 0 ? 0 : Math.ceil(length / chunksize);
     if (length === 0) return this.#finish();
-    // Numbers call nothing when they are sent: then large chunks need no arrays of their own.
+    // Encoding numbers calls no code of the user, so the array cannot change meanwhile, and large chunks need not be copied.
     const inPlace = this.#scheduler.takesRanges && chunksize >= LARGE_CHUNK && isNumbers(items);
-    // All chunks first: what other items call may change the array.
+    // All chunks are made first: encoding an item may call code that changes the array.
     for (let start = 0; start < length; start += chunksize) {
       const end = Math.min(start + chunksize, length);
-      const tell: Settle = (outcome) => this.#take(start, end - start, outcome);
+      const onSettled: Settle = (outcome) => this.#take(start, end - start, outcome);
       const task = inPlace
-        ? new NumberRangeTask(fn, mode, { numbers: items, start, end }, limit, tell)
-        : new CallbackTask(fn, mode, part(items, start, end), limit, tell);
+        ? new NumberRangeTask(fn, mode, { numbers: items, start, end }, limit, onSettled)
+        : new CallbackTask(fn, mode, part(items, start, end), limit, onSettled);
       task.site = this.#site;
       task.first = start;
       this.#tasks.push(task);
@@ -113,7 +113,7 @@ export class MapCall implements TaskProducer {
     }
     this.reading = false;
     if (this.#settled) return;
-    const results = this.#results ??= new Array(length); // made here as the workers have something to do meanwhile
+    const results = this.#results ??= new Array(length); // made here, while the workers already have tasks
     if (inPlace) {
       this.#tasks.forEach((task, i) => task.target = { array: results, at: i * chunksize, count: task.calls });
     }
@@ -149,7 +149,7 @@ export class MapCall implements TaskProducer {
     this.#failure = error;
   }
 
-  /** Whether a call has failed, and the whole with it. */
+  /** True if a call has failed, and the whole map with it. */
   get #hasFailed(): boolean {
     return this.#failedAt !== Infinity && !this.#options.returnExceptions;
   }
@@ -172,7 +172,7 @@ export class MapCall implements TaskProducer {
     this.#settled = true;
     this.reading = false;
     this.#options.signal?.removeEventListener("abort", this.#abort);
-    this.#tell(outcome);
+    this.#onSettled(outcome);
     this.#scheduler.detach(this);
   }
 
@@ -185,16 +185,16 @@ export class MapCall implements TaskProducer {
   }
 
   drain(): void {
-    // It never waits for a reader.
+    // A map never waits for a reader.
   }
 }
 
-/** Whether it is read as arrays are, so that its parts give the same. */
+/** Returns whether `items` is an array with the built-in iterator, so that its parts have the items that iteration yields. */
 function isPlainArray(items: Iterable<unknown>): items is unknown[] {
   return Array.isArray(items) && items[Symbol.iterator] === Array.prototype[Symbol.iterator];
 }
 
-/** A part of an array. Not a slice, which is of a class that the array may choose. */
+/** Returns a copy of a part of an array. `slice()` would make it of a class that the array may choose. */
 function part(items: readonly unknown[], start: number, end: number): unknown[] {
   const copy = new Array(end - start);
   for (let i = start; i < end; i++) copy[i - start] = items[i];
@@ -207,7 +207,7 @@ function readAll(items: Iterable<unknown>): unknown[] {
   return list;
 }
 
-/** The same items, from an iterator that is one. */
+/** Returns an iterable of the same items that checks its iterator. */
 function checkedInput(items: AsyncIterable<unknown>): AsyncIterable<unknown> {
   return { [Symbol.asyncIterator]: () => checkIterator(items[Symbol.asyncIterator]()) };
 }

@@ -1,6 +1,6 @@
 /**
- * The calls that every pool offers, over any scheduler: one call, a map in chunks, a broadcast. Their streaming
- * relatives are in `calls/result_stream.ts`.
+ * The calls that every pool offers, over any scheduler: one call, a map in chunks, a broadcast. The streaming calls are in
+ * `calls/result_stream.ts`.
  *
  * @module
  */
@@ -36,7 +36,7 @@ import {
 
 const NO_ARGS: readonly unknown[] = [];
 
-/** A single call whose outcome is for later. */
+/** A single call that settles an `AsyncResult`. */
 class AsyncResultTask<R> extends Task {
   readonly #result: AsyncResultImpl<R>;
 
@@ -55,13 +55,13 @@ export class Calls {
   readonly #scheduler: Scheduler;
   readonly #limit: number;
 
-  /** `taskTimeout` is the limit of calls that ask for none, in milliseconds. */
+  /** `taskTimeout` is the time limit, in milliseconds, of calls without a limit in their options. */
   constructor(scheduler: Scheduler, taskTimeout: number = Infinity) {
     this.#scheduler = scheduler;
     this.#limit = wholeLimit(taskTimeout);
   }
 
-  /** One call, as a promise. */
+  /** Makes one call. Returns its result as a promise. */
   apply<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, given?: unknown): Promise<R> {
     const options = CALL_OPTIONS.read(given, "apply()");
     const limit = this.#checkCall(fn, args, options);
@@ -79,12 +79,12 @@ export class Calls {
     });
   }
 
-  /** One call, blocking the thread. */
+  /** Makes one call, and blocks the thread for its result. */
   applySync<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, given?: unknown): R {
     return this.#applyLater<R>(fn, args, CALL_OPTIONS.read(given, "applySync()")).getSync();
   }
 
-  /** One call, its result for later. */
+  /** Makes one call. Returns its `AsyncResult`. */
   applyAsync<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, given?: unknown): AsyncResultImpl<R> {
     return this.#applyLater(fn, args, CALL_LATER_OPTIONS.read(given, "applyAsync()"));
   }
@@ -136,7 +136,7 @@ export class Calls {
     }
   }
 
-  /** A call for each item, as a promise. */
+  /** Makes a call for each item. Returns the results as a promise. */
   map<R>(fn: AnyFunction, mode: TaskMode, items: unknown, given?: unknown): Promise<R[]> {
     const call = this.#prepareMap(fn, mode, items, MAP_OPTIONS.read(given, `${mode}()`));
     return new Promise((resolve, reject) => {
@@ -147,12 +147,12 @@ export class Calls {
     });
   }
 
-  /** A call for each item, blocking the thread. */
+  /** Makes a call for each item, and blocks the thread for the results. */
   mapSync<R>(fn: AnyFunction, mode: TaskMode, items: unknown, given?: unknown): R[] {
     return this.#mapLater<R>(fn, mode, items, MAP_OPTIONS.read(given, `${mode}Sync()`)).getSync();
   }
 
-  /** A call for each item, the results for later. */
+  /** Makes a call for each item. Returns the `AsyncResult` of all. */
   mapAsync<R>(fn: AnyFunction, mode: TaskMode, items: unknown, given?: unknown): AsyncResultImpl<R[]> {
     return this.#mapLater(fn, mode, items, MAP_LATER_OPTIONS.read(given, `${mode}Async()`));
   }
@@ -180,14 +180,14 @@ export class Calls {
     return new MapCall(this.#scheduler, { fn, mode, limit: this.#wholeLimit(options), options });
   }
 
-  /** A call for each item, the results one by one. */
+  /** Makes a call for each item. Returns an iterator of the results. */
   stream<R>(fn: AnyFunction, mode: TaskMode, ordered: boolean, items: unknown, given?: unknown): AsyncResults<R> {
     return new AsyncResults(
       this.#stream<R>(fn, mode, ordered, items, STREAM_OPTIONS.read(given, streamName(mode, ordered))),
     );
   }
 
-  /** A call for each item, the results one by one, each by blocking for it. */
+  /** Makes a call for each item. Returns an iterator that blocks the thread for each result. */
   streamSync<R>(
     fn: AnyFunction,
     mode: TaskMode,
@@ -227,7 +227,10 @@ export class Calls {
     });
   }
 
-  /** A call on every worker. The results come in the order of the workers; so does the error, if several fail. */
+  /**
+   * Makes a call on every worker. Returns the results in the order of the workers, as a promise. If several calls fail, it rejects
+   * with the error of the first of them in that order.
+   */
   broadcast<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, given?: unknown): Promise<R[]> {
     const options = CALL_OPTIONS.read(given, "broadcast()");
     const limit = this.#checkCall(fn, args, options);
@@ -236,7 +239,7 @@ export class Calls {
     return new Promise<R[]>((resolve, reject) => {
       const outcomes: Outcome[] = [];
       const tasks: Task[] = [];
-      let count = Infinity; // not known while they are handed over
+      let count = Infinity; // not known while the tasks are handed over
       let done = 0;
       const finish = (): void => {
         if (done < count) return;

@@ -1,5 +1,5 @@
 /**
- * Results one by one: behind `imap` and its relatives.
+ * The stream of results behind `imap` and its variants.
  *
  * @module
  */
@@ -23,11 +23,11 @@ import {
 } from "../scheduler/task.ts";
 
 /**
- * The results of `imap` and its relatives, one by one. An item that failed rejects the `next()` at its place, and the
- * iteration can go on with the one after it.
+ * The results of `imap` and its variants, one by one. If the call for an item has failed, the `next()` at its place rejects, and
+ * the iteration can go on with the item after it.
  *
- * Source: `multiprocessing.pool.IMapIterator`. Differs from Python: after a failed chunk it goes on, and leaving the
- * loop early drops what has not begun.
+ * Source: `multiprocessing.pool.IMapIterator`. Differs from Python: the iteration goes on after a failed chunk, and leaving the
+ * loop early drops the calls that have not begun.
  *
  * @typeParam T A result.
  *
@@ -48,11 +48,11 @@ import {
  */
 export interface ResultIterator<T> extends AsyncIterableIterator<T, undefined, number | undefined> {
   /**
-   * The next result.
+   * Waits for the next result.
    *
-   * @param timeout How long to wait, in milliseconds; 0 or less: not at all. For ever by default.
-   * @returns The result, or the end. Rejects with the error of the item, or with `TimeoutError` if it is not there in
-   * time: then a later `next()` gets it, nothing is lost.
+   * @param timeout The longest time to wait, in milliseconds; with 0 or less it does not wait. Without it, the wait has no limit.
+   * @returns The result, or the end. Rejects with the error of the item, or with `TimeoutError` if the result is not there in
+   * time: then a later `next()` returns it, and nothing is lost.
    * @throws {TypeError} If `timeout` is not a number.
    *
    * @example A result that is not there yet
@@ -68,7 +68,8 @@ export interface ResultIterator<T> extends AsyncIterableIterator<T, undefined, n
    */
   next(timeout?: number): Promise<IteratorResult<T, undefined>>;
   /**
-   * Stops: reads no more of the input, and drops what has not begun. Called by a `for await` loop that is left early.
+   * Stops the iteration: reads no more of the input, and drops the calls that have not begun. A `for await` loop that is left
+   * early calls this.
    *
    * @returns The end.
    *
@@ -85,11 +86,11 @@ export interface ResultIterator<T> extends AsyncIterableIterator<T, undefined, n
    * ```
    */
   return(): Promise<IteratorResult<T, undefined>>;
-  /** The iterator itself. */
+  /** Returns the iterator itself. */
   [Symbol.asyncIterator](): ResultIterator<T>;
 }
 
-/** What a stream is made from. */
+/** Options of a {@linkcode ResultStream}. */
 export interface StreamOptions {
   readonly fn: AnyFunction;
   readonly mode: TaskMode;
@@ -101,12 +102,12 @@ export interface StreamOptions {
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((done: number, total?: number) => void) | undefined;
   readonly returnExceptions: boolean;
-  /** When whoever waits gets a `TimeoutError`, as a time of `performance.now()`. */
+  /** The time of `performance.now()` at which readers that wait get a `TimeoutError`. */
   readonly deadline?: number;
 }
 
-/** From this read-ahead on, the input is read in handfuls. */
-const HANDFUL = 16;
+/** The read-ahead, in items, from which the input is read in batches. */
+const BATCH_READ_AHEAD = 16;
 
 interface Waiter<T> {
   readonly resolve: (result: IteratorResult<T, undefined>) => void;
@@ -114,7 +115,7 @@ interface Waiter<T> {
   readonly timer: ReturnType<typeof setTimeout> | undefined;
 }
 
-/** Reads the input as far ahead as allowed, hands it over in chunks, and gives the results to whoever asks. */
+/** Reads the input as far ahead as allowed, submits it in chunks, and returns the results to its readers. */
 export class ResultStream<T> implements TaskProducer {
   readonly #scheduler: Scheduler;
   readonly #options: StreamOptions;
@@ -124,25 +125,29 @@ export class ResultStream<T> implements TaskProducer {
   readonly #site: CallSite = callSite();
   readonly #waiters = new Set<Waiter<T>>();
   readonly #tasks = new Set<Task>();
-  /** What is ready to be given, in order. */
+  /** The outcomes that are ready to be delivered, in order. */
   readonly #ready = new Deque<Outcome>();
-  /** What has come before its turn, by place. */
+  /** The outcomes that have come before their turn, by index. */
   readonly #early = new Map<number, Outcome>();
   #chunk: unknown[] = [];
-  /** How many items were handed over, have come back, were moved to `#ready`, were given. */
+  /** The number of items that were submitted. */
   #sent = 0;
+  /** The number of items whose outcome has come back. */
   #done = 0;
+  /** The number of items whose outcome was moved to `#ready`. */
   #moved = 0;
+  /** The number of items whose outcome was delivered. */
   #given = 0;
-  /** The input has ended; perhaps with an error, which comes after all results. */
+  /** True if the stream reads no more input. */
   #ended = false;
+  /** The error that the stream ends with, delivered after all results. */
   #lastError: Outcome | undefined;
   #reading = false;
-  /** The input has ended by itself, or was closed. */
+  /** True if the input has ended by itself, or was closed. */
   #exhausted = false;
-  /** The input has thrown. */
+  /** True if the input has thrown. */
   #failed = false;
-  #hurried = false;
+  #draining = false;
   #stopped = false;
 
   constructor(scheduler: Scheduler, options: StreamOptions) {
@@ -171,13 +176,13 @@ export class ResultStream<T> implements TaskProducer {
     }
   }
 
-  /** Reads on while there is room. */
+  /** Reads more input while there is room. */
   #fill(): void {
     if (this.#async) {
       if (!this.#reading && this.#hasRoom()) void this.#readAsync();
       return;
     }
-    if (this.#reading) return; // the input itself has called us
+    if (this.#reading) return; // the input itself has called this method
     this.#reading = true;
     while (this.#hasRoom()) {
       try {
@@ -200,15 +205,15 @@ export class ResultStream<T> implements TaskProducer {
     this.#endInput({ ok: false, error });
   }
 
-  /** Tells the input that no more is read of it, unless it has ended. */
+  /** Closes the input, unless it has ended. Returns a promise of that, if there is anything to await. */
   #closeInput(): Promise<unknown> | undefined {
     if (this.#exhausted) return undefined;
-    if (this.#reading && !this.#async) return undefined; // afterwards: it has called us itself
+    if (this.#reading && !this.#async) return undefined; // it is closed after the read, as the input itself has called this method
     this.#exhausted = true;
     try {
       const closed = Promise.resolve(this.#input.return?.());
       if (!this.#reading) return closed;
-      // One that is being read closes after that, which can take for ever: it gets one turn of the event loop.
+      // An input that is being read closes after the read, which may never end: this waits one turn of the event loop at most.
       closed.catch(() => {});
       return Promise.race([closed, new Promise<void>((resolve) => void soon(resolve))]);
     } catch (error) {
@@ -216,11 +221,11 @@ export class ResultStream<T> implements TaskProducer {
     }
   }
 
-  /** Reads on, but not for each item that was given: many at a time are handed over with less effort. */
+  /** Reads more input, but not after each item that was delivered: batches take less effort. */
   #refill(): void {
     const { buffersize } = this.#options;
     const ahead = this.#sent + this.#chunk.length - this.#given;
-    if (this.#hurried || buffersize < HANDFUL || ahead <= buffersize / 2) this.#fill();
+    if (this.#draining || buffersize < BATCH_READ_AHEAD || ahead <= buffersize / 2) this.#fill();
   }
 
   async #readAsync(): Promise<void> {
@@ -241,8 +246,8 @@ export class ResultStream<T> implements TaskProducer {
 
   #hasRoom(): boolean {
     if (this.#ended) return false;
-    // An item counts until it is given; with someone waiting for the end of the pool, only until it is done.
-    const ahead = this.#sent + this.#chunk.length - (this.#hurried ? this.#done : this.#given);
+    // An item counts until it is delivered. While the pool waits for its end, it counts only until it is done.
+    const ahead = this.#sent + this.#chunk.length - (this.#draining ? this.#done : this.#given);
     return ahead < Math.max(this.#options.buffersize, this.#options.chunksize);
   }
 
@@ -310,7 +315,7 @@ export class ResultStream<T> implements TaskProducer {
     this.#refill();
   }
 
-  /** Gives what is ready to those who wait. */
+  /** Delivers the outcomes that are ready to the waiting readers. */
   #give(): void {
     for (const waiter of this.#waiters) {
       const outcome = this.#nextOutcome();
@@ -335,7 +340,7 @@ export class ResultStream<T> implements TaskProducer {
     return last;
   }
 
-  /** Whether nothing more can come. */
+  /** True if no more outcomes can come. */
   get #over(): boolean {
     return this.#stopped || (this.#ended && this.#done === this.#sent);
   }
@@ -368,7 +373,7 @@ export class ResultStream<T> implements TaskProducer {
     return promise;
   }
 
-  /** The same as {@linkcode ResultStream.next}, blocking the thread. */
+  /** As {@linkcode ResultStream.next}, but blocks the thread. */
   nextSync(timeout?: number): IteratorResult<T, undefined> {
     const limit = performance.now() + checkTimeout(timeout);
     const { deadline = Infinity } = this.#options;
@@ -394,16 +399,16 @@ export class ResultStream<T> implements TaskProducer {
   }
 
   get over(): boolean {
-    return false; // what it tells when it has settled calls nobody
+    return false; // when it settles, it calls no callback of the user
   }
 
-  /** Nobody waits any longer. */
+  /** Called when the deadline has passed: ends the stream with a `TimeoutError`. */
   #expire(): void {
     const unfinished = this.#sent - this.#given;
     this.#stopWith(new TimeoutError(`The results are not all there in time: ${unfinished} calls are unfinished`));
   }
 
-  /** The error of the input, if that has failed: it is not given as the last result then. */
+  /** Returns the error of the input, if the input has failed. Then the error is not delivered as the last result. */
   takeInputError(): { readonly error: unknown } | undefined {
     const last = this.#lastError;
     if (!this.#failed || last === undefined || last.ok) return undefined;
@@ -412,13 +417,13 @@ export class ResultStream<T> implements TaskProducer {
   }
 
   async return(): Promise<IteratorResult<T, undefined>> {
-    this.#lastError = undefined; // nobody wants it any more
+    this.#lastError = undefined; // no reader will ask for it
     while (this.#stopped && this.#ready.shift() !== undefined);
     await this.#stop(undefined);
     return { done: true, value: undefined };
   }
 
-  /** The same at once. What closing the input throws is thrown, as `for…of` does. */
+  /** As {@linkcode ResultStream.return}, but at once. Throws the error of closing the input, as `for…of` does. */
   returnSync(): void {
     const input = this.#exhausted || this.#reading ? undefined : this.#input;
     this.#exhausted ||= input !== undefined;
@@ -428,7 +433,7 @@ export class ResultStream<T> implements TaskProducer {
     input?.return?.();
   }
 
-  /** Ends the stream: `last`, if any, is the last thing it gives. */
+  /** Ends the stream. `last`, if any, is the last outcome that it delivers. */
   async #stop(last: Outcome | undefined): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
@@ -444,7 +449,7 @@ export class ResultStream<T> implements TaskProducer {
     await this.#closeInput();
   }
 
-  /** Ends the stream with an error. That is what the reader gets: a second one, of closing the input, adds nothing. */
+  /** Ends the stream with an error, which the reader gets. An error of closing the input is ignored, as it adds nothing. */
   #stopWith(error: unknown): void {
     this.#stop({ ok: false, error }).catch(() => {});
   }
@@ -457,16 +462,16 @@ export class ResultStream<T> implements TaskProducer {
 
   fail(error: unknown): void {
     this.#endInput({ ok: false, error });
-    this.#closeInput()?.catch(() => {}); // the reason to close it is the error to tell
+    this.#closeInput()?.catch(() => {}); // the reader gets the reason for closing it instead
   }
 
   drain(): void {
-    this.#hurried = true;
+    this.#draining = true;
     this.#fill();
   }
 }
 
-/** A wait was too short. */
+/** Returns the error of a wait that was too short. */
 function lateError(timeout: number | undefined): TimeoutError {
   return new TimeoutError(`The next result is not there after ${timeout} ms`);
 }
@@ -477,7 +482,7 @@ function itemOutcomes(count: number, outcome: Outcome, returnExceptions: boolean
   if (!outcome.ok) return Array.from({ length: count }, () => failed(outcome.error));
   const [failures = [], results = []] = outcome.value as ChunkValue;
   const outcomes: Outcome[] = [];
-  for (let i = 0; i < count; i++) outcomes.push({ ok: true, value: results[i] }); // what came may have a `map` of its own
+  for (let i = 0; i < count; i++) outcomes.push({ ok: true, value: results[i] }); // not `map()`, which the results may replace
   for (const [index, error] of failures) outcomes[index] = failed(error);
   return outcomes;
 }

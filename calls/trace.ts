@@ -6,7 +6,7 @@
 
 import type { TraceEvent } from "../scheduler/task.ts";
 
-/** The events as a JSON text that Perfetto and `chrome://tracing` open: a row for each worker. */
+/** Returns the events as a JSON text that Perfetto and `chrome://tracing` can open, with a row for each worker. */
 export function traceJson(name: string, events: readonly TraceEvent[]): string {
   const workers = [...new Set(events.map((event) => event.worker))].sort((a, b) => a - b);
   return JSON.stringify({

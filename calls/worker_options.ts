@@ -1,5 +1,5 @@
 /**
- * The options that all who have workers share, checked.
+ * The options that pools, executors and processes with workers share, and their checks.
  *
  * @module
  */
@@ -24,10 +24,10 @@ import type { AnyFunction } from "../base/values.ts";
 import type { WorkerPermissions } from "./options.ts";
 import type { WorkerConfig } from "../scheduler/worker_config.ts";
 
-/** How long idle workers are kept, unless told otherwise, in milliseconds. */
+/** The default of `idleTimeout`, in milliseconds. */
 const IDLE_TIMEOUT = 10_000;
 
-/** The options that all who have workers take. */
+/** The type of {@linkcode WORKER_CHECKS}. */
 export interface WorkerChecks {
   readonly [name: string]: Check<unknown>;
   readonly initializer: Check<AnyFunction>;
@@ -42,7 +42,7 @@ export interface WorkerChecks {
   readonly backend: Check<Backend>;
 }
 
-/** The checks of those options. */
+/** The checks of the options that everything with workers takes. */
 export const WORKER_CHECKS: WorkerChecks = {
   initializer: checkedFunction,
   initargs: checkedArgs,
@@ -57,9 +57,9 @@ export const WORKER_CHECKS: WorkerChecks = {
 };
 
 /**
- * Reads the arguments of a constructor: a number, the option `key`, or options, or both in this order.
+ * Reads the arguments of a constructor: a number, which is the option `key`, or an options object, or both in this order.
  *
- * @throws {TypeError} If something is given twice, besides what {@linkcode OptionsSchema.read} throws.
+ * @throws {TypeError} If an option is given twice, and whenever {@linkcode OptionsSchema.read} throws it.
  */
 export function sizeAndOptions<K extends string, C extends Checks & Readonly<Record<K, Check<number>>>>(
   schema: OptionsSchema<C>,
@@ -86,7 +86,7 @@ export function sizeAndOptions<K extends string, C extends Checks & Readonly<Rec
   return { size: size ?? again, options };
 }
 
-/** Gives a scheduler what it needs to know of the options for `size` workers, called `name`. */
+/** Returns the configuration of a scheduler with `size` workers called `name`, made from the options. */
 export function workerOptions(
   owner: WorkerConfig["owner"],
   size: number,
@@ -113,7 +113,7 @@ export function workerOptions(
 /** The kinds of permissions. */
 const KINDS: readonly string[] = ["env", "ffi", "import", "net", "read", "run", "sys", "write"];
 
-/** What workers may do, as the runtime takes it; undefined for as much as this program. */
+/** Checks `permissions`. Returns them in the form that the runtime takes; undefined for those of this program. */
 export function checkPermissions(permissions: unknown): Deno.PermissionOptions | undefined {
   if (permissions === "inherit") return undefined;
   if (!isDeno()) throw new InvalidStateError("Cannot use 'permissions' as this runtime has none: only Deno does");
@@ -143,7 +143,7 @@ export function checkPermissions(permissions: unknown): Deno.PermissionOptions |
   return read as Deno.PermissionOptions;
 }
 
-/** Where calls run. */
+/** Checks `backend`, and returns it. */
 export function checkBackend(backend: unknown): Backend {
   if (typeof backend === "object" && backend !== null && typeof (backend as Partial<Backend>).open === "function") {
     return backend as Backend;
@@ -155,13 +155,13 @@ export function checkBackend(backend: unknown): Backend {
   );
 }
 
-/** A name. */
+/** Checks `name`, and returns it. */
 export function checkName(name: unknown): string {
   if (typeof name === "string") return name;
   throw new TypeError(`Cannot use 'name' as it must be a string: current value is ${show(name)}`);
 }
 
-/** Names for functions sent by source. */
+/** Checks `scope`, and returns it. Its keys must be names of variables. */
 export function checkScope(scope: unknown): Readonly<Record<string, unknown>> {
   checkOptions(scope);
   for (const key of Object.keys(scope as object)) {
@@ -171,7 +171,7 @@ export function checkScope(scope: unknown): Readonly<Record<string, unknown>> {
   return scope as Readonly<Record<string, unknown>>;
 }
 
-/** The address of a module. */
+/** Checks `module`. Returns its absolute URL. */
 export function moduleUrl(module: unknown): string {
   if (typeof module !== "string" && !(module instanceof URL)) {
     throw new TypeError(`Cannot use 'module' as it must be a URL: current value is ${show(module)}`);

@@ -1,5 +1,5 @@
 /**
- * The blocking forms: on pools and executors in every state, with and without time, and where nobody could end the wait.
+ * The blocking methods: on pools and executors in every state, with and without a timeout, and where nothing could end the wait.
  */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
@@ -28,14 +28,14 @@ const failAt2 = (n: number): number => {
 };
 const waits = (go: Event): boolean => go.wait();
 
-/** A broken executor or pool: its initializer throws. */
+/** Options of an executor or a pool that breaks, since its initializer throws. */
 const BROKEN = {
   initializer: () => {
     throw new RangeError("cannot begin");
   },
 };
 
-// imapSync and its relatives.
+// imapSync and its variants.
 
 test("the blocking streams give what the others give", () => {
   using pool = new Pool(2);
@@ -80,7 +80,7 @@ test("leaving a loop over imapSync() throws what closing the input throws", () =
     try {
       for (let i = 0;; i++) yield i;
     } finally {
-      // deno-lint-ignore no-unsafe-finally -- that is what the test is about
+      // deno-lint-ignore no-unsafe-finally -- the fault that is tested
       throw new RangeError("not closed");
     }
   }
@@ -355,12 +355,12 @@ test("waitSync() returns when all are done, at the first, at the first failure, 
   const failing = executor.submit(failAt2, 2);
   const failed = waitSync([slow, failing], { returnWhen: "FIRST_EXCEPTION" });
   assertEquals([[...failed.done], [...failed.notDone]], [[failing], [slow]]);
-  // Already failed.
+  // The failing call has failed already.
   assertEquals(waitSync([slow, failing], { returnWhen: "FIRST_EXCEPTION" }).notDone.size, 1);
   assertEquals(waitSync([slow], { timeout: 20 }).notDone.size, 1);
   assertEquals(waitSync([slow], { timeout: 0 }).notDone.size, 1);
   go.set();
-  while (waitSync([slow], { timeout: 0 }).notDone.size > 0); // looks each time
+  while (waitSync([slow], { timeout: 0 }).notDone.size > 0); // a timeout of 0 still reads the replies each time
   assertThrows(() => waitSync(odd<Future[]>(5)), TypeError, "'futures'");
   assertThrows(() => waitSync([odd<Future>(5)]), TypeError, "not a future");
   assertThrows(() => waitSync([], { returnWhen: odd("SOME") }), RangeError, "returnWhen");
@@ -403,7 +403,7 @@ test("a callback may give work to another executor while the thread blocks for o
   await using one = new ProcessPoolExecutor(1);
   await using two = new ProcessPoolExecutor(1);
   await using three = new ProcessPoolExecutor(1);
-  one.submit(square, 1).resultSync(); // it has its worker first
+  one.submit(square, 1).resultSync(); // so that it has a worker before the rounds
   const times: number[] = [];
   for (let round = 0; round < 31; round++) {
     const start = performance.now();
@@ -422,7 +422,7 @@ test("a callback may give work to another executor while the thread blocks for o
     assert(told);
     times.push(performance.now() - start);
   }
-  // A wake-up that is missed comes when workers are looked after, hundreds of milliseconds later.
+  // If a wake-up is lost, the thread wakes only for the next check of the workers, hundreds of milliseconds later.
   assert(times.sort((a, b) => a - b)[15]! < 100, `${times}`);
 });
 
@@ -458,7 +458,7 @@ test("a future that this thread has to settle is no reason to hang", async () =>
   assert(done.done(), "the others are waited for");
   const next = executor.submit(square, 3);
   assertEquals([...waitSync([own, next], { returnWhen: "FIRST_COMPLETED" }).done], [next]);
-  // Callbacks of the others can settle it.
+  // Callbacks of the other futures can settle it.
   const last = executor.submit(square, 4);
   last.addDoneCallback(() => own.setResult(1));
   assertEquals(waitSync([own, last]).notDone.size, 0);
@@ -525,7 +525,7 @@ test("all of it works inside a worker, over pools of its own", async () => {
   });
 });
 
-/** For a worker that imports this module. */
+/** A task for a worker that imports this module: uses the blocking methods there. */
 export function nested(): Record<string, unknown> {
   const pool = new Pool(1);
   const [one, two] = [new ProcessPoolExecutor(1), new ProcessPoolExecutor(1)];
@@ -566,7 +566,7 @@ test("a worker that blocks in them ends when its pool is terminated", async () =
   await pool.join();
 });
 
-/** For a worker that imports this module: blocks for two executors until `flags` says so. */
+/** A task for a worker that imports this module: blocks for two executors until `flags` are released. */
 export function blockForTwo(flags: Int32Array): number {
   const [one, two] = [new ProcessPoolExecutor(1), new ProcessPoolExecutor(1)];
   const { done } = waitSync([one.submit(arriveAndBlock, flags), two.submit(arriveAndBlock, flags)]);
@@ -579,7 +579,7 @@ test("a pool goes on while the thread blocks for two executors", async () => {
   await using two = new ProcessPoolExecutor(1);
   const counter = new Value("i");
   const go = new Event();
-  // More than fits on the board, so that the calling thread has to hand over the rest meanwhile.
+  // More tasks than fit on the submission ring, so that the calling thread has to hand over the rest meanwhile.
   const counted = pool.map(
     (args: [Value<"i">, Event]) => {
       if (args[0].add(1) === 999) args[1].set();

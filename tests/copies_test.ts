@@ -1,4 +1,4 @@
-/** What happens when two copies of the library meet: that of a worker, and that of a module which a task comes from. */
+/** Two copies of the library in one worker: the copy of the worker, and the copy of the module that a task comes from. */
 
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import * as parallel from "../mod.ts";

@@ -1,5 +1,5 @@
 /**
- * What becomes of failures: their causes, what stands in for them, and the words they are told in.
+ * Failures as callers get them: their causes, the errors that replace thrown values, and their messages.
  */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
@@ -18,7 +18,7 @@ const fail = (what: string): never => {
   throw new RangeError(what);
 };
 
-/** The result of a call that fails, and whose `errorCallback` throws what `thrown` gives. */
+/** Returns the error of a call that fails, and whose `errorCallback` throws the value that `thrown` returns. */
 async function afterCallback(thrown: (failure: unknown) => unknown): Promise<unknown> {
   await using pool = new ThreadPool(1);
   const result = pool.applyAsync(fail, ["first"], {
@@ -145,7 +145,7 @@ test("returnExceptions gives errors, whatever was thrown", async () => {
       assertInstanceOf(nothing, Error);
       assertStrictEquals(nothing.cause, null);
     }
-    // Where they reject, they are as they were thrown.
+    // A promise rejects with the value as it was thrown.
     assertEquals(await rejection(pool.map(odd, [1])), "text");
   }
 });

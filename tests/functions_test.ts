@@ -1,4 +1,4 @@
-/** How functions reach a worker, and which one runs there. */
+/** The ways in which functions reach a worker, and which function runs there. */
 
 import { basename } from "node:path";
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
@@ -143,7 +143,7 @@ test("module: of exports with the same source the very one runs, in all tasks at
   ]);
   assertEquals(all, [2, 4, 6, 8, 3, 6, 9, 12, [2, 4, 6, 8], [3, 6, 9, 12], 6, 7]);
   assertEquals([pool.applySync(double, [5]), pool.applySync(triple, [5])], [10, 15]);
-  // One that looks like them, and is not exported, is none of them.
+  // A function that looks like an export, but is not exported, is not taken for one.
   assertInstanceOf(await rejection(pool.apply(times(4), [1])), ReferenceError);
 });
 
@@ -159,7 +159,7 @@ test("module: where it cannot be told in time which export is meant, the task fa
   await using pool = new Pool(1, { module: EXPORTS });
   const error = assertThrows(() => pool.applySync(double, [1]), SerializationError);
   for (const part of ["'double'", "'triple'", "'module'"]) assertStringIncludes(error.message, part);
-  // A call that waits for its answer must not keep a blocking one from its worker.
+  // A call that waits for the answer about its export must not keep a blocking call from the worker.
   const waiting = rejection(pool.apply(triple, [1]));
   assertEquals(pool.applySync((n: number) => n, [1]), 1);
   await waiting;
@@ -213,7 +213,7 @@ test("module: a main program whose top level waits for its own tasks gets them",
   }
 });
 
-/** A function as the text of a bundled or compiled program has it. */
+/** Returns a function with the given text, as it stands in a bundled or compiled program. */
 function compiled(text: string): (...args: unknown[]) => unknown {
   return new Function(`return ${text}`)();
 }
@@ -254,7 +254,7 @@ test("a ReferenceError of a function that was taken from the module is left as i
 
 test("helpers that compilers leave in a function are there", async () => {
   await using pool = new Pool(1);
-  // As esbuild (also tsx, and `deno bundle`), TypeScript, SWC and Babel write them.
+  // The helpers as esbuild (also tsx and `deno bundle`), TypeScript, SWC and Babel write them.
   const texts: Record<string, string> = {
     esbuild: `(log) => { const end = /* @__PURE__ */ __name(() => { log.push(end.name); }, "end");
       var _stack = []; try { const _ = __using(_stack, { [Symbol.dispose]: end }); log.push("body"); }

@@ -1,5 +1,5 @@
 /**
- * Objects of options: what is refused, and in which words.
+ * Options objects: the values that are refused, and the messages.
  */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
@@ -33,15 +33,15 @@ import { liveWorkers, test } from "../testing/counted_workers.ts";
 
 const square = (n: number): number => n * n;
 
-/** A value of a type that the signature does not allow. */
+/** Returns a value as a type that it does not have, to pass what the signature does not allow. */
 function odd<T>(value: unknown): T {
   return value as T;
 }
 
-/** Options that no call has. */
+/** An options object with an option that no call has. */
 const WRONG = odd<Record<string, never>>({ proceses: 1 });
 
-// What is new of these starts no worker.
+// Creating the pools, executors and processes among these starts no worker.
 
 const MAKES: Readonly<Record<string, (options: Record<string, never>) => unknown>> = {
   Pool: (o) => new Pool(o),
@@ -120,7 +120,7 @@ test("executors refuse unknown options, also beside their iterables", async () =
     ) {
       assertThrows(() => executor.map(square, [1], odd(wrong)), TypeError, what);
     }
-    // What is neither iterable nor an object of options is a wrong iterable.
+    // A value that is neither iterable nor an options object is reported as a wrong iterable.
     for (const wrong of [Promise.resolve([1]), new Date(), new ArrayBuffer(8), new (class Items {})(), 5, null]) {
       assertThrows(() => executor.map(square, [1], odd(wrong)), TypeError, "iterable 1 is none");
     }
@@ -276,7 +276,7 @@ test("options may be of any class, inherited, without a prototype, frozen, or be
       return this.#size === 2;
     }
     helper(): void {
-      // A method is no option.
+      // A method is not an option.
     }
   }
   const fails = (n: number): number => {

@@ -183,7 +183,7 @@ test("counter demo of article 003: 3, 6, 9, 12 with the lock", async () => {
   }
 });
 
-/** Errors outside of the target's own call, and what their program prints of them, one a line. */
+/** Targets of processes with an error outside of their own call, as source text. */
 const UNCAUGHT: Record<string, string> = {
   "in a timer": "() => new Promise(() => setTimeout(() => { throw new RangeError('lost'); }, 1))",
   "in a microtask": "() => (queueMicrotask(() => { throw new RangeError('lost'); }), new Promise(() => {}))",
@@ -252,7 +252,7 @@ test("an error that a listener of the target handles does nothing to a process",
   }
 });
 
-/** How long something that must not end is watched, in milliseconds: what ends too early does so within this time. */
+/** The time for which a test watches a process that must not end, in milliseconds. One that ends too early does so within it. */
 const WATCHED = 150;
 
 for (
@@ -278,7 +278,7 @@ for (
   });
 }
 
-/** Whether what held a lock, and will never release it, is gone. */
+/** Returns whether the holder of a lock, which never releases it, has ended. */
 async function isFree(lock: Lock): Promise<boolean> {
   if (!await lock.acquireAsync({ timeout: 10_000 })) return false;
   lock.release();
@@ -364,7 +364,7 @@ test("a worker that is replaced after its tasks waits for the processes it has s
   assertEquals(pool.stats().workers, 0);
 });
 
-/** Ways in which the worker of a pool ends at once. */
+/** The ways to end the worker of a pool at once. */
 const FORCE: Record<string, (pool: Pool, meeting: parents.Meeting) => Promise<unknown>> = {
   terminate: async (pool, meeting) => {
     await pool.apply(parents.startChild, [meeting]);

@@ -1,5 +1,5 @@
 /**
- * How workers start, cannot start, and are left behind.
+ * Workers that start, that cannot start, and that are left behind.
  */
 
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
@@ -11,7 +11,7 @@ import { terminateStopsCode } from "../base/platform.ts";
 
 const square = (n: number): number => n * n;
 
-// Tasks that end whoever reads them.
+// Tasks that end each worker that reads them.
 
 /** Ends every worker in which it is compiled. */
 class Deadly {
@@ -41,7 +41,7 @@ for (const [what, call] of deadly) {
       assertStringIncludes(error.message, "while it read");
       assertEquals(await before, 4);
       assertEquals(await pool.apply(square, [3]), 9);
-      assertEquals(await pool.apply(() => self.name), "PoolWorker-3"); // two have ended, no more
+      assertEquals(await pool.apply(() => self.name), "PoolWorker-3"); // two workers have ended, no more
       pool.close();
       await pool.join();
     });
@@ -87,7 +87,7 @@ test("a worker that is broken by a task costs the next one nothing", async () =>
   assertEquals(await pool.apply((x: { m: Map<number, number> }) => x.m.size, [{ m: new Map([[1, 2]]) }]), 1);
 });
 
-// Limits before the first call.
+// Time limits before the first call.
 
 test("a limit ends code that runs while an argument is read, and the worker goes on", async () => {
   class Endless {
@@ -113,7 +113,7 @@ const endless: [string, () => unknown, RegExp][] = [
   ["waits", () => new Promise(() => {}), /the initializer took longer than the limit of 200 ms/],
   ["loops after an await", async () => {
     await null;
-    // Ended by the test, as the runtime may not be able to.
+    // The loop ends by itself, as the runtime may not be able to end it.
     for (const end = Date.now() + 3000; Date.now() < end;);
   }, /did not start (within|as the initializer)/],
 ];
@@ -161,7 +161,7 @@ test("an initializer that loops counts as a zombie once its pool is terminated, 
 
 // Workers that cannot be started.
 
-/** Has `Worker` fail from its `first` use to before its `last`, and counts the uses. */
+/** Makes `Worker` throw from its use number `first` until before its use number `last`, and counts the uses. */
 function breakWorkers(first: number, last: number): { used: number; [Symbol.dispose](): void } {
   const Before = globalThis.Worker;
   const state = {
@@ -178,7 +178,7 @@ function breakWorkers(first: number, last: number): { used: number; [Symbol.disp
   return state;
 }
 
-/** What is printed as a warning meanwhile. */
+/** Collects the warnings that are printed until it is disposed. */
 function hearWarnings(): { heard: string[]; [Symbol.dispose](): void } {
   const before = console.warn;
   const heard: string[] = [];
@@ -186,7 +186,7 @@ function hearWarnings(): { heard: string[]; [Symbol.dispose](): void } {
   return { heard, [Symbol.dispose]: () => void (console.warn = before) };
 }
 
-/** Runs until as many of these run at once, as `flags` tell. */
+/** Runs until `parties` of these calls run at once, which `flags` count. */
 function meet(flags: Int32Array, parties: number): string {
   Atomics.add(flags, 0, 1);
   Atomics.notify(flags, 0);
@@ -199,9 +199,9 @@ test("a pool goes on with the workers it has when another one cannot be started,
   using warnings = hearWarnings();
   await using pool = new Pool(2);
   assertEquals(await pool.map(square, [1, 2, 3, 4], { chunksize: 1 }), [1, 4, 9, 16]);
-  assertEquals(await pool.broadcast(() => 1), [1]); // one worker is all there is
+  assertEquals(await pool.broadcast(() => 1), [1]); // there is only one worker
   const flags = words(1);
-  // These can end only when there is a second worker, after some failures.
+  // These calls can end only when there is a second worker, after some failures.
   const names = await Promise.all([pool.apply(meet, [flags, 2]), pool.apply(meet, [flags, 2])]);
   assertEquals(new Set(names).size, 2);
   assertEquals(pool.stats().startFailures, workers.used - 2);

@@ -1,5 +1,5 @@
 /**
- * The backend that runs calls on Web Workers: the one that is used unless another is asked for.
+ * The default backend, which runs calls on Web Workers.
  *
  * @module
  */

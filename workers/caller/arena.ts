@@ -1,22 +1,22 @@
 /**
- * Room in shared memory for payloads that are too large for a slot.
+ * The arena: shared memory for payloads that are too large for a slot.
  *
  * @module
  */
 
 import { ARENA_BYTES } from "../shared/submission_ring.ts";
 
-/** Each block begins at a multiple of this, in bytes. */
+/** The size of a page, in bytes. Each block begins at a multiple of it. */
 const PAGE = 16_384;
-/** How many there are. */
+/** The number of pages in the arena. */
 const PAGES = ARENA_BYTES / PAGE;
 
-/** Which blocks are taken: known to the calling thread alone, which gives them out and takes them back. */
+/** The record of the allocated blocks. The calling thread alone keeps it, as it alone allocates and frees blocks. */
 export class Arena {
-  /** For each page how many the block has that begins there; 0 for none. */
+  /** For each page, the number of pages of the block that begins there; 0 if none does. */
   readonly #blocks = new Uint16Array(PAGES);
 
-  /** Takes a block of `length` bytes, the first that is free: where it begins, or -1 when there is none. */
+  /** Allocates the first free block of `length` bytes. Returns the offset where it begins, or -1 if there is none. */
   take(length: number): number {
     const blocks = this.#blocks;
     const needed = Math.ceil(length / PAGE);
@@ -31,7 +31,7 @@ export class Arena {
     return begin * PAGE;
   }
 
-  /** Takes back the block that begins at `place`. */
+  /** Frees the block that begins at the offset `place`. */
   free(place: number): void {
     this.#blocks[place / PAGE] = 0;
   }

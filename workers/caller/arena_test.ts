@@ -7,7 +7,7 @@ Deno.test("Arena gives the first block that is free and large enough", () => {
   const [a, b, c] = [arena.take(5000), arena.take(40_000), arena.take(1)];
   assertEquals([a, b, c], [0, 16_384, 16_384 * 4]);
   arena.free(b!);
-  assertEquals(arena.take(50_000), 16_384 * 5); // one page more than has become free
+  assertEquals(arena.take(50_000), 16_384 * 5); // needs one page more than has become free
   assertEquals(arena.take(30_000), b);
   assertEquals(arena.take(10), 16_384 * 3);
 });

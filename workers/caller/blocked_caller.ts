@@ -1,5 +1,5 @@
 /**
- * What the calling thread does while it is blocked: for a scheduler's own tasks, or elsewhere.
+ * Keeps a scheduler going while its calling thread is blocked, for tasks of this scheduler or by something else.
  *
  * @module
  */
@@ -14,29 +14,29 @@ import { refuseToBlockForMessages } from "../../base/platform.ts";
 import { thisThread } from "../../sync/internal/current_thread.ts";
 import { refuseIfStopped } from "../../sync/internal/member.ts";
 
-/** The parts of a scheduler that have to go on meanwhile. */
+/** The parts of a scheduler that have to go on while the thread is blocked. */
 export interface BlockedParts {
   /** The memory that the thread sleeps on. */
   readonly submissions: SubmissionRing;
-  /** How it sleeps. */
+  /** Puts the thread to sleep. */
   readonly parker: CallerParker;
-  /** The calls that have a limit. */
+  /** Watches the calls that have a time limit. */
   readonly deadlines: DeadlineWatchdog;
   /** The workers. */
   readonly workerSet: WorkerSet;
-  /** What answers workers that ask which export of a module is meant. */
+  /** Answers workers that ask which export of a module is meant. */
   readonly taskEncoder: TaskEncoder;
-  /** The outcomes that nobody was told yet. */
+  /** The outcomes that were not reported yet. */
   readonly settlements: PendingSettlements;
-  /** Reads what the workers have to say: whether there was anything. */
+  /** Reads the records and messages of the workers. Returns whether there was any. */
   readonly drain: () => boolean;
-  /** Whether it is worth the while to hand over tasks. */
+  /** Returns whether handing over tasks pays now. */
   readonly shouldHandOver: () => boolean;
-  /** Hands over tasks. */
+  /** Moves tasks from the queue to the submission ring. */
   readonly handOver: () => void;
-  /** Ends the calls that have run over their limit. */
+  /** Ends the calls that have run over their time limit. */
   readonly endOverdue: () => void;
-  /** Counts the tasks that have ended and those that were handed over. */
+  /** Returns the number of tasks that have ended plus the number of those that were handed over. */
   readonly progress: () => number;
 }
 
@@ -45,16 +45,16 @@ export class BlockedCaller {
   readonly #parts: BlockedParts;
   readonly #thread = thisThread();
   #known = false;
-  /** Whether the thread is blocked in {@linkcode BlockedCaller.block} now. */
+  /** True while the thread is blocked in {@linkcode BlockedCaller.block}. */
   active = false;
-  /** Whether something else blocks the thread, and has it run the scheduler now. */
+  /** True while {@linkcode BlockedCaller.serve} runs, because something else blocks the thread. */
   serving = false;
 
   constructor(parts: BlockedParts) {
     this.#parts = parts;
   }
 
-  /** How long until a call or a worker is to be looked after, in milliseconds. */
+  /** Returns the time until a call or a worker must be checked, in milliseconds. */
   #untilNext(): number {
     return Math.min(this.#parts.deadlines.untilNext(), this.#parts.workerSet.untilNext());
   }
@@ -79,7 +79,7 @@ export class BlockedCaller {
     const outer = this.active;
     this.active = true;
     try {
-      workerSet.spawner.stop(); // there may be no turn of the event loop for long: all are started now
+      workerSet.spawner.stop(); // the event loop may have no turn for long: all missing workers are started now
       if (!done()) handOver();
       while (!done()) {
         const left = deadline - performance.now();
@@ -97,9 +97,9 @@ export class BlockedCaller {
   }
 
   /**
-   * The thread is blocked by something else than the scheduler: does what there is to do, and sees to it that the workers wake
-   * the thread. Returns 0 if a task has ended or was handed over, so that there may be more to do, here or for another scheduler;
-   * else after how many milliseconds to call it again at the latest.
+   * Called while something other than the scheduler blocks the thread. Does the work that is due, and makes sure that the workers
+   * wake the thread. Returns 0 if a task has ended or was handed over, since there may be more to do then, here or for another
+   * scheduler. Otherwise returns the time after which it must be called again at the latest, in milliseconds.
    */
   readonly serve = (): number => {
     const { parker, workerSet, taskEncoder, drain, handOver, progress } = this.#parts;

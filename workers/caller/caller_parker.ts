@@ -1,5 +1,5 @@
 /**
- * How the calling thread sleeps until a worker has something to say.
+ * The sleep of the calling thread until a worker has written a record or sent a message.
  *
  * @module
  */
@@ -10,12 +10,12 @@ import { memberOf } from "../../sync/internal/current_thread.ts";
 import type { Member } from "../../sync/internal/member.ts";
 
 /**
- * How long it looks for the next record before it really sleeps, in milliseconds: no longer than it takes to sleep and be woken,
- * so that at most half of the time is lost, and none when tasks are short.
+ * The time for which the thread looks for the next record before it sleeps, in milliseconds. It is no longer than sleeping and
+ * being woken takes, so at most half of the time is lost, and none when tasks are short.
  */
 const PATIENCE_MS = 0.05;
 
-/** The sleep of one scheduler: in its event loop, or blocking. */
+/** Puts the thread of one scheduler to sleep, in its event loop or by blocking. */
 export class CallerParker {
   readonly #submissions: SubmissionRing;
   readonly #hasRecords: () => boolean;
@@ -23,14 +23,14 @@ export class CallerParker {
   readonly #byMessage = !waitAsyncWakes();
   #member: Member | undefined;
   #waiting = false;
-  /** Until when the event loop goes round instead of sleeping. */
+  /** The time until which the event loop polls instead of sleeping, on the clock of `performance.now()`. */
   #patience = 0;
-  /** Takes back the turn of the event loop that is due. */
+  /** Cancels the turn of the event loop that was requested. */
   #turn: (() => void) | undefined;
-  /** What is to be done in the next turn, if nothing is awaited then. */
+  /** The callback of the next turn, if nothing is awaited then. */
   #idle: (() => void) | undefined;
 
-  /** `hasRecords` looks at the rings; `awake` is called, from the event loop, when there may be something in them. */
+  /** `hasRecords` looks at the rings. `awake` is called from the event loop when the rings may have records. */
   constructor(submissions: SubmissionRing, hasRecords: () => boolean, awake: () => void) {
     this.#submissions = submissions;
     this.#hasRecords = hasRecords;
@@ -38,9 +38,9 @@ export class CallerParker {
   }
 
   /**
-   * Before this thread goes back to its event loop: sees to it that the next record is heard of. With `soon`, one is expected
-   * right away: then the event loop goes round for a moment first, since to sleep and be woken takes much longer than a short
-   * task does.
+   * Called before this thread goes back to its event loop. Makes sure that the thread notices the next record. With
+   * `soonExpected`, a record is expected right away: the event loop polls for a moment first, since sleeping and being woken
+   * takes much longer than a short task.
    */
   parkAsync(soonExpected: boolean): void {
     this.#idle = undefined;
@@ -52,8 +52,8 @@ export class CallerParker {
   }
 
   /**
-   * Nothing is awaited. As the next task often comes before the event loop has its turn, that is to be heard of then only: `idle` is
-   * called in that turn, unless {@linkcode parkAsync} is called before.
+   * Called when nothing is awaited. `idle` is called in the next turn of the event loop, unless {@linkcode parkAsync} is called
+   * before. It is not called at once, as the next task often comes before that turn.
    */
   settleDown(idle: () => void): void {
     this.#idle = idle;
@@ -73,7 +73,8 @@ export class CallerParker {
   };
 
   /**
-   * This thread is about to block elsewhere: from now on it has to be woken. False when there is something to read before that.
+   * Called before this thread blocks elsewhere: from then on the workers have to wake it. Returns false if there are records to
+   * read first.
    */
   prepareToBlock(): boolean {
     this.#turn?.();
@@ -85,7 +86,7 @@ export class CallerParker {
   }
 
   #sleep(): void {
-    // The word first, then the look at the rings: a worker that writes after the look finds the word set.
+    // The word is set before the rings are checked: a worker that writes after the check finds the word set.
     this.#submissions.setCaller(this.#byMessage ? LISTENING : WAITING);
     if (this.#hasRecords()) return this.#takeTurn();
     if (this.#byMessage || this.#waiting) return;
@@ -98,7 +99,7 @@ export class CallerParker {
     });
   }
 
-  /** There is more to read already: after a turn of the event loop, which must not starve. */
+  /** Called when there are more records already. Reads them after a turn of the event loop, which must not starve. */
   #takeTurn(): void {
     this.#submissions.setCaller(AWAKE);
     this.#turn ??= soon(() => {
@@ -108,25 +109,26 @@ export class CallerParker {
   }
 
   /**
-   * Blocks this thread until a worker has something to say, at most `timeout` milliseconds. `look` reads what there is,
-   * after the sleep is announced; if it found something, there is no sleep. It sleeps on the bell of the thread, which whoever
-   * changes the word rings, and not on the word: so messages of any worker, and of the thread that has started this one, wake
-   * it as well.
+   * Blocks this thread until a worker has written a record or sent a message, at most `timeout()` milliseconds. `look` reads the
+   * records after the sleep is announced; if it finds any, there is no sleep. Returns whether it found any.
+   *
+   * The thread sleeps on its event count, not on the word; the worker that changes the word notifies the event count. So messages
+   * of any worker, and of the thread that has started this one, wake this thread as well.
    */
   block(look: () => boolean, timeout: () => number): boolean {
     for (const end = performance.now() + PATIENCE_MS; performance.now() < end;) {
       for (let i = 0; i < 50; i++) if (this.#hasRecords()) return look();
     }
     const { threadTable, slot } = this.#member ??= memberOf();
-    const heard = threadTable.prepareWait(slot); // before the word is set: who changes that rings after it
-    this.#submissions.setCaller(WAITING); // before the look, as in parkAsync()
+    const heard = threadTable.prepareWait(slot); // before the word is set: the worker that changes the word notifies after it
+    this.#submissions.setCaller(WAITING); // before the check, as in #sleep()
     if (look()) return true;
     const limit = timeout();
     if (limit > 0) threadTable.wait(slot, heard, limit);
     return false;
   }
 
-  /** There are no workers any more. */
+  /** Called when there are no workers any more. */
   stop(): void {
     this.#turn?.();
     this.#turn = undefined;

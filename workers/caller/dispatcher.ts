@@ -1,5 +1,5 @@
 /**
- * Handing tasks over: from the queue of the calling thread to the submission ring, or to one worker by message.
+ * Hands tasks over: from the queue of the calling thread to the submission ring, or to one worker by message.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import type { InFlightTasks } from "./in_flight.ts";
 import type { WorkerHandle } from "./worker_handle.ts";
 import type { WorkerSet } from "./worker_set.ts";
 
-/** With more unclaimed tasks than this on the submission ring, handing over more of them can wait. */
+/** The number of unclaimed tasks on the submission ring above which handing over more can wait. */
 const PLENTY = SLOTS - 64;
 
 /** The parts of a scheduler that a dispatcher works with. */
@@ -33,7 +33,7 @@ export interface DispatcherParts {
   readonly workerSet: WorkerSet;
   /** The state of the scheduler. */
   readonly life: Lifecycle;
-  /** Returns whether the thread is blocked, so that nothing asynchronous can be found out. */
+  /** Returns whether the thread is blocked, so that it cannot await anything. */
   readonly isBlocked: () => boolean;
   /** Settles a task. */
   readonly settle: (task: Task, outcome: Outcome) => void;
@@ -43,15 +43,15 @@ export interface DispatcherParts {
   readonly afterWork: () => void;
 }
 
-/** The queue of a scheduler, and the way from there to the workers. */
+/** The queue of a scheduler, and the transfer of its tasks to the workers. */
 export class Dispatcher {
   readonly #parts: DispatcherParts;
   readonly #queue = new Deque<Task>();
   /** Tasks on their way from the queue to the submission ring. */
   readonly #encoding: Task[] = [];
-  /** Whether the workers were told that this thread keeps tasks. */
+  /** True if the ring tells the workers that this thread has more tasks. */
   #more = false;
-  /** Tasks in the queue that were cancelled there. */
+  /** The number of tasks in the queue that were cancelled there. */
   #cancelled = 0;
 
   constructor(parts: DispatcherParts) {
@@ -68,18 +68,18 @@ export class Dispatcher {
     return this.#encoding;
   }
 
-  /** Queues a task, and hands over what can be. */
+  /** Queues a task, and hands over the tasks that can be. */
   submit(task: Task): void {
     this.#queue.push(task);
     if (this.#parts.inFlight.kept > 0) this.answerWaiting();
-    // If there is no room, whoever makes room hands over more.
+    // If there is no room, the code that makes room hands over more.
     if (this.#queue.size === 1 ? this.canHandOver() : this.shouldHandOver()) return this.handOver(true);
     if (this.#more) return;
     this.#tellMore();
-    if (this.shouldHandOver()) this.handOver(true); // they may have claimed much before they were told
+    if (this.shouldHandOver()) this.handOver(true); // they may have claimed many tasks before the word was set
   }
 
-  /** Takes note that a task that is not in flight was cancelled: its turn in the queue is skipped. */
+  /** Called when a task that is not in flight was cancelled: its turn in the queue is skipped. */
   noteCancelled(task: Task): void {
     if (!this.#encoding.includes(task)) this.#cancelled++;
   }
@@ -94,7 +94,7 @@ export class Dispatcher {
     return tasks;
   }
 
-  /** Moves tasks from the queue to the submission ring as long as there is room, and sees to it that workers take them. */
+  /** Moves tasks from the queue to the submission ring while it has room, and calls workers to them. */
   handOver(more: boolean = this.shouldHandOver()): void {
     while (more && this.canHandOver()) {
       const task = this.#queue.shift()!;
@@ -102,7 +102,7 @@ export class Dispatcher {
         this.#cancelled--;
         continue;
       }
-      this.#encoding.push(task); // getters of its arguments may ask for anything meanwhile
+      this.#encoding.push(task); // getters of its arguments may call any method of the pool meanwhile
       if (this.#prepare(task)) this.#fillSlot(task);
       this.#encoding.pop();
     }
@@ -111,7 +111,7 @@ export class Dispatcher {
     this.#parts.afterWork();
   }
 
-  /** Tells the workers whether this thread keeps tasks: then they call it when there is little left on the submission ring. */
+  /** Tells the workers whether this thread has more tasks. If so, they wake it when few are left on the submission ring. */
   #tellMore(): void {
     const more = !this.#queue.empty;
     if (more === this.#more) return;
@@ -119,7 +119,7 @@ export class Dispatcher {
     this.#parts.submissions.setMore(more);
   }
 
-  /** Numbers a task and its function; false, and the task settled, when the function cannot be sent. */
+  /** Numbers a task and its function. If the function cannot be sent, settles the task and returns false. */
   #prepare(task: Task): boolean {
     try {
       this.#parts.taskEncoder.number(task);
@@ -149,7 +149,7 @@ export class Dispatcher {
     this.#parts.inFlight.fill(task, task.payload === undefined ? encoded : undefined);
   }
 
-  /** Undefined, and the task settled, when it cannot be sent. */
+  /** Encodes a task. If it cannot be sent, settles it and returns undefined. */
   #pack(task: Task): Encoded | undefined {
     try {
       return this.#parts.taskEncoder.pack(task, this.#parts.workerSet.handles);
@@ -159,7 +159,7 @@ export class Dispatcher {
     }
   }
 
-  /** Does something for a task, which fails with what that throws: whether it went well. */
+  /** Calls `run`. If that throws, settles the task with the error. Returns whether it succeeded. */
   #settleIfThrows(task: Task, run: () => void): boolean {
     try {
       run();
@@ -170,7 +170,7 @@ export class Dispatcher {
     }
   }
 
-  /** Getters of the arguments have run meanwhile: whether one has cancelled the task, or ended the pool. */
+  /** Returns whether a getter of the arguments, run while they were encoded, has cancelled the task or ended the pool. */
   #overtaken(task: Task): boolean {
     if (!this.#parts.life.running) this.#parts.settle(task, this.#parts.life.refusal());
     return task.settled;
@@ -182,19 +182,19 @@ export class Dispatcher {
     const encoded = this.#pack(task);
     if (encoded === undefined || !this.#settleIfThrows(task, () => this.#parts.taskEncoder.keep(task, encoded))) return;
     if (this.#overtaken(task)) return;
-    const kept = task.payload!;
+    const stored = task.payload!;
     task.payload = undefined;
     this.#parts.inFlight.addDirect(task);
     handle.directTasks.add(task);
     const header = { taskId: task.taskId, fn: task.functionId, mode: MODE_NUMBERS[task.mode], limit: task.limit };
     const sent = this.#settleIfThrows(
       task,
-      () => postStored(kept, (parcel, transfers) => handle.postTask({ type: "task", header, parcel }, transfers)),
+      () => postStored(stored, (parcel, transfers) => handle.postTask({ type: "task", header, parcel }, transfers)),
     );
     if (!sent) handle.directTasks.delete(task);
   }
 
-  /** Workers that ask for arguments get them while more tasks are handed over; whatever else they say is for later. */
+  /** Answers the workers whose next record asks for arguments. All other records are left for later. */
   answerWaiting(): void {
     for (const handle of this.#parts.workerSet.handles) {
       const record = handle.completions.peek();
@@ -204,36 +204,39 @@ export class Dispatcher {
     }
   }
 
-  /** Gives a worker what it lacks for a task it holds. */
+  /** Sends a worker the parts that it lacks of a task that it holds. */
   answer(handle: WorkerHandle, taskId: number, lacks: number): void {
     const task = this.#parts.inFlight.get(taskId);
     if (task === undefined) return handle.post({ type: "drop", taskId }, []);
     if ((lacks & LACKS_EXPORT) !== 0) {
       const blocked = this.#parts.isBlocked();
-      return this.#parts.taskEncoder.packExport(task, blocked, (kept) => this.#give(handle, task, kept));
+      return this.#parts.taskEncoder.packExport(task, blocked, (stored) => this.#give(handle, task, stored));
     }
-    let kept = task.payload;
-    if ((lacks & LACKS_ARGUMENTS) !== 0 && kept !== undefined) {
+    let stored = task.payload;
+    if ((lacks & LACKS_ARGUMENTS) !== 0 && stored !== undefined) {
       task.payload = undefined;
       this.#parts.inFlight.kept--;
     } else if ((lacks & LACKS_FUNCTION) !== 0) {
-      kept = this.#parts.taskEncoder.packFunction(task);
+      stored = this.#parts.taskEncoder.packFunction(task);
     }
-    this.#give(handle, task, kept);
+    this.#give(handle, task, stored);
   }
 
-  #give(handle: WorkerHandle, task: Task, kept: StoredPayload | undefined): void {
+  #give(handle: WorkerHandle, task: Task, stored: StoredPayload | undefined): void {
     const { taskId } = task;
-    if (!this.#parts.workerSet.handles.has(handle)) return; // it was asked for before that ended
+    if (!this.#parts.workerSet.handles.has(handle)) return; // the worker has ended since it asked
     if (this.#parts.inFlight.get(taskId) !== task) return handle.post({ type: "drop", taskId }, []);
     const sent = this.#settleIfThrows(task, () => {
-      if (kept === undefined) throw new SerializationError(`Worker '${handle.name}' asks for arguments that were sent`);
-      postStored(kept, (parcel, transfers) => handle.post({ type: "payload", taskId, parcel }, transfers));
+      if (stored === undefined) {
+        throw new SerializationError(`Worker '${handle.name}' asks for arguments that were sent`);
+      }
+      postStored(stored, (parcel, transfers) => handle.post({ type: "payload", taskId, parcel }, transfers));
       handle.given = taskId;
     });
     if (!sent) handle.post({ type: "drop", taskId }, []);
   }
 
+  /** Puts tasks back at the front of the queue, in the order of their numbers. A task whose arguments were moved fails. */
   requeue(tasks: readonly Task[]): void {
     for (const task of [...tasks].sort((a, b) => b.taskId - a.taskId)) {
       this.#parts.inFlight.requeue(task);
@@ -242,12 +245,13 @@ export class Dispatcher {
     }
   }
 
+  /** Returns whether there is a task to hand over, and room for it. */
   canHandOver(): boolean {
     return !this.#queue.empty && this.#parts.submissions.hasRoom() &&
       this.#parts.inFlight.kept <= 2 * this.#parts.workerSet.size;
   }
 
-  /** Whether it is worth the while: as long as the workers have plenty to claim, tasks wait to be handed over in handfuls. */
+  /** Returns whether handing over pays now. While the ring is well filled, tasks stay queued and move in batches. */
   shouldHandOver(): boolean {
     return this.#parts.submissions.unclaimed() <= PLENTY && this.canHandOver();
   }

@@ -1,25 +1,25 @@
 /**
- * Letting go of workers that have nothing to do.
+ * The timer that ends workers which have nothing to do.
  *
  * @module
  */
 
 import { unrefTimer } from "../../base/platform.ts";
 
-/** Calls back when nothing has happened for a time. One timer, whatever the number of tasks in between. */
+/** Calls a callback after a time without work. There is one timer, however many tasks come in between. */
 export class IdleTimer {
   readonly #timeout: number;
   readonly #expired: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #since = 0;
 
-  /** `timeout` in milliseconds; `Infinity` for never. */
+  /** `expired` is called after `timeout` milliseconds without work; never if that is `Infinity`. */
   constructor(timeout: number, expired: () => void) {
     this.#timeout = timeout;
     this.#expired = expired;
   }
 
-  /** Says whether there is nothing to do. */
+  /** Called with whether there is nothing to do. */
   set(idle: boolean): void {
     if (!idle) {
       this.#since = 0;
@@ -29,7 +29,7 @@ export class IdleTimer {
     }
   }
 
-  /** If there was work in between, the timer finds it out when it ends, and starts again for the rest. */
+  /** Starts the timer. If there was work in between, the timer notices that when it ends, and starts again for the rest. */
   #start(): void {
     if (this.#timer !== undefined || this.#timeout === Infinity) return;
     const rest = this.#since + this.#timeout - performance.now();
@@ -42,7 +42,7 @@ export class IdleTimer {
     unrefTimer(this.#timer);
   }
 
-  /** Forgets everything. */
+  /** Cancels the timer. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -1,5 +1,5 @@
 /**
- * Tasks on their way: handed over to workers, and not settled.
+ * The tasks in flight: handed over to workers, and not settled.
  *
  * @module
  */
@@ -15,23 +15,23 @@ import type { StoredPayload } from "../../codec/payload.ts";
 import { MODE_NUMBERS, type Task } from "../../scheduler/task.ts";
 import { PAYLOAD_BY_MESSAGE } from "../shared/messages.ts";
 
-/** How many numbers in a row have a place each; mostly no more are on their way. */
+/** The number of places for tasks with consecutive numbers; mostly no more tasks are in flight. */
 const NEAR = 1024;
 
 /** The tasks that one scheduler has handed over. */
 export class InFlightTasks {
   readonly #submissions: SubmissionRing;
   readonly #deadlines: DeadlineWatchdog;
-  /** Each in the place of its number, or, when an older one has that, in the other: a map alone makes much garbage. */
+  /** Each task is in the place of its number, or in `#far` if an older task has that place. A map alone makes much garbage. */
   readonly #near: (Task | undefined)[] = new Array(NEAR).fill(undefined);
   readonly #far = new Map<number, Task>();
-  /** The number of the task in each slot of the submission ring, as last filled. */
+  /** For each slot of the submission ring, the number of the task that was put into it last. */
   readonly #slots = new Int32Array(SLOTS).fill(-1);
   readonly #arena = new Arena();
-  /** The block of the arena that the payload of a task is in, for the few that have one. */
+  /** The arena block with the payload of a task, for the few tasks that have one. */
   readonly #blocks = new Map<Task, number>();
   #taskId = 0;
-  /** How many payloads wait until a worker asks for them. */
+  /** The number of payloads that wait until a worker asks for them. */
   kept = 0;
 
   constructor(submissions: SubmissionRing, deadlines: DeadlineWatchdog) {
@@ -39,21 +39,21 @@ export class InFlightTasks {
     this.#deadlines = deadlines;
   }
 
-  /** How many there are. */
+  /** The number of tasks in flight. */
   size = 0;
 
-  /** The task of this number. */
+  /** Returns the task with this number. */
   get(taskId: number): Task | undefined {
     const task = this.#near[taskId & (NEAR - 1)];
     return task?.taskId === taskId ? task : this.#far.get(taskId);
   }
 
-  /** Whether a task is one of them. */
+  /** Returns whether a task is in flight. */
   has(task: Task): boolean {
     return this.get(task.taskId) === task;
   }
 
-  /** All of them, at this moment, in the order of their numbers. */
+  /** Returns the tasks that are in flight now, in the order of their numbers. */
   all(): Task[] {
     const near = this.#near.filter((task) => task !== undefined);
     return [...near, ...this.#far.values()].sort((a, b) => a.taskId - b.taskId);
@@ -74,19 +74,19 @@ export class InFlightTasks {
     return true;
   }
 
-  /** The number that was given last. */
+  /** The number of the task that was numbered last. */
   get numbered(): number {
     return this.#taskId;
   }
 
-  /** Gives a task its number. */
+  /** Numbers a task, unless it has a number. */
   number(task: Task): void {
     if (task.taskId >= 0) return;
     do this.#taskId = (this.#taskId + 1) & TASK_ID_MASK; while (this.get(this.#taskId) !== undefined);
     task.taskId = this.#taskId;
   }
 
-  /** Whether there is room in shared memory for a payload of `length` bytes; if so, it is kept for `task`. */
+  /** Reserves room in shared memory for a payload of `length` bytes of `task`. Returns whether there was room. */
   reserve(task: Task, length: number): boolean {
     if (length <= PAYLOAD) return true;
     const block = this.#arena.take(length);
@@ -94,7 +94,7 @@ export class InFlightTasks {
     return block >= 0;
   }
 
-  /** Gives that back. */
+  /** Frees the room that {@linkcode reserve} has reserved for a task. */
   free(task: Task): void {
     if (this.#blocks.size === 0) return;
     const block = this.#blocks.get(task);
@@ -103,13 +103,13 @@ export class InFlightTasks {
     this.#arena.free(block);
   }
 
-  /** The payload of a task, taken out of its block of the arena if it has one. */
+  /** Returns the payload of a task, copied out of its arena block if it has one. */
   #payloadOf(task: Task): StoredPayload | undefined {
     if (!this.#blocks.has(task)) return task.payload;
     return { bytes: this.#submissions.payloadOf(this.#slotOf(task)), refs: [], moves: [] };
   }
 
-  /** Puts a task on the submission ring, which has room; without `encoded`, its payload is to be fetched. */
+  /** Puts a task on the submission ring, which must have room. Without `encoded`, the worker has to fetch its payload. */
   fill(task: Task, encoded: Encoded | undefined): void {
     const remote = encoded === undefined;
     if (remote) this.kept++;
@@ -128,13 +128,13 @@ export class InFlightTasks {
     this.#deadlines.enter(task.limit); // last: it uses a timer, see touchLazyGlobals()
   }
 
-  /** A task was directTasks to one worker. */
+  /** Adds a task that is posted to one worker. */
   addDirect(task: Task): void {
     this.#add(task);
     this.#deadlines.enter(task.limit);
   }
 
-  /** A task has ended, or goes back to the queue. */
+  /** Removes a task that has ended or goes back to the queue. */
   remove(task: Task): void {
     if (!this.#delete(task)) return;
     if (task.payload !== undefined) this.kept--;
@@ -143,7 +143,7 @@ export class InFlightTasks {
     this.#deadlines.leave(task.limit);
   }
 
-  /** Takes a task back from the submission ring: false when a worker has taken it. */
+  /** Takes a task back from the submission ring. Returns false if a worker has taken it. */
   cancel(task: Task): boolean {
     const slot = this.#slotOf(task);
     if (slot < 0 || !this.#submissions.cancel(slot)) return false;
@@ -151,21 +151,21 @@ export class InFlightTasks {
     return true;
   }
 
-  /** Whether a worker has taken it. */
+  /** Returns whether a worker has taken the task. */
   isTaken(task: Task): boolean {
     if (!this.has(task)) return false;
     const slot = this.#slotOf(task);
     return slot < 0 || !this.#submissions.isWaiting(slot);
   }
 
-  /** The slot of the submission ring that a task was put into last; -1 if it is there no more. */
+  /** Returns the slot of the submission ring that a task was put into last; -1 if the task is no longer there. */
   #slotOf(task: Task): number {
     return this.has(task) ? this.#slots.indexOf(task.taskId) : -1;
   }
 
   /**
-   * Takes back what a worker, told to stop, had claimed or held, and not begun; not what was directTasks to it alone. `read` is what it
-   * was reading then, wherever that came from.
+   * Takes back the tasks that a worker, told to stop, had claimed or held and not begun, without those posted to this worker
+   * alone. `unbegun` are these tasks; `read` is the task that the worker was reading then, from the ring or posted.
    */
   takeBack({ number, control, directTasks, given }: WorkerHandle): { unbegun: Task[]; read: Task | undefined } {
     const tasks = new Set<Task>();
@@ -177,16 +177,16 @@ export class InFlightTasks {
     }
     const held = this.get(control.revoke());
     if (held !== undefined && !directTasks.has(held)) tasks.add(held);
-    // It had all of it, or was about to read the rest, and did not come to begin it.
+    // The worker had the whole task, or was about to read the rest, and had not begun it.
     if (held !== undefined && (control.stage !== FETCHING || given === held.taskId)) read = held;
     return { unbegun: [...tasks], read: read?.settled === false ? read : undefined };
   }
 
-  /** A task goes back to the queue, with its payload as far as that is still here. */
+  /** Removes a task that goes back to the queue. The task keeps its payload if that is still here. */
   requeue(task: Task): void {
     const payload = this.#payloadOf(task);
     const slot = this.#slotOf(task);
-    if (slot >= 0) this.#slots[slot] = -1; // it may be put into another one
+    if (slot >= 0) this.#slots[slot] = -1; // the task may be put into another slot
     this.remove(task);
     task.payload = payload;
   }

@@ -1,6 +1,6 @@
 /**
- * Noticing workers that have no task, were called to one, and do not come: code that an earlier task has left running,
- * such as a timer that loops, has taken them.
+ * Detects workers that have no task, were called to one, and do not come: code that an earlier task has left running, such as
+ * a timer that loops, blocks them.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import { unrefTimer } from "../../base/platform.ts";
 import { BUSY, SEARCHING, TURNING } from "../shared/control_block.ts";
 import type { WorkerHandle } from "./worker_handle.ts";
 
-/** How long a free worker may take to look for a task, in milliseconds. */
+/** The time within which a free worker must look for a task, in milliseconds. */
 const UNRESPONSIVE_MS = 1000;
 
-/** Watches while there are tasks that nobody has claimed. */
+/** Watches the workers while there are unclaimed tasks. */
 export class LivenessWatchdog {
   readonly #handles: () => Iterable<WorkerHandle>;
   readonly #unclaimed: () => boolean;
@@ -21,14 +21,14 @@ export class LivenessWatchdog {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #due = Infinity;
 
-  /** `unclaimed` tells whether there are such tasks; `lose` is told a worker that does not come. */
+  /** `unclaimed` returns whether there are unclaimed tasks. `lose` is called with a worker that does not come. */
   constructor(handles: () => Iterable<WorkerHandle>, unclaimed: () => boolean, lose: (handle: WorkerHandle) => void) {
     this.#handles = handles;
     this.#unclaimed = unclaimed;
     this.#lose = lose;
   }
 
-  /** To be called when tasks were handed over. */
+  /** Must be called when tasks were handed over. */
   watch(): void {
     if (this.#timer !== undefined) return;
     let waiting = this.#unclaimed();
@@ -42,12 +42,12 @@ export class LivenessWatchdog {
     unrefTimer(this.#timer); // the worker keeps the program from ending
   }
 
-  /** How long until it looks again, in milliseconds. */
+  /** Returns the time until the next check, in milliseconds. */
   untilNext(): number {
     return this.#due - performance.now();
   }
 
-  /** Gives up the workers that have not looked for a task since the last time. */
+  /** Gives up the workers that have not looked for a task since the last check. */
   check(): void {
     const before = [...this.#looks];
     this.stop();
@@ -60,7 +60,7 @@ export class LivenessWatchdog {
     this.watch();
   }
 
-  /** Forgets everything. */
+  /** Stops watching. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

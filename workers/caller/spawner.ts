@@ -1,5 +1,5 @@
 /**
- * When workers are started.
+ * Decides when workers are started.
  *
  * @module
  */
@@ -9,52 +9,52 @@ import { soon, unrefTimer } from "../../base/platform.ts";
 // Taken early: a program may mock them, and its pools must go on.
 const { max, min } = Math;
 
-/** How long a worker that is about to be free is waited for before another one is started in its place, in milliseconds. */
+/** The time to wait for a worker that is about to be free before another one is started in its place, in milliseconds. */
 const PATIENCE_MS = 5;
-/** How long after a failure the next start is tried, in milliseconds; twice as long after each further one. */
+/** The time from a failure to the next attempt, in milliseconds; it doubles with each further failure. */
 const BACK_OFF = 100;
-/** The longest such time. */
+/** The longest time from a failure to the next attempt, in milliseconds. */
 const LONGEST_BACK_OFF = 10_000;
 
-/** What the starts of workers depend on. */
+/** Options of a {@linkcode Spawner}. */
 export interface SpawnerOptions {
-  /** How many workers may still be started. */
+  /** Returns the number of workers that may still be started. */
   readonly room: () => number;
-  /** Whether there are some. */
+  /** Returns whether there are any workers. */
   readonly any: () => boolean;
-  /** Calls the workers there are to their tasks: for how many tasks nobody is on the way. */
+  /** Calls the existing workers to their tasks. Returns the number of unclaimed tasks with no worker on its way. */
   readonly demand: () => number;
-  /** Whether one of them has come up. */
+  /** Returns whether any worker has finished starting. */
   readonly anyReady: () => boolean;
-  /** How many workers have no task, and may come without having been counted: they go once through their event loop, say. */
+  /** Returns the number of workers without a task that may come uncounted, for instance after a turn of their event loop. */
   readonly nearlyFree: () => number;
-  /** Spawner one: whether that was possible. */
+  /** Starts a worker. Returns false on failure. */
   readonly start: () => boolean;
 }
 
 /**
- * To create a worker blocks the calling thread for a while. So only the first is created at once, each further one in a turn
- * of the event loop of its own, if it is still needed then; at once as well if the thread is about to block. After a failure the
- * next one is tried only after some time, unless there is no worker at all.
+ * Starts workers. To create a worker blocks the calling thread for a while. So only the first worker is created at once. Each
+ * further one is created in a separate turn of the event loop, if it is still needed then, or at once if the thread is about to
+ * block. After a failure the next attempt waits for some time, unless there is no worker at all.
  */
 export class Spawner {
   readonly #options: SpawnerOptions;
   #undo: (() => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** When the timer is due. */
+  /** The time when the timer is due, on the clock of `performance.now()`. */
   #due = Infinity;
-  /** Until when those that are nearly free are waited for; 0 if they are not. */
+  /** The time until which nearly free workers are waited for; 0 if they are not. */
   #patientUntil = 0;
-  /** Before this, none is tried. */
+  /** The time before which no start is attempted, because of a failure. */
   #failedUntil = 0;
   #backOff = BACK_OFF;
 
-  /** Spawner none yet. */
+  /** Starts no worker yet. */
   constructor(options: SpawnerOptions) {
     this.#options = options;
   }
 
-  /** Spawner up to `count` workers, as many tasks as nobody is on the way to; all `now` if need be. */
+  /** Starts up to `count` workers, the number of unclaimed tasks with no worker on its way. With `now`, all start at once. */
   start(count: number, now: boolean): void {
     const { any, room } = this.#options;
     while (count > 0 && room() > 0) {
@@ -74,7 +74,7 @@ export class Spawner {
     }
   }
 
-  /** Spawner one worker of `count`; if that fails and there are others, it is tried again later. */
+  /** Starts one worker of `count`. If that fails and there are other workers, it is tried again later. */
   #startOne(count: number): boolean {
     const { any, room, start } = this.#options;
     if (start()) return true;
@@ -82,7 +82,7 @@ export class Spawner {
     return false;
   }
 
-  /** Somebody is on the way to each task. */
+  /** Called when a worker is on its way to each unclaimed task. */
   satisfied(): void {
     this.#patientUntil = 0;
   }
@@ -95,11 +95,11 @@ export class Spawner {
     this.start(demand(), now);
   }
 
-  /** Whether the next start has to wait; if so, a timer goes on with it. */
+  /** Returns whether the next start has to wait. If so, a timer was set that attempts it. */
   #mustWait(count: number): boolean {
     const now = performance.now();
     if (this.#patientUntil === 0 && this.#options.nearlyFree() >= count) this.#patientUntil = now + PATIENCE_MS;
-    // After a failure nothing is tried as long as all others are still starting: they may fail, too.
+    // After a failure no start is attempted while all other workers are still starting: they may fail, too.
     const starting = this.#failedUntil > 0 && !this.#options.anyReady();
     const until = max(this.#patientUntil, this.#failedUntil, starting ? now + BACK_OFF : 0);
     if (until <= now) return false;
@@ -109,18 +109,18 @@ export class Spawner {
     return true;
   }
 
-  /** How long until a start has waited long enough, in milliseconds. */
+  /** Returns the time until a start has waited long enough, in milliseconds. */
   untilNext(): number {
     return this.#due - performance.now();
   }
 
-  /** Spawner what has waited long enough. */
+  /** Starts the workers whose start has waited long enough. */
   check(now: boolean): void {
     this.#stopTimer();
     this.#next(now);
   }
 
-  /** This thread is about to block, and no timer will have its turn: what was left for later is started now. */
+  /** Called when this thread is about to block, so that no timer will fire. Starts the workers that were left for later. */
   spawnNow(): void {
     if (this.#undo === undefined && this.#timer === undefined) return;
     this.stop();
@@ -129,7 +129,7 @@ export class Spawner {
     this.#next(true);
   }
 
-  /** A start has failed while there are other workers; `again`: as the one before. */
+  /** Called when a start has failed while there are other workers. `again`: true if the start before it has failed as well. */
   failed(again: boolean): void {
     if (!again) this.#backOff = BACK_OFF;
     this.#failedUntil = performance.now() + this.#backOff;
@@ -142,7 +142,7 @@ export class Spawner {
     this.#due = Infinity;
   }
 
-  /** Spawner no more. */
+  /** Starts no more workers. */
   stop(): void {
     this.#undo?.();
     this.#undo = undefined;

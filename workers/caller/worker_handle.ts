@@ -1,5 +1,5 @@
 /**
- * The calling side's end of one worker.
+ * One worker, as the calling side sees it.
  *
  * @module
  */
@@ -17,12 +17,12 @@ import type { Task } from "../../scheduler/task.ts";
 import type { FromWorker, Init, ToWorker, WorkerNote, WorkerRecord } from "../shared/messages.ts";
 import type { Payload } from "../../codec/payload.ts";
 
-/** How long the end of a worker waits for it to have started, in milliseconds: mostly it takes 5. */
+/** The longest time to wait, before a worker is ended, until it has started, in milliseconds. Mostly a start takes 5. */
 const ARRIVAL = 200;
 
 let programUrl: string | undefined;
 
-/** Where workers start from, which needs no permission. A `blob:` takes half the time, but fails in compiled programs. */
+/** Returns a URL that workers start from without a permission. A `blob:` takes half the time, but fails in compiled programs. */
 function makeProgramUrl(): string {
   const { Deno } = globalThis as { Deno?: { build?: { standalone?: boolean } } };
   if (Deno?.build?.standalone === true) {
@@ -31,27 +31,27 @@ function makeProgramUrl(): string {
   return URL.createObjectURL(new Blob([PROGRAM], { type: "application/javascript" }));
 }
 
-/** What a new handle is told. */
+/** Options of a {@linkcode WorkerHandle}. */
 export interface WorkerHandleOptions {
-  /** The pool's submissions. */
+  /** The submission ring of the pool. */
   readonly submissions: SubmissionRing;
   /** The worker's number, unique in its pool. */
   readonly number: number;
   /** The worker's name. */
   readonly name: string;
-  /** What it may do, as the runtime takes it; undefined for as much as this program. */
+  /** The worker's permissions, in the form that the runtime takes; undefined for those of this program. */
   readonly permissions: Deno.PermissionOptions | undefined;
-  /** When the pool was made, in milliseconds since 1970. */
+  /** The time when the pool was made, in milliseconds since 1970. */
   readonly epoch: number;
   /** An encoded `Setup`. */
   readonly setup: Payload;
-  /** How long each part of its preparation may take, in milliseconds; 0 for no limit. */
+  /** The time limit of each part of the worker's preparation, in milliseconds; 0 for no limit. */
   readonly limit: number;
-  /** Told that the worker wakes this thread by a message. */
+  /** Called when the worker wakes this thread by a message. */
   readonly onWake: () => void;
-  /** Told every message of the worker. */
+  /** Called with every message of the worker. */
   readonly onMessage: (handle: WorkerHandle, message: WorkerRecord) => void;
-  /** Told that the worker ended by an error that nothing in it caught. */
+  /** Called when the worker has ended by an error that nothing in it caught. */
   readonly onError: (handle: WorkerHandle, message: string) => void;
 }
 
@@ -61,40 +61,40 @@ export class WorkerHandle {
   readonly number: number;
   /** The worker's name. */
   readonly name: string;
-  /** Its number among all processes and workers. */
+  /** The worker's number among all processes and workers. */
   readonly pid: number;
-  /** Its shared words and records. */
+  /** The worker's completion ring. */
   readonly completions: CompletionRing = new CompletionRing();
-  /** Its words. */
+  /** The worker's control block. */
   readonly control: ControlBlock = new ControlBlock(this.completions.memory);
-  /** Whether the last call to the submission ring counted on it. */
+  /** True if the last call to the submission ring counted on the worker. */
   onItsWay = false;
-  /** The numbers of the functions it has been seen to know. */
+  /** The numbers of the functions that the worker is known to have. */
   readonly knownFunctions: Set<number> = new Set();
-  /** The tasks that were directTasks to it alone and have not settled. */
+  /** The tasks that were posted to the worker alone and have not settled. */
   readonly directTasks: Set<Task> = new Set();
-  /** The task whose payload was directTasks to it last; -1 for none. */
+  /** The number of the task whose payload was posted to the worker last; -1 for none. */
   given = -1;
-  /** Whether processes live that were started on the worker, and that it waits for. */
+  /** True while processes live that were started on the worker and that it waits for. */
   hasChildren = false;
-  /** The number of the last news of that: of records and messages, older ones may come later. */
+  /** The number of the last report of such processes. Records and messages can overtake each other, so older reports may follow. */
   childNews = 0;
-  /** Whether it takes no more tasks. */
+  /** True if the worker takes no more tasks. */
   retired = false;
   readonly #worker: Worker;
-  /** Says whether it keeps the program alive, where the runtime can be told. */
+  /** Sets whether the worker keeps the program alive, on runtimes that can do so. */
   readonly #refer: ((keeps: boolean) => void) | undefined;
   #keeps = true;
   readonly #port: MessagePort;
   readonly #onMessage: WorkerHandleOptions["onMessage"];
   readonly #sharer: Link;
-  /** What ends its waits. */
+  /** The functions that end the waits of the worker. */
   readonly #waits: (() => void)[] = [];
-  /** Where the port cannot be read without the event loop: what that has handed on. */
+  /** The messages that the event loop has delivered, on runtimes where the port cannot be read without the event loop. */
   readonly #inbox: FromWorker[] | undefined = hasNodeModules() ? undefined : [];
   #received = 0;
   #ended = false;
-  /** It has ended by itself, perhaps before it began. */
+  /** True if the worker has ended by itself, perhaps before it began. */
   #failed = false;
 
   constructor(options: WorkerHandleOptions) {
@@ -107,13 +107,13 @@ export class WorkerHandle {
     this.#worker = new Worker(programUrl, { type: "module", name, ...given });
     this.#refer = referenceOf(this.#worker);
     this.keepsProgram(false);
-    // The port itself has no listener: a message that the event loop has taken, but not yet handed on, could not be
-    // read when this thread blocks for it, or when the worker is given up. So it is read when a record would be.
+    // The port itself has no listener: a message that the event loop has taken, but not yet delivered, could not be read when
+    // this thread blocks for it, or when the worker is given up. So messages are read at the same moments as records.
     this.#worker.onmessage = () => options.onWake();
     this.#worker.onerror = (event) => {
       event.preventDefault();
       this.#failed = true;
-      // It can overtake messages sent before it: let those come first.
+      // The error can overtake messages sent before it: those are read first.
       setTimeout(() => options.onError(this, event.message), 0);
     };
     const { port1, port2 } = new MessageChannel();
@@ -142,34 +142,34 @@ export class WorkerHandle {
     this.#worker.postMessage(init, [port2, sharer.port2]);
   }
 
-  /** Whether this worker keeps the program from ending. One that was ended, though it may run on, does not. */
+  /** Sets whether this worker keeps the program from ending. A worker that was ended never does, though it may run on. */
   keepsProgram(keeps: boolean): void {
     if (keeps === this.#keeps || this.#ended) return;
     this.#keeps = keeps;
     this.#refer?.(keeps);
   }
 
-  /** Wakes it if it sleeps: whether it did. */
+  /** Wakes the worker if it sleeps. Returns whether it did. */
   wake(): boolean {
     const how = this.control.wake();
     if (how === "message") this.#port.postMessage(null);
     return how !== "awake";
   }
 
-  /** Sends it a message. */
+  /** Posts a message to the worker. */
   post(message: ToWorker, transfers: Transferable[]): void {
     this.#port.postMessage(message, transfers);
   }
 
-  /** Sends it a task of its own. */
+  /** Posts a task to the worker. */
   postTask(message: ToWorker & { type: "task" }, transfers: Transferable[]): void {
     this.#port.postMessage(message, transfers);
-    this.control.countMail(); // after the message, so that one who sees the count will get it
-    // It may even be done with the task, and wait in its event loop again: then it has to be told that it was woken.
+    this.control.countMail(); // after the message, so that a worker that sees the count will get it
+    // The worker may even have run the task and be idle in its event loop again: then its sleep word has to say that it was woken.
     this.wake();
   }
 
-  /** In a browser: takes messages as they come, also what the worker had sent before its end. */
+  /** In a browser: takes messages as they come, including those that the worker had sent before its end. */
   #listen(onWake: () => void): void {
     this.#port.onmessage = ({ data }: MessageEvent<FromWorker>) => {
       this.#inbox!.push(data);
@@ -178,17 +178,17 @@ export class WorkerHandle {
     };
   }
 
-  /** Whether there are messages to receive. */
+  /** True if there are messages to receive. */
   get hasMessages(): boolean {
     return this.#inbox === undefined ? this.#received !== this.control.sent : this.#inbox.length > 0;
   }
 
-  /** Whether there are records to read. They come after the messages that were sent before them. */
+  /** True if there are records to read. They come after the messages that were sent before them. */
   get hasRecords(): boolean {
     return this.completions.hasRecords() && !this.isBehind;
   }
 
-  /** Whether the event loop has still to hand on a message that was sent: only in browsers. */
+  /** True if the event loop has not yet delivered a message that was sent. Only in browsers. */
   get isBehind(): boolean {
     return this.#inbox !== undefined && ((this.control.sent - this.#received) | 0) > 0;
   }
@@ -198,7 +198,7 @@ export class WorkerHandle {
     return receiveMessage(this.#port)?.message as FromWorker | undefined;
   }
 
-  /** Handles the messages that have come: whether there was one. */
+  /** Handles the messages that have come. Returns whether there was one. */
   receive(): boolean {
     let any = false;
     while (this.hasMessages) {
@@ -212,7 +212,7 @@ export class WorkerHandle {
     return any;
   }
 
-  /** Notes how to end the waits of the worker. */
+  /** Records how to end the waits of the worker. */
   #note(message: WorkerNote): void {
     if (message.type === "joined") {
       const threadTable = new ThreadTable(message.threadTable);
@@ -234,7 +234,7 @@ export class WorkerHandle {
     this.keepsProgram(false);
     this.#ended = true;
     this.control.stop();
-    // Where it waits from now on, it sees that it is to stop; where it does already, it has said so.
+    // A wait that begins after this sees the stop word. A wait that began before was announced by a message.
     while (this.hasMessages) {
       const message = this.#next();
       if (message === undefined) break;
@@ -242,19 +242,19 @@ export class WorkerHandle {
       if (message.type === "joined" || message.type === "blocks") this.#note(message);
     }
     this.#endWaits();
-    // Deno keeps shared memory for ever that is in a message which nobody has read.
+    // Deno never frees shared memory that is in an unread message.
     if (isDeno() && !this.#failed) this.control.awaitArrival(ARRIVAL);
     this.#worker.terminate();
     thisThread().sharer.disconnect(this.#sharer);
-    if (this.#inbox === undefined) this.#port.close(); // else the last messages are still on their way
+    if (this.#inbox === undefined) this.#port.close(); // in browsers the last messages are still on their way
   }
 
-  /** Whether it sleeps, or its task goes on asynchronously. */
+  /** True if the worker sleeps, or its task goes on asynchronously. */
   get waits(): boolean {
     return this.control.sleep > BUSY;
   }
 
-  /** Whether it runs synchronous code, of a task or before its first one, as far as can be seen. */
+  /** True if the worker, as far as can be seen, runs synchronous code, of a task or before its first one. */
   get runsCode(): boolean {
     return this.control.sleep === BUSY || this.control.stage === PREPARING;
   }

@@ -1,8 +1,8 @@
 /**
- * Tasks over workers: the calling side.
+ * The calling side of the backend that runs tasks on Web Workers.
  *
- * A task waits in the queue until the submission ring has a free slot, then in shared memory until a worker claims it, then its
- * reply comes as a record on that worker's control, or by message when it is large. The scheduler sleeps meanwhile, in
+ * A task waits in the queue until the submission ring has a free slot, then in shared memory until a worker claims it. Its reply
+ * comes as a record on that worker's completion ring, or by message if it is large. The scheduler sleeps meanwhile, in
  * `Atomics.waitAsync` or, for blocking calls, in `Atomics.wait`.
  *
  * @module
@@ -71,16 +71,16 @@ export class WorkerScheduler implements Scheduler {
   readonly #inFlight = new InFlightTasks(this.#submissions, this.#deadlines);
   readonly #settlements = new PendingSettlements();
   #finished = 0;
-  /** How many workers in a row have ended before they came to a task. */
+  /** The number of workers in a row that have ended before they came to a task. */
   #stillborn = 0;
   readonly #workerSet: WorkerSet;
   readonly #dispatcher: Dispatcher;
-  /** Workers whose preparation has a limit. */
+  /** The workers whose preparation is counted by the deadline watchdog, because it has a time limit. */
   readonly #preparing = new Set<WorkerHandle>();
   readonly #blocked: BlockedCaller;
 
   /**
-   * Spawner no worker yet.
+   * Starts no worker yet.
    *
    * @throws {SerializationError} If the initializer, its arguments or the scope cannot be sent.
    */
@@ -168,7 +168,7 @@ export class WorkerScheduler implements Scheduler {
 
   cancel(task: Task): boolean {
     if (task.settled) {
-      this.#settlements.run(); // it has an outcome, of which nobody may have been told
+      this.#settlements.run(); // the task has an outcome, which may not have been reported yet
       return false;
     }
     if (this.#inFlight.has(task)) {
@@ -176,7 +176,7 @@ export class WorkerScheduler implements Scheduler {
     } else {
       this.#dispatcher.noteCancelled(task);
     }
-    task.settled = true; // in the queue it is passed over when its turn comes
+    task.settled = true; // in the queue it is skipped when its turn comes
     this.#afterWork();
     return true;
   }
@@ -194,7 +194,7 @@ export class WorkerScheduler implements Scheduler {
   }
 
   #wakeWorkers(): void {
-    if (this.state === "terminated" || this.state === "broken") return; // what is on the submission ring is nobody's any more
+    if (this.state === "terminated" || this.state === "broken") return; // nobody takes the tasks on the submission ring any more
     this.#workerSet.call(this.#blocked.active);
   }
 
@@ -238,7 +238,7 @@ export class WorkerScheduler implements Scheduler {
 
   // Taking replies.
 
-  /** Reads every record and message there is: whether there was one. */
+  /** Reads all records and messages of the workers. Returns whether there was any. */
   #drain(): boolean {
     let any = false;
     for (const handle of this.#workerSet.handles) any = this.#drainHandle(handle) || any;
@@ -263,7 +263,7 @@ export class WorkerScheduler implements Scheduler {
       handle.completions.consume();
       return this.#handle(handle, kind, taskId, detail, undefined);
     }
-    // Decoded and given back before anyone is told: whoever is told may block in here again.
+    // Decoded and its space freed before a callback is called: the callback may block in here again.
     const task = this.#inFlight.get(taskId);
     const reply = task && this.#replyDecoder.read(task, kind, handle.completions.source, at);
     handle.completions.consume();
@@ -310,15 +310,15 @@ export class WorkerScheduler implements Scheduler {
 
   // Losing workers.
 
-  /** The worker has said that it takes no more tasks; if it was given up, also that nothing of it is waited for. */
+  /** Called when a worker has reported that it takes no more tasks. `givenUp`: the worker ends without waiting for its children. */
   #retire(handle: WorkerHandle, last: Task | undefined, givenUp: boolean): void {
-    this.#drainHandle(handle); // what it sent before
+    this.#drainHandle(handle); // records that it wrote before
     if (!this.#workerSet.retire(handle, givenUp)) return;
     if (last !== undefined) handle.directTasks.delete(last);
     this.#repost(handle);
   }
 
-  /** The worker is gone: fails the task it ran, and takes back what it had not begun. */
+  /** Called when a worker is gone. Fails the task that it ran, and takes back the tasks that it had not begun. */
   #lose(handle: WorkerHandle, how: string, runsOn = false, end = SILENT): void {
     this.#drainHandle(handle); // replies that it sent before
     if (!this.#workerSet.remove(handle)) return;
@@ -338,7 +338,7 @@ export class WorkerScheduler implements Scheduler {
       for (const task of handle.directTasks) failed.push([task, workerLost(handle.name, how, task, end)]);
     }
     if (running === undefined && read === undefined && handle.knownFunctions.size === 0 && !starting) {
-      // It has never come to a task. That is chance once, but not again and again.
+      // The worker has never come to a task. Once that may be chance, but not several times in a row.
       if (this.#submissions.unclaimed() > 0 && ++this.#stillborn >= MOST_STILLBORN) {
         const message = `Worker '${handle.name}' ended ${how} before its first task`;
         this.#workerSet.startFailed(handle.number, new BrokenProcessPoolError(message, { exitCode }));
@@ -348,18 +348,18 @@ export class WorkerScheduler implements Scheduler {
     this.#goOnWithout(handle, unbegun, failed);
   }
 
-  /** The tasks of a worker that is gone go to others, but for those that have failed with it. */
+  /** Gives the tasks of a worker that is gone to other workers, except for those that have failed with it. */
   #goOnWithout(handle: WorkerHandle, unbegun: readonly Task[], failed: readonly (readonly [Task, Outcome])[]): void {
     for (const [task] of failed) handle.directTasks.delete(task);
     this.#dispatcher.requeue(unbegun.filter((task) => !failed.some(([other]) => other === task)));
     this.#repost(handle);
     this.#dispatcher.handOver();
-    // Last, as whoever is told may block here for one of the others.
+    // Last, as a callback may block here for one of the other tasks.
     for (const [task, outcome] of failed) this.#settle(task, outcome);
     this.#afterWork();
   }
 
-  /** Tasks for one worker whose worker is gone go to others. */
+  /** Posts the tasks of a worker that is gone, posted to it alone, to other workers. */
   #repost({ directTasks }: WorkerHandle): void {
     const tasks = [...directTasks];
     directTasks.clear();
@@ -377,7 +377,7 @@ export class WorkerScheduler implements Scheduler {
     }
   }
 
-  // Time deadlines.
+  // Time limits.
 
   #now(): number {
     return performance.timeOrigin + performance.now() - this.#epoch;
@@ -394,14 +394,14 @@ export class WorkerScheduler implements Scheduler {
     for (const handle of [...this.#workerSet.handles]) {
       if (!this.#deadlines.isOverdue(handle.control)) continue;
       const { current } = handle.control;
-      this.#drainHandle(handle); // perhaps it has ended just now
+      this.#drainHandle(handle); // perhaps the call has ended just now
       if (!this.#deadlines.isOverdue(handle.control) || handle.control.current !== current) continue;
       handle.control.stop();
-      this.#drainHandle(handle); // or while it was told to stop
+      this.#drainHandle(handle); // or while the worker was told to stop
       if (!this.#workerSet.remove(handle)) continue;
       const starting = handle.control.sleep === STARTING;
       const running = this.#inFlight.get(current);
-      this.#workerSet.end(handle, true); // its event loop would have ended the call, had it had a turn
+      this.#workerSet.end(handle, true); // it runs code: a turn of its event loop would have ended the call
       const { unbegun, read } = this.#inFlight.takeBack(handle);
       if (starting) return this.#break(startOverdue(handle.name, this.#options.limit));
       const late = running?.settled === false ? running : read;
@@ -412,7 +412,10 @@ export class WorkerScheduler implements Scheduler {
 
   // Sleeping and waking.
 
-  /** Before this thread goes back to its event loop: hears of the next record, and lets go of what is not needed. */
+  /**
+   * Called before this thread goes back to its event loop. Makes sure that the thread notices the next record, and releases what
+   * is not needed any more.
+   */
   #afterWork(): void {
     const { parents } = this.#workerSet;
     const pending = this.#inFlight.size + parents + this.#dispatcher.encoding.length + this.#dispatcher.queued > 0;
@@ -426,7 +429,7 @@ export class WorkerScheduler implements Scheduler {
 
   readonly #letGo = (): void => this.#workerSet.keepProgram(false);
 
-  /** Whether there is something to do for which no worker may wake this thread any more. */
+  /** Returns whether there is work for which no worker may wake this thread any more. */
   #hasWork(): boolean {
     for (const handle of this.#workerSet.handles) if (handle.hasRecords || handle.hasMessages) return true;
     return this.#dispatcher.shouldHandOver() || this.#thread.sharer.hasMessagesHere;
@@ -458,7 +461,7 @@ export class WorkerScheduler implements Scheduler {
     this.#life.ended();
   }
 
-  /** Settles everything that is pending. */
+  /** Ends the workers, and settles all pending tasks. */
   #abandon(): void {
     const pending = [...this.#inFlight.all(), ...this.#dispatcher.takeQueued()];
     this.#endAll();
@@ -503,7 +506,7 @@ export class WorkerScheduler implements Scheduler {
     return this.#life.hasEnded || this.block(() => this.#life.hasEnded, deadline);
   }
 
-  // Looking.
+  // Statistics.
 
   stats(): SchedulerStats {
     const { handles, running, zombies } = this.#workerSet;
@@ -522,7 +525,7 @@ export class WorkerScheduler implements Scheduler {
   }
 }
 
-/** So many workers may end while they read a task; then it fails. */
+/** The number of workers that may end while they read the same task; then the task fails. */
 const MOST_TRIES = 2;
-/** So many workers in a row may end before they have come to a task that is there; then no more are started at once. */
+/** The number of workers in a row that may end before their first task while tasks wait; then that counts as a failed start. */
 const MOST_STILLBORN = 3;

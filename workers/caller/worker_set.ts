@@ -15,48 +15,50 @@ import { terminateStopsCode } from "../../base/platform.ts";
 // Taken early: a program may mock it, and its pools must go on.
 const { min } = Math;
 
-/** What a worker set is told. */
+/** Options of a {@linkcode WorkerSet}. */
 export interface WorkerSetOptions {
-  /** How many workers it may have. */
+  /** The largest number of workers. */
   readonly size: number;
-  /** Where they find their tasks. */
+  /** The ring that the workers claim tasks from. */
   readonly submissions: SubmissionRing;
   /** The tasks that were handed over. */
   readonly inFlight: InFlightTasks;
-  /** Makes the worker of this number. */
+  /** Creates the worker with this number. */
   readonly spawn: (number: number) => WorkerHandle;
-  /** Told why none can be started, when there is no other worker. */
+  /** Called with the error if no worker can be started and there is no other worker. */
   readonly failed: (error: unknown) => void;
-  /** Told why one cannot be started, the first time that the others go on without it. */
+  /** Called with the error of the first start that fails while other workers go on. */
   readonly goOn: (error: unknown) => void;
-  /** Told a worker that was called and does not come. */
+  /** Called with a worker that was called and does not come. */
   readonly onLost: (handle: WorkerHandle) => void;
 }
 
 /** A worker that can be called to the submission ring. */
 interface Callable {
-  /** Its words. */
+  /** The control block of the worker. */
   readonly control: ControlBlock;
-  /** Whether it takes no more tasks. */
+  /** True if the worker takes no more tasks. */
   readonly retired: boolean;
-  /** Whether the last call counted on it. */
+  /** True if the last call counted on the worker. */
   onItsWay: boolean;
-  /** Wakes it if it sleeps: whether it did. */
+  /** Wakes the worker if it sleeps. Returns whether it did. */
   wake(): boolean;
 }
 
 /**
- * Calls workers to the submission ring until somebody is on the way to each task that nobody has claimed: gives for how many tasks nobody is.
+ * Calls workers to the submission ring until a worker is on its way to each unclaimed task. Returns the number of unclaimed tasks
+ * with no worker on its way.
  *
- * A worker counts as on the way only if it looks at the submission ring before it does anything else (`SEARCHING`); it takes that back before
- * its claim can be seen, and looks once more after it has taken it back for another reason. So what is counted here stays true.
+ * A worker counts as on its way only if it checks the submission ring before it does anything else (`SEARCHING`). It leaves that
+ * state before its claim can be seen; if it leaves the state for another reason, it checks the ring once more afterwards. So the
+ * count that is made here stays true.
  */
 export function callWorkers(submissions: SubmissionRing, workers: Iterable<Callable>): number {
   let demand = countUnmet(submissions, workers);
-  // A worker says that it is busy just before its claim can be seen: a second look spares another worker a wake-up for nothing.
+  // A worker says that it is busy just before its claim can be seen. A second look avoids waking another worker for nothing.
   if (demand > 0) demand = countUnmet(submissions, workers);
   if (demand <= 0) return 0;
-  // Those that come soonest first: a worker that starts may still have a long initializer before it.
+  // Workers that come soonest are called first. A worker that starts may still have to run a long initializer.
   for (const state of [PARKED, IDLE]) {
     for (const worker of workers) {
       if (demand <= 0) return 0;
@@ -69,42 +71,42 @@ export function callWorkers(submissions: SubmissionRing, workers: Iterable<Calla
   return demand > 0 ? demand : 0;
 }
 
-/** How many tasks are unclaimed beyond those that workers are on the way to. */
+/** Returns the number of unclaimed tasks minus the number of workers on their way. */
 function countUnmet(submissions: SubmissionRing, workers: Iterable<Callable>): number {
-  let demand = submissions.unclaimed(); // before what the workers say: see SubmissionRing.claim()
+  let demand = submissions.unclaimed(); // before the sleep words of the workers: see SubmissionRing.claim()
   if (demand === 0) return 0;
   for (const worker of workers) {
-    // Remembered, as it may be about to sleep: it is not to be counted a second time when it is woken from that.
+    // Remembered, as the worker may be about to sleep: it must not be counted a second time when it is woken.
     worker.onItsWay = !worker.retired && worker.control.sleep === SEARCHING;
     if (worker.onItsWay) demand--;
   }
   return demand;
 }
 
-/** Spawner workers, calls them to their tasks, and ends them. */
+/** Starts workers, calls them to their tasks, and ends them. */
 export class WorkerSet {
   readonly #options: WorkerSetOptions;
   readonly #handles = new Set<WorkerHandle>();
   readonly #zombies = new Set<WorkerHandle>();
   #number = 0;
-  /** How many could not be started. */
+  /** The number of starts that have failed. */
   startFailures = 0;
-  /** The number of the last one of these. */
+  /** The number of the worker whose start has failed last; 0 for none. */
   #lastFailed = 0;
-  /** Workers whose start is under way in a call further up. */
+  /** The number of workers whose start is under way in a call further up the stack. */
   #starting = 0;
-  /** How many wait for the processes that were started on them. */
+  /** The number of workers that wait for the processes that were started on them. */
   parents = 0;
-  /** How many of those take no more tasks. */
+  /** The number of these that take no more tasks. */
   #retired = 0;
   /** The worker that keeps the program from ending. */
   #keeper: WorkerHandle | undefined;
-  /** Those that are to be started later. */
+  /** Starts the workers that are to be started later. */
   readonly spawner: Spawner;
-  /** Finds those that do not come. */
+  /** Detects workers that do not come. */
   readonly liveness: LivenessWatchdog;
 
-  /** Spawner no worker yet. */
+  /** Starts no worker yet. */
   constructor(options: WorkerSetOptions) {
     this.#options = options;
     this.spawner = new Spawner({
@@ -122,7 +124,7 @@ export class WorkerSet {
     );
   }
 
-  /** How many workers it may have. */
+  /** The largest number of workers. */
   get size(): number {
     return this.#options.size;
   }
@@ -132,21 +134,21 @@ export class WorkerSet {
     return this.#handles;
   }
 
-  /** How many more it may start. */
+  /** The number of workers that may still be started. */
   get room(): number {
     return this.#options.size - this.#handles.size - this.#starting + this.#retired;
   }
 
-  /** How many have a task. */
+  /** The number of workers that have a task. */
   get running(): number {
     let running = 0;
     for (const handle of this.#handles) if (this.#hasTask(handle)) running++;
     return running;
   }
 
-  /** How many were ended and still run. */
+  /** The number of workers that were ended and still run. */
   get zombies(): number {
-    // One that has come back to its event loop ends there.
+    // A worker that has come back to its event loop ends there.
     for (const handle of this.#zombies) if (handle.control.rests) this.#zombies.delete(handle);
     return this.#zombies.size;
   }
@@ -155,7 +157,7 @@ export class WorkerSet {
     return this.#options.inFlight.get(handle.control.current) !== undefined;
   }
 
-  /** Spawner one more worker: whether that was possible. */
+  /** Starts one more worker. Returns false on failure. */
   start(): boolean {
     this.#number++;
     this.#starting++;
@@ -172,20 +174,20 @@ export class WorkerSet {
     return true;
   }
 
-  /** The worker of this number cannot be started, or has ended before it could take a task. */
+  /** Called when the worker with this number could not be started, or has ended before it could take a task. */
   startFailed(number: number, error: unknown): void {
     this.startFailures++;
     if (this.#handles.size + this.#starting === 0) return this.#options.failed(error);
     const last = this.#lastFailed;
     this.#lastFailed = number;
-    // Whether none of those that were started since the last failure is ready.
+    // True if none of the workers that were started since the last failure is ready.
     const again = last > 0 &&
       ![...this.#handles].some((handle) => handle.number > last && handle.control.sleep !== STARTING);
     this.spawner.failed(again);
     if (this.startFailures === 1) this.#options.goOn(error);
   }
 
-  /** How many are neither asleep nor have a task. */
+  /** Returns the number of workers that neither sleep nor have a task. */
   #nearlyFree(): number {
     let count = 0;
     for (const handle of this.#handles) {
@@ -194,7 +196,10 @@ export class WorkerSet {
     return count;
   }
 
-  /** Sees to it that enough workers look at the submission ring: wakes those that sleep, starts those that are missing, `now` if need be. */
+  /**
+   * Makes sure that enough workers check the submission ring: wakes those that sleep, and starts those that are missing. With
+   * `now`, they are started at once.
+   */
   call(now: boolean): void {
     const { submissions } = this.#options;
     const demand = callWorkers(submissions, this.#handles);
@@ -203,23 +208,23 @@ export class WorkerSet {
     if (submissions.unclaimed() > 0) this.liveness.watch();
   }
 
-  /** How long until something is to be checked, for a thread that blocks, in milliseconds. */
+  /** Returns the time until the next check of a thread that blocks, in milliseconds. */
   untilNext(): number {
     return min(this.liveness.untilNext(), this.spawner.untilNext());
   }
 
-  /** Checks what is due; timers do the same where the event loop has its turns. */
+  /** Makes the checks that are due. Timers do the same while the event loop has its turns. */
   check(): void {
     if (this.liveness.untilNext() <= 0) this.liveness.check();
     if (this.spawner.untilNext() <= 0) this.spawner.check(true);
   }
 
-  /** Whether one of the workers keeps the program from ending. */
+  /** True if one of the workers keeps the program from ending. */
   get keepsProgram(): boolean {
     return this.#keeper !== undefined;
   }
 
-  /** Has one of the workers keep the program from ending, or none. */
+  /** Sets whether one of the workers keeps the program from ending. */
   keepProgram(keeps: boolean): void {
     this.#keeper?.keepsProgram(false);
     this.#keeper = undefined;
@@ -231,7 +236,7 @@ export class WorkerSet {
     }
   }
 
-  /** Takes a worker out: whether it was one of them. It is still to be ended. */
+  /** Removes a worker without ending it. Returns whether it was a member. */
   remove(handle: WorkerHandle): boolean {
     if (!this.#handles.delete(handle)) return false;
     if (this.#keeper === handle) this.#keeper = undefined;
@@ -240,7 +245,7 @@ export class WorkerSet {
     return true;
   }
 
-  /** Takes note of what a record `CHILDREN` says. One that has only waited for its children ends. */
+  /** Handles the detail of a record `CHILDREN`. A retired worker that has only waited for its children ends. */
   noteChildren(handle: WorkerHandle, detail: number): void {
     const any = (detail & 1) === 1;
     const news = detail >> 1;
@@ -251,7 +256,10 @@ export class WorkerSet {
     if (handle.retired && !any) this.retire(handle, false);
   }
 
-  /** One takes no more tasks: it ends, now if it is `givenUp`, else after its children. False when it was none of them any more. */
+  /**
+   * Called when a worker takes no more tasks. It ends now if it has no children or is `givenUp`, otherwise after its children.
+   * Returns false if it was no longer a member.
+   */
   retire(handle: WorkerHandle, givenUp: boolean): boolean {
     if (!this.#handles.has(handle)) return false;
     if (handle.hasChildren && !givenUp) {
@@ -264,18 +272,18 @@ export class WorkerSet {
     return true;
   }
 
-  /** Ends a worker; one that runs code may not stop at once. */
+  /** Ends a worker. A worker that runs code may not stop at once. */
   end(handle: WorkerHandle, runsCode: boolean = handle.runsCode): void {
     if (runsCode && !terminateStopsCode()) this.#zombies.add(handle);
     handle.end();
   }
 
-  /** Ends all of them. */
+  /** Ends all workers. */
   endAll(): void {
     this.liveness.stop();
     this.spawner.stop();
     for (const handle of this.#handles) this.end(handle);
-    this.#options.submissions.raiseEpoch(); // or one of them might still claim the next task
+    this.#options.submissions.raiseEpoch(); // otherwise one of them might still claim the next task
     this.#handles.clear();
     this.parents = this.#retired = 0;
     this.#keeper = undefined;

@@ -1,5 +1,5 @@
 /**
- * What the shared objects are told of a worker.
+ * Sets up the thread of a worker for the shared objects.
  *
  * @module
  */
@@ -8,17 +8,17 @@ import { SLOTS, ThreadTable } from "../../sync/internal/thread_table.ts";
 import { thisThread, type ThreadState } from "../../sync/internal/current_thread.ts";
 import type { Init, WorkerNote } from "../shared/messages.ts";
 
-/** What the program of a worker does for them. */
+/** The functions of the worker program that the shared objects need. */
 export interface ThreadHooks extends Pick<ThreadState, "stopped" | "environment"> {
-  /** Tells the calling side of a wait. */
+  /** Reports a wait to the calling side. */
   readonly post: (note: WorkerNote) => void;
   /** Wakes the calling thread, which may sleep in its event loop, or in a call of its pool. */
   readonly wakeParent: () => void;
-  /** Told how many processes that were started here it has to wait for. */
+  /** Called with the number of processes, started on this worker, that it has to wait for. */
   readonly childrenChanged: (count: number) => void;
 }
 
-/** Tells the shared objects which thread this is. Gives what rings the calling thread, wherever it is blocked. */
+/** Sets up this thread. Returns a function that notifies the event count of the calling thread, wherever it is blocked. */
 export function enterThread(init: Init, hooks: ThreadHooks): () => void {
   const thread = thisThread();
   const home = thread.home = new ThreadTable(init.threadTable);
@@ -26,7 +26,7 @@ export function enterThread(init: Init, hooks: ThreadHooks): () => void {
   thread.parent = init.parent;
   thread.process = { name: init.name, pid: init.pid };
   for (const [name, handle] of init.named) thread.sharer.made.set(name, handle);
-  // Bun tells a worker its name in another way.
+  // Bun does not set `self.name` in a worker.
   if (self.name === undefined) Object.defineProperty(self, "name", { value: init.name, configurable: true });
   thread.stopped = hooks.stopped;
   thread.environment = hooks.environment;

@@ -2,20 +2,20 @@
  * The program of a worker: claims tasks, runs them, replies.
  *
  * It is bundled into one self-contained text (`program_gen.ts`, by `deno task build`), since a worker started from a
- * `data:` URL needs no permission, and can import nothing beside it.
+ * `data:` URL needs no permission, and cannot import other files.
  *
- * A worker has one task at a time. Between tasks it parks on its control, where a wake-up costs microseconds; but parked,
- * it runs no timers and no promises of its own, so after {@linkcode LINGER} without a task it goes back to its event
- * loop, and from a long run of tasks it goes there every {@linkcode TURN}.
+ * A worker has one task at a time. Between tasks it parks on its control block, where a wake-up costs microseconds. But a parked
+ * worker runs no timers and no promises, so after {@linkcode LINGER} without a task it goes back to its event loop. During a long
+ * run of tasks it goes there every {@linkcode TURN}.
  *
  * @module
  */
 
 import { SerializationError } from "../../errors.ts";
 import { waitAsyncWakes } from "../../base/platform.ts";
-import "../../sync/internal/current_process.ts"; // so that it can be called here by its name
+import "../../sync/internal/current_process.ts"; // so that functions of tasks can call it by its name
 import { atomics } from "../../sync/internal/atomics.ts";
-import "../../sync/mod.ts"; // so that its objects can be made here from their handles
+import "../../sync/mod.ts"; // so that shared objects can be decoded here from their handles
 import { afterInterruption } from "../../sync/internal/current_thread.ts";
 import { AWAKE, LISTENING, type SlotHeader, SubmissionRing } from "../shared/submission_ring.ts";
 import { ControlBlock } from "../shared/control_block.ts";
@@ -58,12 +58,12 @@ import { type Progress, type RunnerHost, TaskRunner } from "../../runner/task_ru
 import { timers } from "../../runner/timers.ts";
 import { watchForEnd } from "../../runner/exit_hooks.ts";
 
-/** How long an idle worker stays parked, in milliseconds: while tasks follow closely, each finds it there. */
+/** The time for which an idle worker stays parked, in milliseconds. While tasks follow closely, each finds the worker parked. */
 const LINGER = 2;
-/** How long a worker runs tasks before its event loop gets a turn, in milliseconds. */
+/** The time for which a worker runs tasks before its event loop gets a turn, in milliseconds. */
 const TURN = 8;
 
-// Kept, as a task may put others in their place.
+// Captured early, as a task may replace them.
 const { MessageChannel } = globalThis;
 const wake = (self as unknown as { postMessage(message: null): void }).postMessage.bind(self);
 const { now } = Date;
@@ -86,42 +86,42 @@ class Program {
   readonly #replyEncoder: ReplyEncoder;
   readonly #functions = new KnownFunctions();
   readonly #inbox: { header: TaskHeader; parcel: Payload }[] = [];
-  /** Goes once through the event loop. */
+  /** The channel for one turn of the event loop: a message posted to it comes back in the next turn. */
   readonly #yieldChannel = new MessageChannel();
   readonly #search: TaskSearch;
   #environment = EMPTY_ENVIRONMENT;
-  /** Ends this worker by an error of its own, or for none. */
+  /** Ends this worker with the given error, if any. */
   #crash: (error?: unknown) => void = () => {};
   /** The task under way. */
   #run: TaskRun | undefined;
-  /** What the last task has called. */
+  /** The function of the last task. */
   #last: FunctionSpec | undefined;
-  /** Whether the target of a process has returned: its end is told once that of its children is known. */
+  /** True if the target of a process has returned. The reply follows once all children have ended. */
   #returned = false;
-  /** The processes that were started here, and have to end before this worker does. */
+  /** The processes that were started here and have to end before this worker does. */
   readonly #children = new Children((detail) => {
     this.#send(CHILDREN, 0, detail, NOTHING_ENCODED);
     if (this.#returned) this.#yieldChannel.port2.postMessage(null);
   });
-  /** Whether code of this program runs. */
+  /** True while code of this program runs. */
   #inside = false;
   readonly #lateInterruption = new LateInterruption(() => this.#inside, () => this.#enter(() => this.#recover()));
   readonly #runner: TaskRunner;
-  /** How many tasks it takes yet; below 1 for any number. */
+  /** The number of tasks that this worker still takes; below 1 for any number. */
   #rest = 0;
   #trace = false;
   #mail = 0;
-  /** When the event loop had its last turn. */
+  /** The time when the event loop had its last turn. */
   #turn = 0;
-  /** Whether its next turn is due. */
+  /** True if the next turn of the event loop is due. */
   #due = false;
-  /** Ready for tasks, and not running one. */
+  /** True if the worker is ready for tasks, and not running one. */
   #free = false;
-  /** Has begun to look for tasks. */
+  /** True if the worker has begun to look for tasks. */
   #started = false;
-  /** Takes no more tasks. */
+  /** True if the worker takes no more tasks. */
   #retired = false;
-  /** A task that waits for its payload. */
+  /** The task that waits for its payload. */
   #fetching: SlotHeader | undefined;
   #fetchedArgs: readonly unknown[] | undefined;
   readonly #reading: ReadingLimit;
@@ -158,12 +158,12 @@ class Program {
     });
   }
 
-  /** The calling thread may sleep in its event loop, or in a call of its pool. */
+  /** Wakes the calling thread, which may sleep in its event loop, or in a call of its pool. */
   readonly #wakeParent = (): void => {
     if (this.#submissions.wakeCaller(this.#control) === LISTENING || !waitAsyncWakes()) wake(null);
   };
 
-  async start({ setup: parcel, limit }: Init): Promise<void> {
+  async start({ setup: payload, limit }: Init): Promise<void> {
     this.#crash = watchForEnd(this.#name, {
       farewell: (code) => {
         this.#retired = true;
@@ -174,7 +174,7 @@ class Program {
     });
     try {
       const preparation = new Preparation(this.#control, this.#epoch, limit, this.#name);
-      const { setup, environment } = await preparation.run(() => this.#unpack(parcel) as Setup);
+      const { setup, environment } = await preparation.run(() => this.#unpack(payload) as Setup);
       this.#environment = environment;
       this.#rest = setup.maxTasks;
       this.#trace = setup.trace;
@@ -187,7 +187,7 @@ class Program {
     this.#enter(() => this.#runLoop());
   }
 
-  /** See `EndListener`. A task that runs has no other end than by this error, if it waits for what has failed. */
+  /** See `EndListener`. A running task may wait for the code that has failed: then only this error can end it. */
   #uncaught(error: unknown): string | undefined {
     trimStack(error, this.#environment);
     const run = this.#run;
@@ -202,8 +202,8 @@ class Program {
   }
 
   /**
-   * From the event loop into this program. It throws only when a task has put something in the place of what it, or the runtime, is
-   * made of: then it cannot go on, and the worker ends.
+   * Enters this program from the event loop. `run` throws only if a task has replaced parts of this program or of the runtime. Then
+   * the program cannot go on, and the worker ends.
    */
   #enter(run: () => void): void {
     this.#inside = true;
@@ -215,7 +215,7 @@ class Program {
     this.#inside = false;
   }
 
-  /** Ends the task that was cut off, and takes no other: the ports may hear nothing any more. */
+  /** Ends the task that was interrupted, and takes no other: the ports may receive nothing any more. */
   #recover(): void {
     const run = this.#run;
     this.#retired = true;
@@ -254,7 +254,7 @@ class Program {
 
   // Getting tasks.
 
-  /** Runs tasks until there are none, one goes on asynchronously, or the event loop is due for a turn. */
+  /** Runs tasks until there are none, one goes on asynchronously, or a turn of the event loop is due. */
   #runLoop(): void {
     if (!this.#free) return;
     this.#startTurn();
@@ -278,27 +278,30 @@ class Program {
     this.#due = false;
   }
 
-  /** Whether the event loop is due for a turn. */
+  /** Returns whether a turn of the event loop is due. */
   #checkTurn(): boolean {
     return this.#due = now() - this.#turn >= TURN;
   }
 
-  /** Goes on after a turn of the event loop. */
+  /** Schedules the next run of the loop after a turn of the event loop. */
   #yield(): void {
     this.#control.setTurning();
     this.#yieldChannel.port2.postMessage(null);
   }
 
-  /** Whether a task was posted for this worker, though the event loop may not have handed it on. A message can even come before it is counted. */
+  /**
+   * Returns whether a task was posted to this worker, even if the event loop has not delivered it yet. A message can even come
+   * before it is counted.
+   */
   #hasMail(): boolean {
     return this.#inbox.length > 0 || ((this.#control.mail - this.#mail) | 0) > 0;
   }
 
-  /** Begins a task that was posted. False when the worker cannot go on to another one. */
+  /** Begins a task that was posted. Returns false if the worker cannot go on to another one. */
   #takeMail(): boolean {
     const posted = this.#inbox.shift();
     if (posted === undefined) {
-      this.#control.setTurning(); // it is on its way to the event loop
+      this.#control.setTurning(); // the event loop still has to deliver the message
       return false;
     }
     this.#control.setBusy();
@@ -331,7 +334,7 @@ class Program {
 
   readonly #compileTask = (spec: FunctionSpec): AnyFunction => this.#reading.compile(spec, this.#environment, TASK_URL);
 
-  /** Reads a claimed task. True when the worker can go on to another one. */
+  /** Reads a claimed task. Returns true if the worker can go on to another one. */
   #readSlot(slot: number): boolean {
     const header = this.#submissions.header(slot);
     let payload: unknown;
@@ -346,7 +349,7 @@ class Program {
         failure = error;
       }
     }
-    // Held before the slot is given back: at each moment the caller finds the task here or there.
+    // Held before the slot is freed: at each moment the caller finds the task in the control block or in the slot.
     this.#control.hold(header.taskId);
     if (!this.#submissions.release(slot, this.#number)) {
       this.#reading.fail(undefined);
@@ -358,7 +361,7 @@ class Program {
     return this.#fetch(header, this.#functions.get(header.fn), undefined);
   }
 
-  /** Goes on with a task whose payload came by message. */
+  /** Reads and starts a task whose payload came by message. Returns true if the worker can go on to another one. */
   #begin(header: TaskHeader, parcel: Payload): boolean {
     let payload: unknown;
     this.#reading.start(header);
@@ -400,7 +403,7 @@ class Program {
     return this.#runner.run(this.#run) === "done";
   }
 
-  /** Asks the caller for what this task lacks. Always false: the answer comes through the event loop. */
+  /** Asks the caller for the parts that a task lacks. Always returns false: the answer comes through the event loop. */
   #fetch(header: TaskHeader, fn: KnownFunction | undefined, args: readonly unknown[] | undefined): false {
     const lacks = args === undefined
       ? LACKS_ARGUMENTS | (fn === undefined ? LACKS_FUNCTION : 0)
@@ -417,7 +420,7 @@ class Program {
     return false;
   }
 
-  /** A message could not be read at all: it can only be the payload waited for. */
+  /** Called when a message could not be read at all. If a task waits for its payload, the message was that payload. */
   #lostPayload(): void {
     const header = this.#fetching;
     if (header === undefined) return void this.#mail++;
@@ -428,7 +431,7 @@ class Program {
     this.#runLoop();
   }
 
-  /** Fails a task that cannot be begun. True: the worker goes on. */
+  /** Fails a task that cannot be begun. Always returns true: the worker goes on. */
   #refuse(header: TaskHeader, error: unknown): boolean {
     this.#fetchedArgs = undefined;
     const reason = this.#reading.fail(error);
@@ -441,7 +444,7 @@ class Program {
 
   // Replying.
 
-  /** Replies to the caller; a process waits first for what its target has left behind. */
+  /** Replies to the caller. A process first waits for the work that its target has left behind. */
   #end(run: TaskRun): Progress {
     if (run.mode === "run") {
       if (!this.#returned) return this.#return();
@@ -455,7 +458,7 @@ class Program {
     this.#last = run.fn.spec;
     const encoded = run.isOneCall ? this.#replyEncoder.result(run) : this.#replyEncoder.chunk(run);
     const { kind } = this.#replyEncoder;
-    // Before the caller hears of it, who may have the next task at once: the next look follows, and no code of the user before it.
+    // Before the reply, as the caller may have the next task at once. No code of the user runs before the next look for tasks.
     if (!this.#checkTurn() && !this.#retired && !this.#hasMail()) this.#search.begin();
     this.#reply(run.header.taskId, kind, encoded, detail);
     this.#control.finish();
@@ -463,17 +466,17 @@ class Program {
     return "done";
   }
 
-  /** The target of a process has returned, or thrown. What it has left in this turn of the event loop may still fail. */
+  /** Called when the target of a process has returned or thrown. Code that it left in this turn of the event loop may still fail. */
   #return(): Progress {
     this.#returned = true;
     this.#free = false;
     this.#control.setAwaiting();
-    // A timer, as Deno 2.5 hands on messages before it tells of a rejection that nothing handles.
+    // A timer, as Deno 2.5 delivers messages before it reports an unhandled rejection.
     timers.set()(() => this.#enter(() => this.#endProcess()), 0);
     return "suspended";
   }
 
-  /** A process ends after those that it has started. */
+  /** Ends a process, unless processes that it has started still run. */
   #endProcess(): void {
     const run = this.#run;
     if (run === undefined || this.#children.any) return;
@@ -494,7 +497,7 @@ class Program {
     }
   }
 
-  /** Writes a record, into the ring if it fits, else by message; and wakes the caller. */
+  /** Sends a record, on the ring if it fits, otherwise by message, and wakes the caller. */
   #send(kind: number, taskId: number, detail: number, encoded: Encoded): void {
     const { length, refs, transfers, marked } = encoded;
     if (refs.length === 0 && transfers.length === 0 && length <= LARGEST_RECORD) {
@@ -507,7 +510,7 @@ class Program {
 
   #post(message: FromWorker, transfers: Transferable[]): void {
     this.#port.postMessage(message, transfers);
-    this.#control.countSent(); // after it, so that the caller can read what it sees counted
+    this.#control.countSent(); // after the message, so that the caller can read each message that it sees counted
     this.#wakeCaller();
   }
 
@@ -515,11 +518,11 @@ class Program {
     const slept = this.#submissions.wakeCaller(this.#control);
     if (slept === AWAKE) return;
     if (slept === LISTENING) wake(null);
-    this.#ringParent(); // it may be blocked elsewhere than in this pool
+    this.#ringParent(); // the caller may be blocked elsewhere than in this pool
   }
 
-  #unpack(parcel: Payload): unknown {
-    return this.#decoder.decode(sourceOf(new Uint8Array(parcel.bytes)), 0, parcel.refs);
+  #unpack(payload: Payload): unknown {
+    return this.#decoder.decode(sourceOf(new Uint8Array(payload.bytes)), 0, payload.refs);
   }
 }
 

@@ -7,27 +7,27 @@ import { ControlBlock } from "../shared/control_block.ts";
 import { callWorkers } from "../caller/worker_set.ts";
 import { ASLEEP, POSTED, STOPPED, TaskSearch } from "./task_search.ts";
 
-/** A worker that the caller counts on for a second task, since it does not say before its claim that it is busy. */
+/** A worker that does not say before its claim that it is busy, so that the caller counts on it for a second task. */
 class Secretive extends ControlBlock {
   override setBusy(): void {}
 }
 
 interface WorkerConfig {
-  /** The tasks it does; the last one keeps it for ever, and so does one that was posted to it. */
+  /** The number of tasks that the worker runs. The last one never ends, and neither does one that was posted to it. */
   readonly tasks: number;
-  /** It is not asleep when the caller begins. */
+  /** True if the worker is not asleep when the caller begins. */
   readonly awake?: boolean;
-  /** It is started when the caller finds nobody on the way to a task. */
+  /** True if the worker is started only when the caller finds a task with no worker on its way. */
   readonly late?: boolean;
   readonly secretive?: boolean;
 }
 
-/** What a calling thread does. */
+/** The steps of a calling thread. */
 interface Caller {
   push(): void;
   call(): void;
   post(worker: number): void;
-  /** Waits until so many tasks have begun, and ends the workers that are left. */
+  /** Waits until `tasks` tasks have begun, and ends the workers that are left. */
   endAfter(tasks: number): void;
   readonly submissions: SubmissionRing;
 }
@@ -35,12 +35,12 @@ interface Caller {
 /** A calling thread and its workers. */
 class Crowd {
   readonly #submissions = new SubmissionRing().memory;
-  readonly #desks: readonly SharedArrayBuffer[];
-  /** How many tasks have begun; then for each worker whether there is a message for it, and how many tasks were posted to it. */
+  readonly #controls: readonly SharedArrayBuffer[];
+  /** The number of tasks that have begun; then for each worker 1 if it has a message, and the number of tasks posted to it. */
   readonly #words: Int32Array<SharedArrayBuffer>;
 
   constructor(workers: number) {
-    this.#desks = Array.from({ length: workers }, () => new ControlBlock().memory);
+    this.#controls = Array.from({ length: workers }, () => new ControlBlock().memory);
     this.#words = new Int32Array(new SharedArrayBuffer(4 + 8 * workers));
   }
 
@@ -49,7 +49,7 @@ class Crowd {
     const [message, posted] = [1 + 2 * number, 2 + 2 * number];
     const run = (): string => {
       const submissions = new SubmissionRing(this.#submissions);
-      const control = new (secretive ? Secretive : ControlBlock)(this.#desks[number]!);
+      const control = new (secretive ? Secretive : ControlBlock)(this.#controls[number]!);
       const hasMail = (): boolean => atomics.load(words, posted) > 0;
       const wakeCaller = (): void => void submissions.wakeCaller(control);
       const search = new TaskSearch({ submissions, control, number, linger: 2, hasMail, wakeCaller });
@@ -76,7 +76,7 @@ class Crowd {
     return { actions: [{ run }], first: !awake };
   }
 
-  /** `started`: how many workers there are from the beginning; the others are started one by one when they are missing. */
+  /** `started`: the number of workers at the beginning. The others are started one by one when they are missing. */
   caller(started: number, say: (caller: Caller) => void): ModelThread {
     const words = this.#words;
     const run = (): void => {
@@ -85,7 +85,7 @@ class Crowd {
         atomics.store(words, 1 + 2 * worker, 1);
         atomics.notify(words, 1 + 2 * worker);
       };
-      const workers = this.#desks.map((memory, number) => {
+      const workers = this.#controls.map((memory, number) => {
         const control = new ControlBlock(memory);
         const wake = (): boolean => {
           const how = control.wake();
@@ -121,7 +121,7 @@ class Crowd {
   }
 }
 
-/** What goes wrong in some order of the steps; there are at least `least` states. */
+/** Returns the failure in some order of the steps, if any. There must be at least `least` states. */
 function failureOf(
   workers: number,
   least: number,
@@ -132,7 +132,7 @@ function failureOf(
   return failure;
 }
 
-/** Every order ends well, but not every order in which a worker hides that it is busy. */
+/** Asserts that every order of the steps ends well, but not every order if a worker hides that it is busy. */
 function proves(
   name: string,
   least: number,

@@ -1,5 +1,5 @@
 /**
- * What workers reply: a ring of records for each worker, written by it and read by the calling thread.
+ * The replies of workers: a ring of records for each worker, which the worker writes and the calling thread reads.
  *
  * @module
  */
@@ -12,24 +12,25 @@ import { growable, growTo, sourceOver, type Writable } from "./growable.ts";
 // Taken before any task runs: a task that patches `Math` must not change what is computed here.
 const { max } = Math;
 
+/** The size of the ring, in bytes. */
 const RING = 2 ** 22;
-/** So much of it is used as long as the caller keeps up: the runtime gives no memory to what was never used. */
+/** The part of the ring, in bytes, that is used while the caller keeps up. The runtime commits no memory for an unused part. */
 const NEAR = 65536;
 const RECORD = 16;
 const SKIP = -1;
 
-/** The largest payload of a record, in bytes; what is larger goes by message. */
+/** The largest payload of a record, in bytes; a larger one goes by message. */
 export const LARGEST_RECORD: number = RING / 4;
 
-/** A record that a worker wrote for the caller, valid until the next one is looked at. */
+/** A record that a worker wrote for the caller. The object is valid until the next call of {@linkcode CompletionRing.peek}. */
 export class Completion {
-  /** What it says: see `task.ts`. */
+  /** The kind of record: see `scheduler/messages.ts` and `workers/shared/messages.ts`. */
   kind = 0;
-  /** The number of the task it is about. */
+  /** The number of the task that the record is about. */
   taskId = 0;
-  /** More of it, by kind. */
+  /** A number whose meaning depends on the kind. */
   detail = 0;
-  /** Where its payload starts in {@linkcode CompletionRing.source}. */
+  /** The offset of the payload in {@linkcode CompletionRing.source}. */
   at = 0;
 }
 
@@ -37,14 +38,15 @@ export class Completion {
 export class CompletionRing {
   /** The shared memory itself: its first words are the {@linkcode ControlBlock} of the worker. */
   readonly memory: SharedArrayBuffer;
-  /** All of it that is in use, to decode payloads from. */
+  /** The part of the memory that is in use, to decode payloads from. */
   source: Source;
   #words: Int32Array;
   readonly #record = new Completion();
-  /** How far the caller has read, and how much of that the worker knows. */
+  /** The number of bytes that the caller has ever read, modulo 2 ** 32. */
   #read = 0;
+  /** The last value of READ that the caller has stored for the worker. */
   #readTold = 0;
-  /** The caller's last look at WRITTEN. */
+  /** The last value of WRITTEN that the caller has loaded. */
   #written = 0;
 
   constructor(memory: SharedArrayBuffer = growable(RING_AT + 2 * NEAR, RING_AT + RING)) {
@@ -53,7 +55,7 @@ export class CompletionRing {
     this.#words = new Int32Array(memory, 0, memory.byteLength / 4);
   }
 
-  /** Sees to it that what is seen reaches up to `end`, in bytes. */
+  /** Renews the views of the memory if they do not reach up to `end`, in bytes. */
   #include(end: number): void {
     if (end <= this.source.bytes.length) return;
     this.source = sourceOver(this.memory);
@@ -62,7 +64,7 @@ export class CompletionRing {
 
   // The caller's side.
 
-  /** Caller: reads the next record, if any. Its payload stays valid until {@linkcode advance}. */
+  /** Caller: returns the next record, if any. Its payload stays valid until {@linkcode consume}. */
   peek(): Completion | undefined {
     while (this.hasRecords()) {
       const at = RING_AT + (this.#read & (RING - 1));
@@ -82,7 +84,7 @@ export class CompletionRing {
     return undefined;
   }
 
-  /** Caller: gives the space of the record just read back to the worker, together with more or once there is none. */
+  /** Caller: frees the space of the record just read. The worker learns of it in batches, or once all records are read. */
   consume(): void {
     const size = this.#words[(RING_AT + (this.#read & (RING - 1))) >> 2]!;
     this.#read = (this.#read + size) | 0;
@@ -93,7 +95,7 @@ export class CompletionRing {
     atomics.store(this.#words, READ, this.#readTold = this.#read);
   }
 
-  /** Caller: whether there is a record to read. */
+  /** Caller: returns whether there is a record to read. */
   hasRecords(): boolean {
     if (this.#read === this.#written) this.#written = atomics.load(this.#words, WRITTEN);
     return this.#read !== this.#written;
@@ -101,7 +103,7 @@ export class CompletionRing {
 
   // The worker's side.
 
-  /** Worker: writes a record; false when the ring has no room for it. */
+  /** Worker: writes a record. Returns false if the ring has no room for it. */
   write(kind: number, taskId: number, detail: number, payload: Writable): boolean {
     let words = this.#words;
     const size = RECORD + ((payload.length + 7) & ~7);

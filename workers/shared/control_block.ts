@@ -1,5 +1,5 @@
 /**
- * What a worker and the calling thread tell each other by single words: whether it sleeps, is to stop, and what it runs.
+ * The words that a worker and the calling thread share: whether the worker sleeps, whether it must stop, and its task.
  *
  * @module
  */
@@ -7,23 +7,23 @@
 import { NONE } from "../../scheduler/messages.ts";
 import { atomics } from "../../sync/internal/atomics.ts";
 
-/** How long a worker looks for the next task before it parks, in milliseconds: less than to park and be woken takes. */
+/** The time for which a worker looks for the next task before it parks, in milliseconds. Parking and being woken takes longer. */
 const SPIN_MS = 0.01;
 
 /*
  * The memory of one worker, in 32-bit words, then its ring of completions (`completion_ring.ts`, which also has WRITTEN and READ):
  *
  *   0 SLEEP     SEARCHING | TURNING | STARTING | BUSY | AWAITING | PARKED (on this word) | IDLE (in its event loop) | LEFT
- *   1 STOP      1 when it is to stop
+ *   1 STOP      1 when the worker must stop
  *   2 WORK      taskId (30 bits) << 2 | NOTHING | HELD | RUNNING | REVOKED
- *   3 DEADLINE  when the running call must be over, in milliseconds since the pool was made, modulo 2 ** 32; 0: never
- *   4 MAIL      how many messages the caller has posted that are tasks for this worker
- *   5 SENT      how many messages the worker has sent
+ *   3 DEADLINE  time when the running call must be over, in milliseconds since the pool was made, modulo 2 ** 32; 0: never
+ *   4 MAIL      number of tasks that the caller has posted to this worker by message
+ *   5 SENT      number of messages that the worker has sent
  *   6 WRITTEN   bytes ever written to the ring; by the worker alone
  *   7 READ      bytes ever read from the ring; by the caller alone
- *   8 LOOKS     how often the worker has begun to look for tasks
+ *   8 LOOKS     number of times that the worker has begun to look for tasks
  *   9 ARRIVED   1 when the worker has read the message that this memory came with
- *   10 STAGE    NONE | PREPARING (the initializer runs) | IMPORTING (the module) | FETCHING (what it lacks of the task it holds)
+ *   10 STAGE    NONE | PREPARING (the initializer runs) | IMPORTING (the module) | FETCHING (missing parts of the task it holds)
  *   16 …        RING bytes of records: size, kind, taskId, detail (32 bits each), payload; 8-byte aligned
  */
 const SLEEP = 0;
@@ -37,22 +37,22 @@ export const READ = 7;
 const LOOKS = 8;
 const ARRIVED = 9;
 const STAGE = 10;
-/** Where the ring of completions begins, in bytes. */
+/** The offset of the ring of completions, in bytes. */
 export const RING_AT = 64;
 
-/** It looks at the submission ring before it does anything else: the caller counts on it for one task. */
+/** The worker checks the submission ring before it does anything else: the caller counts on it for one task. */
 export const SEARCHING = -2;
-/** It goes once through its event loop, with a task or before the next look. */
+/** The worker goes once through its event loop, with a task or before it looks for the next one. */
 export const TURNING = -1;
 /** The worker has not begun to look for tasks. */
 export const STARTING = 0;
-/** It has claimed a task, or runs one. */
+/** The worker has claimed a task, or runs one. */
 export const BUSY = 1;
-/** Its task goes on asynchronously. */
+/** The task of the worker goes on asynchronously. */
 export const AWAITING = 2;
-/** It sleeps, and a notification wakes it. */
+/** The worker sleeps on the word, and a notification wakes it. */
 export const PARKED = 3;
-/** It sleeps in its event loop, where a message wakes it. */
+/** The worker sleeps in its event loop, where a message wakes it. */
 export const IDLE = 4;
 const LEFT = 5;
 
@@ -61,12 +61,12 @@ const HELD = 1;
 const RUNNING = 2;
 const REVOKED = 3;
 
-/** A task's number fits beside its stage in one word. */
+/** The bits of a task's number, which shares one word with the state of the task. */
 export const TASK_ID_MASK = 0x3fffffff;
 
-/** The words of one worker. */
+/** The control block of one worker. */
 export class ControlBlock {
-  /** The shared memory itself: the beginning of that of the completions. */
+  /** The shared memory itself, at whose beginning the control block is. The ring of completions follows. */
   readonly memory: SharedArrayBuffer;
   readonly #words: Int32Array;
 
@@ -78,13 +78,13 @@ export class ControlBlock {
   // The caller's side.
 
   /**
-   * Caller: wakes a sleeping worker. `"message"` when it sleeps in its event loop, so that the caller must post to it;
-   * `"awake"` when it did not sleep.
+   * Caller: wakes a sleeping worker. Returns `"message"` if the worker sleeps in its event loop, so that the caller must post a
+   * message to it, `"notified"` if it was parked, and `"awake"` if it did not sleep.
    */
   wake(): "awake" | "notified" | "message" {
     const state = atomics.load(this.#words, SLEEP);
     if (state < PARKED || state === LEFT || atomics.compareExchange(this.#words, SLEEP, state, SEARCHING) !== state) {
-      // It went from PARKED to IDLE between the two: ask again.
+      // If it went from PARKED to IDLE between the two steps, try again.
       return atomics.load(this.#words, SLEEP) === IDLE ? this.wake() : "awake";
     }
     if (state === IDLE) return "message";
@@ -92,7 +92,7 @@ export class ControlBlock {
     return "notified";
   }
 
-  /** Caller: whether no code of it runs: told to stop, it has ended or will run none. */
+  /** Caller: true if the worker, told to stop, runs no code and will run none. */
   get rests(): boolean {
     const state = atomics.load(this.#words, SLEEP);
     return state !== BUSY && state !== SEARCHING && (state === LEFT || this.stage === NONE);
@@ -103,23 +103,23 @@ export class ControlBlock {
     return atomics.load(this.#words, SLEEP);
   }
 
-  /** Caller: the number of the task it holds or runs; -1 for none. */
+  /** Caller: the number of the task that the worker holds or runs; -1 for none. */
   get current(): number {
     const work = atomics.load(this.#words, WORK);
     return (work & 3) === HELD || (work & 3) === RUNNING ? work >>> 2 : -1;
   }
 
-  /** Caller: when the running call must be over; 0 for never. */
+  /** Caller: the time when the running call must be over, in milliseconds as in the layout above; 0 for never. */
   get deadline(): number {
     return atomics.load(this.#words, DEADLINE);
   }
 
-  /** Caller: how often the worker has begun to look for tasks. */
+  /** Caller: the number of times that the worker has begun to look for tasks. */
   get looks(): number {
     return atomics.load(this.#words, LOOKS);
   }
 
-  /** Caller: how many messages the worker has sent, or is about to send. */
+  /** Caller: the number of messages that the worker has sent. */
   get sent(): number {
     return atomics.load(this.#words, SENT);
   }
@@ -129,7 +129,7 @@ export class ControlBlock {
     atomics.add(this.#words, MAIL, 1);
   }
 
-  /** Caller: tells the worker to stop and wakes it if it is parked. If it sleeps, nothing of it is going to run. */
+  /** Caller: tells the worker to stop and wakes it if it is parked. A worker that sleeps will run no more code. */
   stop(): void {
     const words = this.#words;
     atomics.store(words, STOP, 1);
@@ -144,22 +144,22 @@ export class ControlBlock {
     }
   }
 
-  /** Caller: what it does before its first task, or between two. */
+  /** Caller: the stage of the worker before its first task, or between two tasks. */
   get stage(): number {
     return atomics.load(this.#words, STAGE);
   }
 
-  /** Worker: says what it does before its first task, or between two. */
+  /** Worker: sets its stage before its first task, or between two tasks. */
   setStage(stage: number): void {
     atomics.store(this.#words, STAGE, stage);
   }
 
-  /** Caller: blocks until the worker has this memory, at most `timeout` milliseconds. */
+  /** Caller: blocks until the worker has received this memory, at most `timeout` milliseconds. */
   awaitArrival(timeout: number): void {
     atomics.wait(this.#words, ARRIVED, 0, timeout);
   }
 
-  /** Caller: takes back the task it holds unless it has begun: gives its number, or -1. */
+  /** Caller: takes back the task that the worker holds, unless it has begun. Returns the number of the task, or -1. */
   revoke(): number {
     const work = atomics.load(this.#words, WORK);
     if ((work & 3) !== HELD) return -1;
@@ -168,62 +168,62 @@ export class ControlBlock {
 
   // The worker's side.
 
-  /** Worker: it has this memory. */
+  /** Worker: reports that it has received this memory. */
   arrive(): void {
     atomics.store(this.#words, ARRIVED, 1);
     atomics.notify(this.#words, ARRIVED);
   }
 
-  /** Worker: whether it is to stop. */
+  /** Worker: true if it must stop. */
   get stopped(): boolean {
     return atomics.load(this.#words, STOP) !== 0;
   }
 
-  /** Worker: how many tasks were posted by message so far. */
+  /** Worker: the number of tasks that were posted to it by message so far. */
   get mail(): number {
     return atomics.load(this.#words, MAIL);
   }
 
-  /** Worker: counts a message. */
+  /** Worker: counts a message that it has sent. */
   countSent(): void {
     atomics.add(this.#words, SENT, 1);
   }
 
-  /** Worker: it looks at the submission ring after this, before it does anything else. */
+  /** Worker: announces that it checks the submission ring after this, before it does anything else. */
   setSearching(): void {
-    // While it does not sleep, nobody else writes the word: a plain look saves a step.
+    // While the worker does not sleep, no other thread writes the word: a plain read saves a step.
     if (atomics.peek(this.#words, SLEEP) !== SEARCHING) atomics.store(this.#words, SLEEP, SEARCHING);
   }
 
-  /** Worker: it runs something. */
+  /** Worker: announces that it has claimed a task or runs code. */
   setBusy(): void {
     atomics.store(this.#words, SLEEP, BUSY);
   }
 
-  /** Worker: it goes once through its event loop. */
+  /** Worker: announces that it goes once through its event loop. */
   setTurning(): void {
     atomics.store(this.#words, SLEEP, TURNING);
   }
 
-  /** Worker: begins to look for tasks. */
+  /** Worker: counts that it begins to look for tasks. */
   countLook(): void {
     atomics.add(this.#words, LOOKS, 1);
   }
 
-  /** Worker: its task goes on asynchronously. */
+  /** Worker: announces that its task goes on asynchronously. */
   setAwaiting(): void {
     atomics.store(this.#words, SLEEP, AWAITING);
   }
 
-  /** Worker: told to stop, it has nothing more to do. */
+  /** Worker: announces that it, told to stop, has nothing more to do. */
   leave(): void {
     atomics.store(this.#words, SLEEP, LEFT);
   }
 
   /**
    * Worker: sleeps until it is woken, at most `linger` milliseconds; then it is IDLE and must go to its event loop.
-   * `anything` looks once more, after the sleep is announced, so that no wake-up is lost. If it is `patient`, it looks for a while
-   * before that.
+   * `anything` is called once more after the sleep is announced, so that no wake-up is lost. With `patient`, the worker calls it
+   * for a while before that.
    *
    * @returns Whether there may be something to do.
    */
@@ -242,29 +242,29 @@ export class ControlBlock {
     return atomics.compareExchange(words, SLEEP, PARKED, IDLE) !== PARKED;
   }
 
-  /** Worker: it has read task `taskId`, and not begun it. */
+  /** Worker: announces that it has read task `taskId`, and not begun it. */
   hold(taskId: number): void {
     atomics.store(this.#words, WORK, (taskId << 2) | HELD);
   }
 
-  /** Worker: begins task `taskId`; false when the caller has taken it back. */
+  /** Worker: begins task `taskId`. Returns false if the caller has taken it back. */
   begin(taskId: number): boolean {
     const held = (taskId << 2) | HELD;
     return atomics.compareExchange(this.#words, WORK, held, (taskId << 2) | RUNNING) === held;
   }
 
-  /** Worker: it is done with its task; only after the reply is written, or a death in between would lose both. */
+  /** Worker: ends its task. Called only after the reply is written, since a death in between would lose both. */
   finish(): void {
     atomics.store(this.#words, WORK, NOTHING);
     this.clearDeadline();
   }
 
-  /** Worker: what had a limit is over. */
+  /** Worker: clears the deadline of a call that is over. */
   clearDeadline(): void {
     if (atomics.peek(this.#words, DEADLINE) !== 0) atomics.store(this.#words, DEADLINE, 0); // written by this thread alone
   }
 
-  /** Worker: says when the running call must be over. */
+  /** Worker: sets the time when the running call must be over. */
   setDeadline(time: number): void {
     atomics.store(this.#words, DEADLINE, (time | 0) || 1);
   }

@@ -34,7 +34,7 @@ Deno.test("ControlBlock: a worker that sleeps when it is told to stop rests from
   assert(control.rests);
   assertEquals(control.wake(), "awake");
   control.setBusy();
-  control.stop(); // it runs: it says by itself when it is done
+  control.stop(); // the worker runs: it leaves by itself when it is done
   assert(!control.rests);
   control.leave();
   assert(control.rests);

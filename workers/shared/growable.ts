@@ -1,5 +1,5 @@
 /**
- * Shared memory that grows, and what is written into it.
+ * Shared memory that grows.
  *
  * @module
  */
@@ -12,30 +12,30 @@ const { ceil, min } = Math;
 
 /** Bytes that are written into shared memory. */
 export interface Writable {
-  /** How many. */
+  /** The number of bytes. */
   readonly length: number;
-  /** Writes them. */
+  /** Writes the bytes to `target`, from the offset `at` on. */
   writeTo(target: Uint8Array, at: number): void;
 }
 
 /**
- * Memory that has an end, but grows up to that only when it is needed. Large memory that has its size from the beginning can come
- * from what was used before, and is then filled with zeros all at once.
+ * Returns shared memory of `size` bytes that can grow up to `most` bytes when they are needed. Large memory of full size may reuse
+ * memory that was used before, and is then filled with zeros all at once.
  */
 export function growable(size: number, most: number): SharedArrayBuffer {
   refuseWithoutSharedMemory();
   return new SharedArrayBuffer(size, { maxByteLength: most });
 }
 
-/** Sees to it that the memory reaches up to `end` at least. */
+/** Grows the memory so that it reaches up to `end` at least, in bytes. */
 export function growTo(memory: SharedArrayBuffer, end: number): void {
   memory.grow(min(memory.maxByteLength, ceil(end / GROWTH) * GROWTH));
 }
 
-/** In steps of so many bytes. */
+/** The step in which memory grows, in bytes. */
 const GROWTH = 2 ** 18;
 
-/** Views of fixed length: those that follow the memory would be slow. */
+/** Returns a source with views of fixed length over the memory. Views that follow its growth would be slow. */
 export function sourceOver(memory: SharedArrayBuffer): Source {
   return sourceOf(new Uint8Array(memory, 0, memory.byteLength));
 }

@@ -1,5 +1,5 @@
 /**
- * What a scheduler and its Web Workers say to each other.
+ * The messages between a scheduler and its Web Workers.
  *
  * @module
  */
@@ -8,24 +8,27 @@ import type { Handle } from "../../codec/handles.ts";
 import type { Payload } from "../../codec/payload.ts";
 import type { TaskHeader } from "../../scheduler/messages.ts";
 
-/** Added to the mode when the payload did not fit into the slot and is to be fetched. */
+/** Added to the mode if the payload is not in shared memory and has to be fetched. */
 export const PAYLOAD_BY_MESSAGE = 4;
 
-/** The worker holds the task and asks for what it lacks; `detail`: {@linkcode LACKS_ARGUMENTS} and others. */
+/** The worker holds the task and asks for the parts it lacks. `detail`: {@linkcode LACKS_ARGUMENTS} and others. */
 export const NEED_PAYLOAD = 3;
-/** The worker ends; `detail`: its exit code. */
+/** The worker ends. `detail`: its exit code. */
 export const EXITING = 4;
-/** `detail`: whether (1) or not (0) processes live that the worker has to wait for, as they were started on it, + 2 × a number that rises. */
+/**
+ * The worker reports whether processes live that were started on it, which it has to wait for. `detail`: 1 if so, 0 if not,
+ * plus 2 × a number that rises with each report.
+ */
 export const CHILDREN = 6;
 
-/** Detail of a fetch. */
+/** Detail of `NEED_PAYLOAD`: the function is missing. */
 export const LACKS_FUNCTION = 1;
-/** Detail of a fetch. */
+/** Detail of `NEED_PAYLOAD`: the arguments are missing. */
 export const LACKS_ARGUMENTS = 2;
-/** Detail of a fetch: which export of the module the function is. */
+/** Detail of `NEED_PAYLOAD`: the name of the module export that the function is. */
 export const LACKS_EXPORT = 4;
 
-/** A message from the calling side. `null` only wakes. */
+/** A message from the calling side. `null` only wakes the worker. */
 export type ToWorker =
   | null
   | { readonly type: "task"; readonly header: TaskHeader; readonly parcel: Payload }
@@ -35,7 +38,7 @@ export type ToWorker =
 /** A message from a worker. */
 export type FromWorker = WorkerRecord | WorkerNote;
 
-/** What a worker has to say about a task or its start. */
+/** A message of a worker about a task or its start. */
 export type WorkerRecord =
   | {
     readonly type: "record";
@@ -46,16 +49,16 @@ export type WorkerRecord =
   }
   | { readonly type: "broken"; readonly parcel: Payload };
 
-/** What a worker says of the waits that have to be ended with it. */
+/** A message of a worker about a wait that has to be ended when the worker ends. */
 export type WorkerNote =
   | { readonly type: "joined"; readonly threadTable: SharedArrayBuffer; readonly id: number }
   | { readonly type: "blocks"; readonly submissions: SharedArrayBuffer };
 
 /** The first message to a worker. */
 export interface Init {
-  /** The pool's submission ring. */
+  /** The memory of the pool's submission ring. */
   readonly submissions: SharedArrayBuffer;
-  /** The worker's control block and completions. */
+  /** The memory of the worker's control block and completion ring. */
   readonly control: SharedArrayBuffer;
   /** The worker's end of the channel. */
   readonly port: MessagePort;
@@ -63,20 +66,20 @@ export interface Init {
   readonly number: number;
   /** The worker's name. */
   readonly name: string;
-  /** When the pool was made, in milliseconds since 1970. */
+  /** The time when the pool was made, in milliseconds since 1970. */
   readonly epoch: number;
   /** An encoded {@linkcode Setup}. */
   readonly setup: Payload;
-  /** How long each part of the preparation may take, in milliseconds; 0 for no limit. */
+  /** The time limit of each part of the preparation, in milliseconds; 0 for no limit. */
   readonly limit: number;
-  /** The threads that share memory: see `sync/internal/thread_table.ts`. */
+  /** The memory of the thread table: see `sync/internal/thread_table.ts`. */
   readonly threadTable: SharedArrayBuffer;
-  /** The ID of the calling thread among them. */
+  /** The ID of the calling thread in the thread table. */
   readonly parent: number;
   /** The number of the worker among all processes and workers. */
   readonly pid: number;
   /** The shared objects that have a name so far. */
   readonly named: ReadonlyMap<string, Handle>;
-  /** The worker's end of its line to the post sharer. */
+  /** The worker's end of its channel to the resource sharer of the calling thread. */
   readonly sharer: MessagePort;
 }

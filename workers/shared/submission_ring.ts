@@ -1,5 +1,5 @@
 /**
- * The tasks that wait for a worker: a ring of slots that the calling thread fills, and whichever worker is free claims from.
+ * The tasks that wait for a worker: a ring of slots that the calling thread fills and free workers claim from.
  *
  * The protocols, with the reason for each order of steps, are in `workers/README.md`; the comments here name the race that a step
  * closes.
@@ -16,15 +16,15 @@ import { growable, growTo, sourceOver, type Writable } from "./growable.ts";
  *
  *   0 HEAD     epoch (8 bits) | index of the next slot to claim (24 bits)
  *   1 TAIL     index of the next slot to fill (24 bits); written by the caller alone
- *   2 CALLER   AWAKE | WAITING (on this word, or blocked on its bell) | LISTENING (for a message)
- *   3 MORE     1 while the caller keeps tasks that are not on the submission ring
+ *   2 CALLER   AWAKE | WAITING (on this word, or blocked on its event count) | LISTENING (for a message)
+ *   3 MORE     1 while the caller has tasks that are not on the submission ring
  *   16 …       SLOTS × 8 words: STATE, TASK_ID, FN, MODE, LIMIT, LENGTH, PLACE (of the payload, in bytes), -
  *   then       SLOTS × PAYLOAD bytes
  *   then       ARENA bytes, for larger payloads: see `arena.ts`
  */
 const HEAD = 0;
 const TAIL = 1;
-/** The place of what the calling thread says of its sleep. */
+/** The index of the word that tells how the calling thread sleeps. */
 export const CALLER = 2;
 const MORE = 3;
 const SLOT_TABLE = 16;
@@ -37,13 +37,13 @@ const LIMIT = 4;
 const LENGTH = 5;
 const PLACE = 6;
 
-/** How many tasks wait in shared memory, ready for the workers while the caller does something else. */
+/** The number of tasks that can wait in shared memory, ready for the workers while the caller does something else. */
 export const SLOTS = 256;
-/** With fewer tasks on the submission ring than this, a claim wakes a caller that keeps more of them. */
+/** The number of tasks on the submission ring up to which a claim wakes a caller that has more of them. */
 const FEW = SLOTS / 4;
-/** How many bytes there are for larger payloads: see `arena.ts`. The runtime gives no memory to what was never used. */
+/** The size of the arena for larger payloads, in bytes: see `arena.ts`. The runtime commits no memory for an unused part. */
 export const ARENA_BYTES: number = 2 ** 24;
-/** The largest payload that a slot has room for, in bytes; what is larger goes to the arena. */
+/** The largest payload that a slot has room for, in bytes; a larger one goes to the arena. */
 export const PAYLOAD = 4096;
 
 const SLOT_MASK = SLOTS - 1;
@@ -55,7 +55,7 @@ const ARENA_AT = PAYLOADS + SLOTS * PAYLOAD;
 const FREE = 0;
 const READY = 1;
 const CANCELLED = 2;
-/** The state of a slot that worker `number` reads: above all others. */
+/** Returns the state of a slot that worker `number` reads. It is greater than all other states. */
 function taken(number: number): number {
   return 16 + number;
 }
@@ -69,21 +69,21 @@ export const LISTENING = 2;
 
 /** A worker that claims tasks. */
 export interface Claimant {
-  /** Whether it is to stop. */
+  /** True if the worker must stop. */
   readonly stopped: boolean;
-  /** From here on the caller does not count on it for another task. */
+  /** Called before a claim can be seen: from then on the caller does not count on this worker for another task. */
   setBusy(): void;
 }
 
-/** What a slot holds beside its payload. */
+/** The words of a slot beside its payload. */
 export interface SlotHeader {
   /** The number of the task. */
   readonly taskId: number;
   /** The number of its function. */
   readonly fn: number;
-  /** How the arguments are meant, and where they are: see `task.ts`. */
+  /** The mode of the task, and where its arguments are: see `task.ts` and `messages.ts`. */
   readonly mode: number;
-  /** The limit of one call in milliseconds; 0 for none. */
+  /** The time limit of one call, in milliseconds; 0 for none. */
   readonly limit: number;
 }
 
@@ -91,17 +91,17 @@ export interface SlotHeader {
 export class SubmissionRing {
   /** The shared memory itself. */
   readonly memory: SharedArrayBuffer;
-  /** All of it that is in use, to decode payloads from. */
+  /** The part of the memory that is in use, to decode payloads from. */
   source: Source;
   readonly #words: Int32Array;
   /**
-   * Worker: whether the caller should hear of the last claim, as it hears of nothing else: cancelled slots were given back, or
-   * there is little left on the submission ring while the caller keeps more.
+   * Worker: true if the caller must be woken after the last claim, because nothing else wakes it: cancelled slots were freed, or
+   * few tasks are left on the submission ring while the caller has more.
    */
   callerIsNeeded = false;
-  /** The caller's note of the index under which each slot was last filled. */
+  /** Caller: for each slot, the index under which it was filled last. */
   readonly #indices = new Int32Array(SLOTS).fill(-1);
-  /** The caller's own TAIL. */
+  /** Caller: its copy of TAIL. */
   #tail = 0;
 
   constructor(memory: SharedArrayBuffer = growable(ARENA_AT, ARENA_AT + ARENA_BYTES)) {
@@ -112,15 +112,16 @@ export class SubmissionRing {
 
   // The caller's side.
 
-  /** Caller: whether the next slot can be filled. */
+  /** Caller: returns whether the next slot can be filled. */
   hasRoom(): boolean {
     const at = SLOT_TABLE + (this.#tail & SLOT_MASK) * SLOT_WORDS + STATE;
-    return atomics.peek(this.#words, at) === FREE && atomics.load(this.#words, at) === FREE; // the second comes after what the worker read there
+    // The atomic load orders this after the reads of the worker that has freed the slot; the plain one only saves a step.
+    return atomics.peek(this.#words, at) === FREE && atomics.load(this.#words, at) === FREE;
   }
 
   /**
-   * Caller: fills the next slot and gives its place. Only after {@linkcode hasRoom}. A payload larger than a slot goes to `block`
-   * of the arena.
+   * Caller: fills the next slot. Returns its index. Allowed only after {@linkcode hasRoom} has returned true. A payload larger
+   * than a slot goes to the arena block that begins at the offset `block`.
    */
   push(taskId: number, fn: number, mode: number, limit: number, payload: Writable, block = -1): number {
     const words = this.#words;
@@ -140,39 +141,39 @@ export class SubmissionRing {
     payload.writeTo(this.source.bytes, place);
     this.#indices[slot] = tail;
     atomics.poke(words, at + STATE, READY);
-    // Publishes the plain writes above: whoever sees the new TAIL sees them.
+    // Publishes the plain writes above: a worker that sees the new TAIL sees them.
     atomics.store(words, TAIL, this.#tail = (tail + 1) & INDEX_MASK);
     return slot;
   }
 
-  /** Caller: takes back a task that no worker has begun to read; false when one has. */
+  /** Caller: takes back a task that no worker has begun to read. Returns false if one has. */
   cancel(slot: number): boolean {
     // CANCELLED, not FREE: the slot stays until its turn to be claimed, which keeps the ring in order.
     return atomics.compareExchange(this.#words, SLOT_TABLE + slot * SLOT_WORDS + STATE, READY, CANCELLED) === READY;
   }
 
-  /** Caller: whether no worker has begun to read the task in a slot. */
+  /** Caller: returns whether no worker has begun to read the task in a slot. */
   isWaiting(slot: number): boolean {
     return atomics.load(this.#words, SLOT_TABLE + slot * SLOT_WORDS + STATE) === READY;
   }
 
-  /** Caller: how many filled slots no worker has claimed yet. */
+  /** Caller: returns the number of filled slots that no worker has claimed yet. */
   unclaimed(): number {
-    // An atomic load, as what workers say of themselves is looked at after it: see `callWorkers()`.
+    // An atomic load, as the sleep words of the workers are read after it: see `callWorkers()`.
     return (this.#tail - atomics.load(this.#words, HEAD)) & INDEX_MASK;
   }
 
-  /** Caller: says whether it keeps tasks that are not on the submission ring, before a last look at how many are. */
+  /** Caller: sets whether it has tasks that are not on the ring, before it checks a last time how many are on the ring. */
   setMore(more: boolean): void {
     atomics.store(this.#words, MORE, more ? 1 : 0);
   }
 
   /**
-   * Caller: takes back what worker `number`, told to stop, had claimed but not begun, and gives the places; `reading` is told
-   * the places that it was reading, or about to.
+   * Caller: takes back the tasks that worker `number`, told to stop, had claimed but not begun. Returns their slots. `reading` is
+   * called with each slot that the worker was reading or about to read.
    *
-   * A stopped worker may still run on for a while. The new epoch makes its claim fail if it looked at HEAD before; if
-   * it looks after, it sees its stop word, which was stored before the epoch. So after this scan it claims nothing more.
+   * A stopped worker may still run on for a while. The new epoch makes its claim fail if it read HEAD before. If it reads
+   * HEAD after, it sees its stop word, which was stored before the epoch. So after this scan it claims nothing more.
    */
   repossess(number: number, reading: (slot: number) => void = () => {}): number[] {
     const words = this.#words;
@@ -181,8 +182,8 @@ export class SubmissionRing {
     for (let slot = 0; slot < SLOTS; slot++) {
       const at = SLOT_TABLE + slot * SLOT_WORDS + STATE;
       const state = atomics.load(words, at);
-      // READY behind HEAD: claimed by someone who has not marked it yet, perhaps this worker. Whoever it is, one of
-      // the two exchanges wins; a living worker that loses merely claims the next one.
+      // READY behind HEAD: claimed by a worker that has not marked it yet, perhaps this one. Exactly one of the two
+      // exchanges wins; a living worker that loses merely claims the next slot.
       const behind = (head - this.#indices[slot]! - 1 & INDEX_MASK) < SLOTS;
       const orphan = state === taken(number) || (state === READY && behind);
       if (!orphan || atomics.compareExchange(words, at, state, FREE) !== state) continue;
@@ -192,7 +193,7 @@ export class SubmissionRing {
     return places;
   }
 
-  /** Caller: makes the claims fail that workers, told to stop before, have begun. Gives the last value of HEAD. */
+  /** Caller: makes the claims fail that workers, told to stop before, have begun. Returns the value of HEAD before that. */
   raiseEpoch(): number {
     let head = atomics.load(this.#words, HEAD);
     for (;;) {
@@ -202,12 +203,12 @@ export class SubmissionRing {
     }
   }
 
-  /** Caller: says how it is going to sleep, before a last look at the rings. */
+  /** Caller: announces how it is going to sleep, before it checks the rings a last time. */
   setCaller(state: typeof AWAKE | typeof WAITING | typeof LISTENING): void {
     atomics.store(this.#words, CALLER, state);
   }
 
-  /** Caller: waits, without blocking, until a worker has something to say; undefined when there is something already. */
+  /** Caller: waits, without blocking, until a worker wakes it. Returns undefined if one already has. */
   waitForWorkersAsync(): PromiseLike<unknown> | undefined {
     const result = atomics.waitAsync(this.#words, CALLER, WAITING);
     return result.async ? result.value : undefined;
@@ -221,7 +222,7 @@ export class SubmissionRing {
 
   // The worker's side.
 
-  /** Worker: claims the oldest task for worker `number`; -1 when there is none, or the worker is to stop. */
+  /** Worker: claims the oldest task for worker `number`. Returns its slot, or -1 if there is none or the worker must stop. */
   claim(number: number, claimant: Claimant): number {
     const words = this.#words;
     this.callerIsNeeded = false;
@@ -242,19 +243,19 @@ export class SubmissionRing {
     }
   }
 
-  /** Worker: whether there is something to claim. */
+  /** Worker: returns whether there is a task to claim. */
   hasTasks(): boolean {
     return (atomics.load(this.#words, HEAD) & INDEX_MASK) !== atomics.load(this.#words, TAIL);
   }
 
-  /** Worker: what stands in a slot it has claimed. */
+  /** Worker: returns the header of a slot that it has claimed. */
   header(slot: number): SlotHeader {
     const at = SLOT_TABLE + slot * SLOT_WORDS;
     const words = this.#words;
     return { taskId: words[at + TASK_ID]!, fn: words[at + FN]!, mode: words[at + MODE]!, limit: words[at + LIMIT]! };
   }
 
-  /** Where the payload of a slot starts in {@linkcode source}, as that is after this. */
+  /** Returns the offset of the payload of a slot in {@linkcode source}. This may renew the source. */
   payloadAt(slot: number): number {
     const at = SLOT_TABLE + slot * SLOT_WORDS;
     const place = this.#words[at + PLACE]!;
@@ -262,12 +263,12 @@ export class SubmissionRing {
     return place;
   }
 
-  /** Sees to it that the source reaches up to `end`. */
+  /** Renews the source if it does not reach up to `end`, in bytes. */
   #include(end: number): void {
     if (end > this.source.bytes.length) this.source = sourceOver(this.memory);
   }
 
-  /** Caller: a copy of the payload in a slot that it has filled. */
+  /** Caller: returns a copy of the payload in a slot that it has filled. */
   payloadOf(slot: number): ArrayBuffer {
     const place = this.payloadAt(slot);
     const copy = new Uint8Array(this.#words[SLOT_TABLE + slot * SLOT_WORDS + LENGTH]!);
@@ -275,18 +276,18 @@ export class SubmissionRing {
     return copy.buffer;
   }
 
-  /** Worker: gives a slot back once it is read; false when the caller has taken it back before. */
+  /** Worker: frees a slot once it is read. Returns false if the caller has taken it back before. */
   release(slot: number, number: number): boolean {
     const at = SLOT_TABLE + slot * SLOT_WORDS + STATE;
     return atomics.compareExchange(this.#words, at, taken(number), FREE) === taken(number);
   }
 
-  /** Worker: wakes the caller if it sleeps, and gives how it slept; if it listens for a message, that is left to do. */
+  /** Worker: wakes the caller if it sleeps. Returns how it slept; after `LISTENING` the worker still has to post a message. */
   wakeCaller(claimant: Pick<Claimant, "stopped">): number {
     const state = atomics.load(this.#words, CALLER);
-    // A worker that was told to stop before the caller went to sleep may end before it has notified: it leaves that to others.
+    // A worker that was told to stop before the caller went to sleep may end before it has notified: others have to wake the caller.
     if (state === AWAKE || claimant.stopped) return AWAKE;
-    // Only the worker that changes the word wakes: the others find the caller awake, and it will look at their rings.
+    // Only the worker that changes the word wakes the caller. The others find the caller awake, and it will check their rings.
     if (atomics.compareExchange(this.#words, CALLER, state, AWAKE) !== state) return AWAKE;
     atomics.notify(this.#words, CALLER);
     return state;

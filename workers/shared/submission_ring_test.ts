@@ -90,7 +90,7 @@ Deno.test("SubmissionRing: a worker that is to stop leaves the wake of the calle
   const submissions = new SubmissionRing();
   submissions.setCaller(LISTENING);
   assertEquals(submissions.wakeCaller({ stopped: true }), AWAKE);
-  assertEquals(submissions.wakeCaller({ stopped: false }), LISTENING); // nobody has taken it before
+  assertEquals(submissions.wakeCaller({ stopped: false }), LISTENING); // no other worker has woken it before
   assertEquals(submissions.wakeCaller({ stopped: false }), AWAKE);
 });
 
