@@ -95,7 +95,7 @@ export class PayloadEncoder {
  */
 export function postStored(
   { bytes, refs, moves }: StoredPayload,
-  post: (parcel: Payload, transfers: Transferable[]) => void,
+  post: (payload: Payload, transfers: Transferable[]) => void,
 ): void {
   try {
     post({ bytes, refs }, [bytes, ...moves]); // no other code uses the bytes, so they are moved too

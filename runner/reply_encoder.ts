@@ -41,7 +41,7 @@ export class ReplyEncoder {
   }
 
   /** Returns a payload with a copy of an encoded value. */
-  parcel({ bytes, refs }: Encoded): Payload {
+  payload({ bytes, refs }: Encoded): Payload {
     return { bytes: bytes.slice().buffer, refs };
   }
 

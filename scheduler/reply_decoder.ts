@@ -31,8 +31,8 @@ export class ReplyDecoder {
   }
 
   /** As {@linkcode read}, for a reply that came by message. */
-  readParcel(task: Task, kind: number, parcel: Payload): Outcome {
-    return this.read(task, kind, sourceOf(new Uint8Array(parcel.bytes)), 0, parcel.refs);
+  readPayload(task: Task, kind: number, payload: Payload): Outcome {
+    return this.read(task, kind, sourceOf(new Uint8Array(payload.bytes)), 0, payload.refs);
   }
 
   /** Returns an error that came by message, or the reason why it cannot be read. */

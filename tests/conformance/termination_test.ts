@@ -123,7 +123,7 @@ test("pools that end while they start leave no memory behind", async () => {
     `
     import { Pool } from "MODULE";
     /** How many pieces of address space of a board's size there are. */
-    const boards = () => Deno.readTextFileSync("/proc/self/maps").split("\\n").filter((line) => {
+    const rings = () => Deno.readTextFileSync("/proc/self/maps").split("\\n").filter((line) => {
       const [from, to] = line.split(/[- ]/).map((at) => parseInt(at, 16));
       return line.includes("---p") && Math.abs(to - from - 2 ** 24) < 2 ** 20;
     }).length;
@@ -132,15 +132,15 @@ test("pools that end while they start leave no memory behind", async () => {
       const pool = new Pool(1);
       const lost = pool.apply(() => {}).catch((error) => error.name);
       if (i === 0) await lost;
-      most = Math.max(most, boards());
+      most = Math.max(most, rings());
       pool.terminate();
       await lost;
     }
-    for (let i = 0; i < 30 && boards() > 7; i++) {
+    for (let i = 0; i < 30 && rings() > 7; i++) {
       await new Promise((resolve) => setTimeout(resolve, 100)); // what the runtime still holds of the last of them
       gc();
     }
-    console.log(most > 0, boards() < 8 || boards());
+    console.log(most > 0, rings() < 8 || rings());
   `,
     "--allow-all",
     "--v8-flags=--expose-gc",

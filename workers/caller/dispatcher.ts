@@ -189,7 +189,7 @@ export class Dispatcher {
     const header = { taskId: task.taskId, fn: task.functionId, mode: MODE_NUMBERS[task.mode], limit: task.limit };
     const sent = this.#settleIfThrows(
       task,
-      () => postStored(stored, (parcel, transfers) => handle.postTask({ type: "task", header, parcel }, transfers)),
+      () => postStored(stored, (payload, transfers) => handle.postTask({ type: "task", header, payload }, transfers)),
     );
     if (!sent) handle.directTasks.delete(task);
   }
@@ -230,7 +230,7 @@ export class Dispatcher {
       if (stored === undefined) {
         throw new SerializationError(`Worker '${handle.name}' asks for arguments that were sent`);
       }
-      postStored(stored, (parcel, transfers) => handle.post({ type: "payload", taskId, parcel }, transfers));
+      postStored(stored, (payload, transfers) => handle.post({ type: "payload", taskId, payload }, transfers));
       handle.given = taskId;
     });
     if (!sent) handle.post({ type: "drop", taskId }, []);

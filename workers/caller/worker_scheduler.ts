@@ -272,13 +272,13 @@ export class WorkerScheduler implements Scheduler {
 
   #receive(handle: WorkerHandle, message: WorkerRecord): void {
     if (message.type === "broken") {
-      const error = this.#replyDecoder.readError(message.parcel);
+      const error = this.#replyDecoder.readError(message.payload);
       this.#stacks.completeStart(this.#options.initializer, error);
       return this.#break(error);
     }
-    const { kind, taskId, detail, parcel } = message;
+    const { kind, taskId, detail, payload } = message;
     const task = this.#inFlight.get(taskId);
-    this.#handle(handle, kind, taskId, detail, task && this.#replyDecoder.readParcel(task, kind, parcel));
+    this.#handle(handle, kind, taskId, detail, task && this.#replyDecoder.readPayload(task, kind, payload));
   }
 
   #handle(handle: WorkerHandle, kind: number, taskId: number, detail: number, reply: Outcome | undefined): void {

@@ -85,7 +85,7 @@ class Program {
   );
   readonly #replyEncoder: ReplyEncoder;
   readonly #functions = new KnownFunctions();
-  readonly #inbox: { header: TaskHeader; parcel: Payload }[] = [];
+  readonly #inbox: { header: TaskHeader; payload: Payload }[] = [];
   /** The channel for one turn of the event loop: a message posted to it comes back in the next turn. */
   readonly #yieldChannel = new MessageChannel();
   readonly #search: TaskSearch;
@@ -180,7 +180,7 @@ class Program {
       this.#trace = setup.trace;
       this.#replyEncoder.timed = setup.trace;
     } catch (error) {
-      return this.#post({ type: "broken", parcel: this.#replyEncoder.parcel(this.#replyEncoder.error(error)) }, []);
+      return this.#post({ type: "broken", payload: this.#replyEncoder.payload(this.#replyEncoder.error(error)) }, []);
     }
     this.#free = true;
     this.#started = true;
@@ -196,7 +196,7 @@ class Program {
     }
     this.#retired = true;
     const encoded = this.#replyEncoder.uncaught(error);
-    if (run === undefined) this.#post({ type: "broken", parcel: this.#replyEncoder.parcel(encoded) }, []);
+    if (run === undefined) this.#post({ type: "broken", payload: this.#replyEncoder.payload(encoded) }, []);
     else this.#send(UNCAUGHT, run.header.taskId, this.#last === undefined ? 0 : 1, encoded);
     if (this.#started) this.#control.leave();
   }
@@ -306,7 +306,7 @@ class Program {
     }
     this.#control.setBusy();
     this.#control.hold(posted.header.taskId);
-    return this.#begin(posted.header, posted.parcel);
+    return this.#begin(posted.header, posted.payload);
   }
 
   #receive(message: ToWorker): void {
@@ -320,7 +320,7 @@ class Program {
       this.#free = true;
       this.#control.setStage(NONE);
       this.#control.setBusy();
-      if (!this.#begin(header, message.parcel)) return;
+      if (!this.#begin(header, message.payload)) return;
     } else if (message?.type === "drop") {
       if (this.#fetching?.taskId !== message.taskId) return;
       this.#fetching = undefined;
@@ -337,14 +337,14 @@ class Program {
   /** Reads a claimed task. Returns true if the worker can go on to another one. */
   #readSlot(slot: number): boolean {
     const header = this.#submissions.header(slot);
-    let payload: unknown;
+    let content: unknown;
     let failure: unknown;
     const remote = (header.mode & PAYLOAD_BY_MESSAGE) !== 0;
     if (!remote) {
       this.#reading.start(header);
       try {
         const at = this.#submissions.payloadAt(slot); // may renew the source
-        payload = this.#decoder.decode(this.#submissions.source, at, []);
+        content = this.#decoder.decode(this.#submissions.source, at, []);
       } catch (error) {
         failure = error;
       }
@@ -357,24 +357,24 @@ class Program {
       return true;
     }
     if (failure !== undefined) return this.#refuse(header, failure);
-    if (!remote) return this.#startTask(header, payload);
+    if (!remote) return this.#startTask(header, content);
     return this.#fetch(header, this.#functions.get(header.fn), undefined);
   }
 
   /** Reads and starts a task whose payload came by message. Returns true if the worker can go on to another one. */
-  #begin(header: TaskHeader, parcel: Payload): boolean {
-    let payload: unknown;
+  #begin(header: TaskHeader, payload: Payload): boolean {
+    let content: unknown;
     this.#reading.start(header);
     try {
-      payload = this.#unpack(parcel);
+      content = this.#unpack(payload);
     } catch (error) {
       return this.#refuse(header, error);
     }
-    return this.#startTask(header, payload);
+    return this.#startTask(header, content);
   }
 
-  #startTask(header: TaskHeader, payload: unknown): boolean {
-    const [spec, args] = payload as [FunctionSpec | undefined, readonly unknown[] | undefined];
+  #startTask(header: TaskHeader, content: unknown): boolean {
+    const [spec, args] = content as [FunctionSpec | undefined, readonly unknown[] | undefined];
     let fn = this.#functions.get(header.fn);
     if (spec !== undefined) {
       try {
@@ -504,7 +504,7 @@ class Program {
       if (this.#completions.write(kind, taskId, detail, encoded)) return this.#wakeCaller();
     }
     const bytes = this.#replyEncoder.take(encoded);
-    this.#post({ type: "record", kind, taskId, detail, parcel: { bytes, refs } }, [bytes, ...transfers]);
+    this.#post({ type: "record", kind, taskId, detail, payload: { bytes, refs } }, [bytes, ...transfers]);
     if (marked.length > 0) forgetTransfers(marked);
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { NONE } from "../../scheduler/messages.ts";
+import { FETCHING, NONE } from "../../scheduler/messages.ts";
 import { atomics } from "../../sync/internal/atomics.ts";
 
 /** The time for which a worker looks for the next task before it parks, in milliseconds. Parking and being woken takes longer. */
@@ -95,7 +95,9 @@ export class ControlBlock {
   /** Caller: true if the worker, told to stop, runs no code and will run none. */
   get rests(): boolean {
     const state = atomics.load(this.#words, SLEEP);
-    return state !== BUSY && state !== SEARCHING && (state === LEFT || this.stage === NONE);
+    if (state === BUSY || state === SEARCHING) return false;
+    const { stage } = this; // while it waits for a payload, no code of it runs; its module or initializer may run at any time
+    return state === LEFT || stage === NONE || stage === FETCHING;
   }
 
   /** Caller: the sleep word. */

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { FETCHING, IMPORTING } from "../../scheduler/messages.ts";
 import { ControlBlock } from "./control_block.ts";
 
 Deno.test("ControlBlock: a task that is held can be revoked, one that has begun cannot", () => {
@@ -38,4 +39,13 @@ Deno.test("ControlBlock: a worker that sleeps when it is told to stop rests from
   assert(!control.rests);
   control.leave();
   assert(control.rests);
+});
+
+Deno.test("ControlBlock: a worker that waits for the payload of its task rests, one that imports a module does not", () => {
+  const control = new ControlBlock();
+  control.setTurning();
+  control.setStage(FETCHING);
+  assert(control.rests);
+  control.setStage(IMPORTING);
+  assert(!control.rests);
 });

@@ -31,8 +31,8 @@ export const LACKS_EXPORT = 4;
 /** A message from the calling side. `null` only wakes the worker. */
 export type ToWorker =
   | null
-  | { readonly type: "task"; readonly header: TaskHeader; readonly parcel: Payload }
-  | { readonly type: "payload"; readonly taskId: number; readonly parcel: Payload }
+  | { readonly type: "task"; readonly header: TaskHeader; readonly payload: Payload }
+  | { readonly type: "payload"; readonly taskId: number; readonly payload: Payload }
   | { readonly type: "drop"; readonly taskId: number };
 
 /** A message from a worker. */
@@ -45,9 +45,9 @@ export type WorkerRecord =
     readonly kind: number;
     readonly taskId: number;
     readonly detail: number;
-    readonly parcel: Payload;
+    readonly payload: Payload;
   }
-  | { readonly type: "broken"; readonly parcel: Payload };
+  | { readonly type: "broken"; readonly payload: Payload };
 
 /** A message of a worker about a wait that has to be ended when the worker ends. */
 export type WorkerNote =
