@@ -298,11 +298,8 @@ export class Model {
 
   #keyOf({ memory, threads }: State): string {
     const units: number[] = [];
-    for (const value of memory) units.push(value & 0xffff, value >>> 16);
-    for (const thread of threads) {
-      const number = this.#numberOf(thread);
-      units.push(number & 0xffff, number >>> 16);
-    }
+    const numbers = threads.map((thread) => this.#numberOf(thread));
+    for (const value of [...memory, ...numbers]) units.push(value & 0xffff, value >>> 16);
     return String.fromCharCode(...units);
   }
 
