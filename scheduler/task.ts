@@ -88,8 +88,8 @@ export abstract class Task {
   payload: StoredPayload | undefined = undefined;
   /** True if parts of the arguments have been moved, so that this thread cannot send them again. */
   moved = false;
-  /** How many workers have ended while they read the task. */
-  tries = 0;
+  /** How much the task is to blame for workers that were lost before they began it. */
+  blame = 0;
   /** True once the task has an outcome. */
   settled = false;
   /** The place of the call that the task is a part of, if the call has several parts. */

@@ -61,17 +61,21 @@ test("a task fails when each worker is broken before it can read it", async () =
   await pool.join();
 });
 
-test("a task fails when each worker is broken before it has the rest of it, which goes by message", async () => {
+test("a task fails when each worker ends before it has the rest of it, which goes by message", async () => {
   const pool = new Pool(1, {
     initializer: () => {
-      Array.prototype[Symbol.iterator] = () => {
-        throw new Error("sabotage");
-      };
+      // Ends the worker when the rest arrives, before the task is read.
+      Object.defineProperty(MessageEvent.prototype, "data", {
+        set(value) {
+          if (value?.type === "payload") Deno.exit(5);
+          Object.defineProperty(this, "data", { value });
+        },
+      });
     },
   });
-  const argument = { memory: new SharedArrayBuffer(8), date: new Date(0) };
-  const error = await rejection(pool.apply((x: unknown) => x, [argument]));
+  const error = await rejection(pool.apply((x: unknown) => x, [{ memory: new SharedArrayBuffer(8) }]));
   assertInstanceOf(error, BrokenProcessPoolError);
+  assertEquals(error.exitCode, 5);
   assertStringIncludes(error.message, "while it read");
   pool.close();
   await pool.join();

@@ -18,6 +18,24 @@ import { PAYLOAD_BY_MESSAGE } from "../shared/messages.ts";
 /** The number of places for tasks with consecutive numbers; mostly no more tasks are in flight. */
 const NEAR = 1024;
 
+/**
+ * How much more the task is to blame for the loss of a worker that was reading it than for one that was about to read the rest: in
+ * the event loop, code that other tasks have left behind may have ended the worker.
+ */
+const READING_BLAME = 3;
+/** A task with so much blame is not tried again: two workers were lost as they read it, or six before they read the rest. */
+export const MOST_BLAME: number = 2 * READING_BLAME;
+
+/** The tasks of a worker that was lost. */
+export interface TakenBack {
+  /** The tasks that it had not begun. */
+  readonly unbegun: Task[];
+  /** The task that it was reading, or about to read. */
+  readonly read: Task | undefined;
+  /** How much that task is to blame. */
+  readonly blame: number;
+}
+
 /** The tasks that one scheduler has handed over. */
 export class InFlightTasks {
   readonly #submissions: SubmissionRing;
@@ -167,7 +185,7 @@ export class InFlightTasks {
    * Takes back the tasks that a worker, told to stop, had claimed or held and not begun, without those posted to this worker
    * alone. `unbegun` are these tasks; `read` is the task that the worker was reading then, from the ring or posted.
    */
-  takeBack({ number, control, directTasks, given }: WorkerHandle): { unbegun: Task[]; read: Task | undefined } {
+  takeBack({ number, control, directTasks, given }: WorkerHandle): TakenBack {
     const tasks = new Set<Task>();
     let read: Task | undefined;
     const slots = this.#submissions.repossess(number, (slot) => read = this.get(this.#slots[slot]!));
@@ -178,8 +196,10 @@ export class InFlightTasks {
     const held = this.get(control.revoke());
     if (held !== undefined && !directTasks.has(held)) tasks.add(held);
     // The worker had the whole task, or was about to read the rest, and had not begun it.
-    if (held !== undefined && (control.stage !== FETCHING || given === held.taskId)) read = held;
-    return { unbegun: [...tasks], read: read?.settled === false ? read : undefined };
+    const fetching = control.stage === FETCHING;
+    if (held !== undefined && (!fetching || given === held.taskId)) read = held;
+    if (read?.settled !== false) read = undefined;
+    return { unbegun: [...tasks], read, blame: fetching ? 1 : READING_BLAME };
   }
 
   /** Removes a task that goes back to the queue. The task keeps its payload if that is still here. */

@@ -22,7 +22,7 @@ import { ErrorStacks } from "../../scheduler/error_stacks.ts";
 import { WorkerHandle } from "./worker_handle.ts";
 import { IdleTimer } from "./idle_timer.ts";
 import { Lifecycle, type TaskProducer } from "../../scheduler/lifecycle.ts";
-import { InFlightTasks } from "./in_flight.ts";
+import { InFlightTasks, MOST_BLAME } from "./in_flight.ts";
 import { TaskEncoder } from "../../scheduler/task_encoder.ts";
 import { thisThread } from "../../sync/internal/current_thread.ts";
 import { touchLazyGlobals } from "../../base/platform.ts";
@@ -324,12 +324,12 @@ export class WorkerScheduler implements Scheduler {
     if (!this.#workerSet.remove(handle)) return;
     const starting = handle.control.sleep === STARTING;
     this.#workerSet.end(handle, runsOn);
-    const { unbegun, read } = this.#inFlight.takeBack(handle);
+    const { unbegun, read, blame } = this.#inFlight.takeBack(handle);
     const running = this.#inFlight.get(handle.control.current);
     const failed: [Task, Outcome][] = [];
     const { exitCode } = end;
     if (running !== undefined) failed.push([running, workerLost(handle.name, how, running, end)]);
-    if (read !== undefined && ++read.tries === MOST_TRIES) {
+    if (read !== undefined && (read.blame += blame) >= MOST_BLAME) {
       failed.push([read, unreadable(handle.name, how, read, exitCode)]);
     }
     if (starting) {
@@ -525,7 +525,5 @@ export class WorkerScheduler implements Scheduler {
   }
 }
 
-/** The number of workers that may end while they read the same task; then the task fails. */
-const MOST_TRIES = 2;
 /** The number of workers in a row that may end before their first task while tasks wait; then that counts as a failed start. */
 const MOST_STILLBORN = 3;
