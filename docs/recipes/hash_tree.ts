@@ -2,7 +2,7 @@
 
 import { Pool } from "@manycore/parallel";
 
-const [SOURCE = ".", OUT = "packed"] = Deno.args;
+const [SOURCE = "files", OUT = "packed"] = Deno.args;
 
 /** The paths of all files below `directory`, relative to `SOURCE`. */
 async function* walk(directory = ""): AsyncGenerator<string> {
