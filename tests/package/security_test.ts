@@ -260,7 +260,7 @@ test("a task sent by source may do no more than the program", async () => {
 test("permissions: workers can have fewer, never more", async () => {
   const { code, output } = await run(
     `
-    import { Pool } from "MODULE";
+    import { Pool, ProcessPoolExecutor } from "MODULE";
     const read = () => Deno.readTextFileSync("deno.json").length > 0;
     const told = (result) => result.then(String, (error) => error.name + " " + error.cause?.name);
     {
