@@ -10,7 +10,7 @@ export { Lifecycle, type TaskProducer } from "./scheduler/lifecycle.ts";
 export { PendingSettlements } from "./scheduler/settlements.ts";
 export { TaskEncoder } from "./scheduler/task_encoder.ts";
 export { ReplyDecoder } from "./scheduler/reply_decoder.ts";
-export { LocalScheduler } from "./scheduler/local_scheduler.ts";
+export { type LocalOptions, LocalScheduler } from "./scheduler/local_scheduler.ts";
 export {
   type Outcome,
   type Scheduler,

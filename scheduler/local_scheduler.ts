@@ -23,6 +23,13 @@ export interface LocalOptions {
   readonly initargs: readonly unknown[];
   /** True if the times of tasks are recorded. */
   readonly trace: boolean;
+  /** Makes one call and returns its result or a promise of that. By default the function is called here, with the arguments as they are. */
+  readonly call?: (fn: AnyFunction, args: readonly unknown[]) => unknown;
+}
+
+/** Calls a function here. */
+function callHere(fn: AnyFunction, args: readonly unknown[]): unknown {
+  return Reflect.apply(fn, undefined, args);
 }
 
 /** A lane runs one task at a time, as a worker does. */
@@ -193,7 +200,8 @@ export class LocalScheduler implements Scheduler {
         if (typeof (args as Iterable<unknown> | null | undefined)?.[Symbol.iterator] !== "function") {
           throw new TypeError("Cannot spread the arguments of a call: the item is not iterable");
         }
-        return { ok: true, value: await Reflect.apply(task.fn, undefined, [...args as Iterable<unknown>]) };
+        const { call = callHere } = this.#options;
+        return { ok: true, value: await call(task.fn, [...args as Iterable<unknown>]) };
       } catch (error) {
         return { ok: false, error };
       }

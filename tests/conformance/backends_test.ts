@@ -4,6 +4,7 @@ import { assertThrows } from "@std/assert";
 import { Pool, ProcessPoolExecutor, ThreadPool, ThreadPoolExecutor } from "../../mod.ts";
 import { test } from "../../testing/counted_workers.ts";
 import { conforms } from "./suite.ts";
+import { ownScheduler } from "./own_scheduler.ts";
 import { toy } from "./toy_backend.ts";
 
 conforms({
@@ -29,6 +30,12 @@ conforms({
   name: "a toy",
   pool: (size) => new Pool(size, { backend: toy }),
   executor: (maxWorkers) => new ProcessPoolExecutor({ maxWorkers, backend: toy }),
+});
+
+conforms({
+  name: "a scheduler of its own",
+  pool: (size) => new Pool(size, { backend: ownScheduler }),
+  executor: (maxWorkers) => new ProcessPoolExecutor({ maxWorkers, backend: ownScheduler }),
 });
 
 test("a backend that is none is refused", () => {
