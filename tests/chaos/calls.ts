@@ -201,9 +201,9 @@ export class Calls {
     const inputFails = !single && pick(30) === 0;
     const call: Call = { ...this.newCall(how, subject, items), limit, chunksize, inputFails };
     if (pick(8) === 0) this.#addSignal(call);
-    const wishes = { signal: call.signal, ...(limit > 0 && { taskTimeout: limit }) };
+    const chosen = { signal: call.signal, ...(limit > 0 && { taskTimeout: limit }) };
     const errorsToo = !single && pick(4) === 0;
-    const many: ImapOptions = { ...wishes, chunksize, returnExceptions: errorsToo };
+    const many: ImapOptions = { ...chosen, chunksize, returnExceptions: errorsToo };
     const run = subject.local ? localWork : work;
     const runOn = subject.local ? localWorkOn : workOn;
     switch (how) {
@@ -213,12 +213,12 @@ export class Calls {
           args[3] = transfer(args[3], [args[3].buffer as ArrayBuffer]);
           call.moved = true;
         }
-        return this.#watch(call, async () => this.#oracle.check(call, 0, await settled(pool.apply(run, args, wishes))));
+        return this.#watch(call, async () => this.#oracle.check(call, 0, await settled(pool.apply(run, args, chosen))));
       }
       case "applyAsync": {
         let told = 0;
         const callback = (): void => void told++;
-        const start = () => pool.applyAsync(run, items[0]!, { ...wishes, callback, errorCallback: callback });
+        const start = () => pool.applyAsync(run, items[0]!, { ...chosen, callback, errorCallback: callback });
         const result = attempt(start);
         const timeout = pick(30);
         return this.#watch(call, async () => {
@@ -316,7 +316,7 @@ export class Calls {
     const chunksize = 1 + pick(3);
     const call: Call = { ...this.newCall(how, subject, items), chunksize, inputFails: !zipped && pick(20) === 0 };
     if (pick(5) === 0) this.#addSignal(call);
-    const wishes: ExecutorMapOptions = {
+    const chosen: ExecutorMapOptions = {
       chunksize,
       signal: call.signal,
       ...(pick(3) === 0 && { buffersize: 1 + pick(3) }),
@@ -324,7 +324,7 @@ export class Calls {
     const input = zipped ? items : this.#input(call);
     const columns = [0, 1, 2, 3].map((i) => items.map((item) => item[i])) as [Kind[], number[], number[], unknown[]];
     const started = attempt(() =>
-      zipped ? executor.map(run, ...columns, wishes) : executor.map(subject.local ? localWorkOn : workOn, input, wishes)
+      zipped ? executor.map(run, ...columns, chosen) : executor.map(subject.local ? localWorkOn : workOn, input, chosen)
     );
     this.#read(call, started, false);
   }

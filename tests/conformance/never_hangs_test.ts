@@ -382,7 +382,7 @@ test("large replies survive workers that are replaced all the time", async () =>
   }
 });
 
-test("cancelling a full board leaves room for what comes after", async () => {
+test("cancelling a full submission ring leaves room for what comes after", async () => {
   await using pool = new Pool(1);
   const flags = words(2);
   const busy = pool.apply(arriveAndBlock, [flags]);
@@ -427,7 +427,7 @@ test("a limit may be as long as a timer can be", async () => {
   }
 });
 
-test("a full board and a full reply ring lose nothing", async () => {
+test("a full submission ring and a full completion ring lose nothing", async () => {
   await using pool = new Pool(2);
   const flags = words(2);
   const gates = pool.map(arriveAndBlock, [flags, flags], { chunksize: 1 });

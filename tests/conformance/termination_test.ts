@@ -122,7 +122,7 @@ test("pools that end while they start leave no memory behind", async () => {
   const { output } = await run(
     `
     import { Pool } from "MODULE";
-    /** How many pieces of address space of a board's size there are. */
+    /** How many pieces of address space of the size of a submission ring there are. */
     const rings = () => Deno.readTextFileSync("/proc/self/maps").split("\\n").filter((line) => {
       const [from, to] = line.split(/[- ]/).map((at) => parseInt(at, 16));
       return line.includes("---p") && Math.abs(to - from - 2 ** 24) < 2 ** 20;

@@ -48,18 +48,18 @@ const THREAD_POOL: Kinds = {
 
 export async function constructors(fuzz: Fuzz): Promise<void> {
   const kind = fuzz.next(4);
-  const wishes = options(fuzz, [POOL, THREAD_POOL, EXECUTOR, {}][kind]!);
+  const chosen = options(fuzz, [POOL, THREAD_POOL, EXECUTOR, {}][kind]!);
   const first = fuzz.chance(2) ? sample(fuzz) : undefined;
   const badFirst = first !== undefined && typeof first.value !== "object" && isRefused(COUNT, first.value) === true;
   const skips = first !== undefined && typeof first.value === "object" && first.value !== null;
-  const refused = badFirst || (skips ? wishes.value !== undefined : wishes.refused);
-  const o = wrong<Record<string, never>>(wishes.value);
-  const text = `(${first?.name ?? ""}, ${wishes.text})`;
+  const refused = badFirst || (skips ? chosen.value !== undefined : chosen.refused);
+  const o = wrong<Record<string, never>>(chosen.value);
+  const text = `(${first?.name ?? ""}, ${chosen.text})`;
   const pair: [number?, Record<string, never>?] = first === undefined ? [o as never] : [wrong(first.value), o];
-  const isFirstNumber = first === undefined && wishes.value !== undefined && typeof wishes.value !== "object";
-  const refuses = { refused: refused || (isFirstNumber && isRefused(COUNT, wishes.value) === true), good: false };
+  const isFirstNumber = first === undefined && chosen.value !== undefined && typeof chosen.value !== "object";
+  const refuses = { refused: refused || (isFirstNumber && isRefused(COUNT, chosen.value) === true), good: false };
   if (isFirstNumber && !refuses.refused) return;
-  if (isFirstNumber && wishes.refused && isRefused(COUNT, wishes.value) === false) return;
+  if (isFirstNumber && chosen.refused && isRefused(COUNT, chosen.value) === false) return;
   if (kind === 0 || kind === 1) {
     const Type = kind === 0 ? Pool : ThreadPool;
     const outcome = await called(fuzz, `new ${Type.name}${text}`, refuses, () => new Type(...pair));
@@ -120,14 +120,14 @@ export async function setups(fuzz: Fuzz): Promise<void> {
     "",
   ]);
   const scope = Object.defineProperty({}, key, { value: given.value, enumerable: true });
-  const wishes = fuzz.pick<Record<string, unknown>>([
+  const chosen = fuzz.pick<Record<string, unknown>>([
     { scope },
     { scope: { value: fn } },
     { initargs: [given.value], initializer: (_: unknown) => {} },
     { initargs: [given.value], initializer: fn },
   ]);
-  const what = `new Pool({ ${Object.keys(wishes)} }) with ${key}, ${given.name}, ${name}`;
-  const outcome = await fuzz.attempt(what, () => new Pool(1, wrong<PoolOptions>(wishes)));
+  const what = `new Pool({ ${Object.keys(chosen)} }) with ${key}, ${given.name}, ${name}`;
+  const outcome = await fuzz.attempt(what, () => new Pool(1, wrong<PoolOptions>(chosen)));
   if (!outcome.ok) return;
   const made = outcome.value as Pool;
   try {

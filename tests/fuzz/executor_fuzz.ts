@@ -25,12 +25,12 @@ export async function executors(fuzz: Fuzz, { executor, here }: World): Promise<
     if (outcome.ok && identity && !local && given.clone !== undefined) fuzz.same(outcome.value, given.clone.value);
     if (!outcome.ok && identity && !refused && given.clone !== undefined) fuzz.fail("fails", outcome.error);
   } else {
-    const wishes = options(fuzz, EXECUTOR_MAP);
+    const chosen = options(fuzz, EXECUTOR_MAP);
     const items = input(fuzz, false);
     const more = fuzz.chance(3) ? [input(fuzz, false).value] : [];
-    const last = wishes.value === null || typeof wishes.value !== "object" ? {} : wishes.value;
+    const last = chosen.value === null || typeof chosen.value !== "object" ? {} : chosen.value;
     const blocks = !local && fuzz.chance(3);
-    const what = `${blocks ? "mapSync" : "map"}(${name}, ${items.name}, ${wishes.text})`;
+    const what = `${blocks ? "mapSync" : "map"}(${name}, ${items.name}, ${chosen.text})`;
     const all = wrong<[Iterable<unknown>]>([items.value, ...more, last]);
     const outcome = await fuzz.attempt(what, () => blocks ? executor.mapSync(f, ...all) : where.map(f, ...all));
     if (outcome.ok && refused) fuzz.fail("takes what is no function");
@@ -38,7 +38,7 @@ export async function executors(fuzz: Fuzz, { executor, here }: World): Promise<
       await readSync(fuzz, what, outcome.value as Iterator<unknown>);
     } else if (outcome.ok) {
       const results = await read(fuzz, what, outcome.value as AsyncIterator<unknown>);
-      if (results !== undefined && identity && more.length === 0 && items.items !== undefined && wishes.good) {
+      if (results !== undefined && identity && more.length === 0 && items.items !== undefined && chosen.good) {
         fuzz.same(results, items.items);
       }
     }

@@ -87,32 +87,32 @@ export async function futures(fuzz: Fuzz, { here, executor }: World): Promise<vo
     ? items.value
     : [list[0], fuzz.chance(2) ? Object.create(Future.prototype) : over(sample(fuzz))];
   if (blocks) {
-    const wishes = options(fuzz, { timeout: TIMEOUT });
+    const chosen = options(fuzz, { timeout: TIMEOUT });
     const [name, call] = fuzz.pick<[string, (futures: Future[], options: Record<string, never>) => unknown]>([
       ["waitSync", waitSync],
       ["asCompletedSync", (futures, options) => [...asCompletedSync(futures, options)]],
     ]);
-    const what = `${name}(${items.name}, ${wishes.text})`;
-    const outcome = await called(fuzz, what, wishes, () => call(wrong(given), wrong(wishes.value)));
-    if (!outcome.ok && good && wishes.good && where === executor && !(outcome.error instanceof TimeoutError)) {
+    const what = `${name}(${items.name}, ${chosen.text})`;
+    const outcome = await called(fuzz, what, chosen, () => call(wrong(given), wrong(chosen.value)));
+    if (!outcome.ok && good && chosen.good && where === executor && !(outcome.error instanceof TimeoutError)) {
       fuzz.fail("fails", outcome.error);
     }
   } else if (fuzz.chance(2)) {
-    const wishes = options(fuzz, { timeout: TIMEOUT, signal: SIGNAL });
-    const what = `asCompleted(${items.name}, ${wishes.text})`;
-    const outcome = await called(fuzz, what, wishes, () => asCompleted(wrong<Future[]>(given), wrong(wishes.value)));
+    const chosen = options(fuzz, { timeout: TIMEOUT, signal: SIGNAL });
+    const what = `asCompleted(${items.name}, ${chosen.text})`;
+    const outcome = await called(fuzz, what, chosen, () => asCompleted(wrong<Future[]>(given), wrong(chosen.value)));
     if (outcome.ok) {
       const all = await read(fuzz, what, outcome.value as AsyncIterator<unknown>);
-      if (all !== undefined && good && wishes.good) fuzz.same(all.length, 3);
+      if (all !== undefined && good && chosen.good) fuzz.same(all.length, 3);
     }
   } else {
     const returnWhen: Kind = {
       good: () => fuzz.pick(["ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION"]),
       refuses: (value) => value === undefined ? undefined : "either",
     };
-    const wishes = options(fuzz, { timeout: TIMEOUT, signal: SIGNAL, returnWhen });
-    const what = `wait(${items.name}, ${wishes.text})`;
-    const outcome = await called(fuzz, what, wishes, () => wait(wrong<Future[]>(given), wrong(wishes.value)));
+    const chosen = options(fuzz, { timeout: TIMEOUT, signal: SIGNAL, returnWhen });
+    const what = `wait(${items.name}, ${chosen.text})`;
+    const outcome = await called(fuzz, what, chosen, () => wait(wrong<Future[]>(given), wrong(chosen.value)));
     if (outcome.ok && good) {
       const { done, notDone } = outcome.value as { done: Set<unknown>; notDone: Set<unknown> };
       fuzz.same(done.size + notDone.size, 3);

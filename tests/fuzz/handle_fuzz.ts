@@ -58,9 +58,9 @@ export async function handles(fuzz: Fuzz): Promise<void> {
       () => madeOf((kind + 1 + fuzz.next(types.length - 1)) % types.length).handle,
       () => throwing(handle),
     ])();
-  const wishes = { refused: !isOn("handles"), good: false };
+  const chosen = { refused: !isOn("handles"), good: false };
   if (odd.name !== "growable shared memory") {
-    await called(fuzz, `${Type.name}.fromHandle(${odd.name})`, wishes, () => Type.fromHandle(wrong(forged)));
+    await called(fuzz, `${Type.name}.fromHandle(${odd.name})`, chosen, () => Type.fromHandle(wrong(forged)));
   }
   const again = structuredClone(handle);
   await fuzz.must(`${Type.name}.fromHandle`, () => void Type.fromHandle(again));

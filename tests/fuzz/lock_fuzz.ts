@@ -12,14 +12,14 @@ export async function locks(fuzz: Fuzz, { lock, rlock }: World): Promise<void> {
   const condition = new Condition(fuzz.chance(2) ? new Lock() : undefined);
   const target = fuzz.pick([lock, rlock, bounded, new Semaphore(1), condition]);
   const blocks = fuzz.chance(2);
-  const wishes = options(fuzz, blocks ? ACQUIRE : ACQUIRE_ASYNC);
-  const o = wrong<Record<string, never>>(wishes.value);
+  const chosen = options(fuzz, blocks ? ACQUIRE : ACQUIRE_ASYNC);
+  const o = wrong<Record<string, never>>(chosen.value);
   const name = target.constructor.name;
-  const isFalse = wishes.text.includes("block: false"); // then `timeout` does not matter
+  const isFalse = chosen.text.includes("block: false"); // then `timeout` does not matter
   const outcome = await called(
     fuzz,
-    `${name}.acquire${blocks ? "" : "Async"}(${wishes.text})`,
-    { refused: wishes.refused && !isFalse && !/timeout/.test(wishes.text), good: wishes.good },
+    `${name}.acquire${blocks ? "" : "Async"}(${chosen.text})`,
+    { refused: chosen.refused && !isFalse && !/timeout/.test(chosen.text), good: chosen.good },
     () => blocks ? target.acquire(o) : target.acquireAsync(o),
   );
   if (outcome.ok) {
@@ -91,10 +91,10 @@ export async function conditions(fuzz: Fuzz): Promise<void> {
   if (waited.ok && waited.value !== false) fuzz.fail("is notified by nobody");
   const isObject = typeof time === "object" && time !== null;
   await called(fuzz, `waitAsync(${label(time)})`, { refused, good: false }, () => condition.waitAsync(wrong(time)));
-  const wishes = { timeout: 1, signal: fuzz.pick<unknown>([AbortSignal.abort(new Own()), 5, {}, null]) };
-  const badWishes = !isRefused(SIGNAL, wishes.signal);
-  const abortable = await fuzz.attempt("waitAsync({ signal })", () => condition.waitAsync(wrong(wishes)));
-  if (abortable.ok && !badWishes) fuzz.fail("takes what is no signal");
+  const chosen = { timeout: 1, signal: fuzz.pick<unknown>([AbortSignal.abort(new Own()), 5, {}, null]) };
+  const badChoice = !isRefused(SIGNAL, chosen.signal);
+  const abortable = await fuzz.attempt("waitAsync({ signal })", () => condition.waitAsync(wrong(chosen)));
+  if (abortable.ok && !badChoice) fuzz.fail("takes what is no signal");
   await called(fuzz, `notify(${n.name})`, { refused: badCount, good: false }, () => condition.notify(wrong(n.value)));
   const predicate = typeof n.value === "function" ? throwOwn : n.value;
   await called(
@@ -132,14 +132,14 @@ export async function events(fuzz: Fuzz): Promise<void> {
   await waits(false, short, refused);
   event.set();
   await waits(true, short, refused);
-  const wishes = options(fuzz, { timeout: TIMEOUT, signal: SIGNAL });
+  const chosen = options(fuzz, { timeout: TIMEOUT, signal: SIGNAL });
   // Found once: an array is taken for the options of a wait.
-  const isPlain = isRefused(ARGS, wishes.value) !== undefined && wishes.value !== null &&
-    typeof wishes.value === "object" &&
-    (isOn("arrays") || !Array.isArray(wishes.value));
+  const isPlain = isRefused(ARGS, chosen.value) !== undefined && chosen.value !== null &&
+    typeof chosen.value === "object" &&
+    (isOn("arrays") || !Array.isArray(chosen.value));
   if (isPlain) {
-    const outcome = await called(fuzz, `waitAsync(${wishes.text})`, wishes, () => event.waitAsync(wrong(wishes.value)));
-    if (Array.isArray(wishes.value) && outcome.ok) fuzz.fail("takes an array as options");
+    const outcome = await called(fuzz, `waitAsync(${chosen.text})`, chosen, () => event.waitAsync(wrong(chosen.value)));
+    if (Array.isArray(chosen.value) && outcome.ok) fuzz.fail("takes an array as options");
   }
   event.clear();
   await fuzz.must("isSet", () => event.isSet(), false);
@@ -147,11 +147,11 @@ export async function events(fuzz: Fuzz): Promise<void> {
 
 export async function barriers(fuzz: Fuzz): Promise<void> {
   const n = sample(fuzz);
-  const wishes = options(fuzz, { action: FUNCTION, timeout: TIMEOUT });
+  const chosen = options(fuzz, { action: FUNCTION, timeout: TIMEOUT });
   const parties = typeof n.value === "number" && Number.isInteger(n.value) && n.value > 0 && n.value < 65536;
-  const what = `new Barrier(${n.name}, ${wishes.text})`;
-  const refused = wishes.refused || !parties;
-  await called(fuzz, what, { refused, good: false }, () => new Barrier(wrong(n.value), wrong(wishes.value)));
+  const what = `new Barrier(${n.name}, ${chosen.text})`;
+  const refused = chosen.refused || !parties;
+  await called(fuzz, what, { refused, good: false }, () => new Barrier(wrong(n.value), wrong(chosen.value)));
   const action = fuzz.pick([() => {}, throwOwn, undefined]);
   const barrier = new Barrier(1, action === undefined ? {} : { action });
   const time = sample(fuzz);

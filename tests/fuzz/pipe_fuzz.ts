@@ -40,11 +40,11 @@ export async function pipes(fuzz: Fuzz, { pipe, pool }: World): Promise<void> {
     () => isAsync ? b.recvAsync(wrong(short)) : b.recv(wrong(short)),
   );
   a.send("last");
-  const wishes = options(fuzz, { timeout: TIMEOUT, signal: SIGNAL });
-  if (wishes.value !== null && typeof wishes.value === "object" && isRefused(ARGS, wishes.value) === true) {
-    const got = await called(fuzz, `recvAsync(${wishes.text})`, wishes, () => b.recvAsync(wrong(wishes.value)));
+  const chosen = options(fuzz, { timeout: TIMEOUT, signal: SIGNAL });
+  if (chosen.value !== null && typeof chosen.value === "object" && isRefused(ARGS, chosen.value) === true) {
+    const got = await called(fuzz, `recvAsync(${chosen.text})`, chosen, () => b.recvAsync(wrong(chosen.value)));
     if (got.ok) fuzz.same(got.value, "last");
-    else if (wishes.good) fuzz.fail("fails", got.error);
+    else if (chosen.good) fuzz.fail("fails", got.error);
   }
   if (b.poll()) b.recv(0);
   if (fuzz.chance(4)) {

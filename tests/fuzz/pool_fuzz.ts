@@ -21,14 +21,14 @@ export async function single(fuzz: Fuzz, { pool, threads }: World): Promise<void
   const given = sample(fuzz);
   const kinds = local ? ["apply", "applyAsync", "broadcast"] : [...SINGLE, "applyAsync, getSync"];
   const method = fuzz.pick(kinds);
-  const wishes = options(fuzz, method.includes("Async") ? { ...CALL, ...CALLBACKS } : CALL);
+  const chosen = options(fuzz, method.includes("Async") ? { ...CALL, ...CALLBACKS } : CALL);
   const odd = fuzz.chance(10) ? sample(fuzz) : undefined;
   const args = odd?.name === "few in many" ? undefined : odd; // no engine takes a million arguments
   const list = args === undefined ? [given.value] : args.value;
   const badArgs = args !== undefined && isRefused(ARGS, args.value) === true;
   const f = wrong<AnyFunction>(fn);
   const a = wrong<unknown[]>(list);
-  const o = wrong<Record<string, never>>(wishes.value);
+  const o = wrong<Record<string, never>>(chosen.value);
   const where = local ? threads : pool;
   const calls: Readonly<Record<string, () => unknown>> = {
     apply: () => where.apply(f, a, o),
@@ -38,8 +38,8 @@ export async function single(fuzz: Fuzz, { pool, threads }: World): Promise<void
     broadcast: () => where.broadcast(f, a, o),
   };
   const many = method === "broadcast";
-  const what = `${local ? "ThreadPool." : ""}${method}(${name}, [${args?.name ?? given.name}], ${wishes.text})`;
-  const refuses = { refused: wishes.refused || refused || badArgs, good: wishes.good };
+  const what = `${local ? "ThreadPool." : ""}${method}(${name}, [${args?.name ?? given.name}], ${chosen.text})`;
+  const refuses = { refused: chosen.refused || refused || badArgs, good: chosen.good };
   const outcome = await called(fuzz, what, refuses, calls[method]!);
   if (outcome.ok && identity && args === undefined && !refused) {
     const results = many ? outcome.value as unknown[] : [outcome.value];
@@ -48,7 +48,7 @@ export async function single(fuzz: Fuzz, { pool, threads }: World): Promise<void
       else if (given.clone !== undefined) fuzz.same(result, given.clone.value);
     }
   }
-  if (!outcome.ok && identity && args === undefined && wishes.good && given.clone !== undefined) {
+  if (!outcome.ok && identity && args === undefined && chosen.good && given.clone !== undefined) {
     if (!(outcome.error instanceof TimeoutError)) fuzz.fail("fails", outcome.error);
   }
   await probe(fuzz, local ? threads : pool);
@@ -64,12 +64,12 @@ export async function many(fuzz: Fuzz, { pool, threads }: World): Promise<void> 
   const where: Pool | ThreadPool = local ? threads : pool;
   const { name, fn, identity, refused } = callable(fuzz);
   const method = fuzz.pick(local ? MANY : [...MANY, "mapSync", "starmapSync"]);
-  const wishes = options(fuzz, method.endsWith("Async") ? { ...MAP, ...CALLBACKS } : MAP);
+  const chosen = options(fuzz, method.endsWith("Async") ? { ...MAP, ...CALLBACKS } : MAP);
   const items = input(fuzz, false);
   const f = wrong<AnyFunction>(fn);
   const i = wrong<Iterable<unknown>>(items.value);
   const t = wrong<Iterable<unknown[]>>(items.value);
-  const o = wrong<Record<string, never>>(wishes.value);
+  const o = wrong<Record<string, never>>(chosen.value);
   const calls: Readonly<Record<string, () => unknown>> = {
     map: () => where.map(f, i, o),
     mapAsync: () => where.mapAsync(f, i, o).get(),
@@ -78,13 +78,13 @@ export async function many(fuzz: Fuzz, { pool, threads }: World): Promise<void> 
     starmapAsync: () => where.starmapAsync(f, t, o).get(),
     starmapSync: () => pool.starmapSync(f, t, o),
   };
-  const what = `${local ? "ThreadPool." : ""}${method}(${name}, ${items.name}, ${wishes.text})`;
-  const refuses = { refused: wishes.refused || refused, good: wishes.good };
+  const what = `${local ? "ThreadPool." : ""}${method}(${name}, ${items.name}, ${chosen.text})`;
+  const refuses = { refused: chosen.refused || refused, good: chosen.good };
   const outcome = await called(fuzz, what, refuses, calls[method]!);
   const star = method.startsWith("star");
   if (outcome.ok && identity && items.items !== undefined && !star) fuzz.same(outcome.value, items.items);
   const sync = method.endsWith("Sync");
-  const right = wishes.good && identity && items.items !== undefined && !star && !(sync && items.isAsync);
+  const right = chosen.good && identity && items.items !== undefined && !star && !(sync && items.isAsync);
   if (!outcome.ok && right && !refused) fuzz.fail("fails", outcome.error);
   await probe(fuzz, where);
 }
@@ -95,26 +95,26 @@ export async function stream(fuzz: Fuzz, { pool, threads }: World): Promise<void
   const local = fuzz.chance(3);
   const where: Pool | ThreadPool = local ? threads : pool;
   const { name, fn, identity, refused } = callable(fuzz);
-  const wishes = options(fuzz, IMAP);
-  const items = input(fuzz, wishes.good);
+  const chosen = options(fuzz, IMAP);
+  const items = input(fuzz, chosen.good);
   const f = wrong<AnyFunction>(fn);
   const i = wrong<Iterable<unknown>>(items.value);
-  const o = wrong<Record<string, never>>(wishes.value);
+  const o = wrong<Record<string, never>>(chosen.value);
   const method = fuzz.pick(["imap", "imapUnordered", "istarmap", "istarmapUnordered"] as const);
   if (!local && fuzz.chance(3)) {
     const blocks = `${method}Sync` as const;
-    const what = `${blocks}(${name}, ${items.name}, ${wishes.text})`;
+    const what = `${blocks}(${name}, ${items.name}, ${chosen.text})`;
     const made = await called(
       fuzz,
       what,
-      { refused: wishes.refused || refused, good: wishes.good },
+      { refused: chosen.refused || refused, good: chosen.good },
       () => wrong<StreamMethod>(pool[blocks]).call(pool, f, i, o),
     );
     if (made.ok) await readSync(fuzz, what, made.value as Iterator<unknown>);
     return await probe(fuzz, where);
   }
-  const what = `${local ? "ThreadPool." : ""}${method}(${name}, ${items.name}, ${wishes.text})`;
-  const refuses = { refused: wishes.refused || refused, good: wishes.good };
+  const what = `${local ? "ThreadPool." : ""}${method}(${name}, ${items.name}, ${chosen.text})`;
+  const refuses = { refused: chosen.refused || refused, good: chosen.good };
   const outcome = await called(fuzz, what, refuses, () => wrong<StreamMethod>(where[method]).call(where, f, i, o));
   if (outcome.ok) {
     const results = outcome.value as ReturnType<Pool["imap"]>;

@@ -10,12 +10,12 @@ const PROCESS: Kinds = { target: FUNCTION, args: ARGS, name: NAME, module: MODUL
 
 export async function processes(fuzz: Fuzz): Promise<void> {
   const Type = fuzz.chance(2) ? Process : Thread;
-  const wishes = options(fuzz, PROCESS);
+  const chosen = options(fuzz, PROCESS);
   const outcome = await called(
     fuzz,
-    `new ${Type.name}(${wishes.text})`,
-    wishes,
-    () => new Type(wrong<ConstructorParameters<typeof Process>[0]>(wishes.value)),
+    `new ${Type.name}(${chosen.text})`,
+    chosen,
+    () => new Type(wrong<ConstructorParameters<typeof Process>[0]>(chosen.value)),
   );
   if (!outcome.ok) return;
   const made = outcome.value as Process;

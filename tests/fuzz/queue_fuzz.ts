@@ -9,17 +9,17 @@ import { sample } from "./values.ts";
 export async function queues(fuzz: Fuzz, { queue, joinable, pool }: World): Promise<void> {
   const given = sample(fuzz);
   const isAsync = fuzz.chance(2);
-  const wishes = options(fuzz, isAsync ? ACQUIRE_ASYNC : ACQUIRE);
-  const o = wrong<Record<string, never>>(wishes.value);
+  const chosen = options(fuzz, isAsync ? ACQUIRE_ASYNC : ACQUIRE);
+  const o = wrong<Record<string, never>>(chosen.value);
   const target = fuzz.chance(2) ? queue : joinable;
-  const soft = { refused: wishes.refused && !/timeout/.test(wishes.text), good: wishes.good };
+  const soft = { refused: chosen.refused && !/timeout/.test(chosen.text), good: chosen.good };
   const put = await called(
     fuzz,
-    `put(${given.name}, ${wishes.text})`,
+    `put(${given.name}, ${chosen.text})`,
     soft,
     () => isAsync ? target.putAsync(given.value, o) : target.put(given.value, o),
   );
-  if (!put.ok && wishes.good && given.clone !== undefined) fuzz.fail("fails", put.error);
+  if (!put.ok && chosen.good && given.clone !== undefined) fuzz.fail("fails", put.error);
   await fuzz.must("qsize", () => target.qsize(), put.ok ? 1 : 0);
   if (put.ok) {
     const got = await fuzz.attempt(

@@ -39,11 +39,11 @@ export async function probe(fuzz: Fuzz, pool: Pool | ThreadPool): Promise<void> 
 export async function called(
   fuzz: Fuzz,
   what: string,
-  wishes: Pick<Options, "refused" | "good">,
+  chosen: Pick<Options, "refused" | "good">,
   call: () => unknown,
 ): Promise<Outcome> {
   const outcome = await fuzz.attempt(what, call);
-  if (outcome.ok && wishes.refused) fuzz.fail("takes what it has to refuse");
+  if (outcome.ok && chosen.refused) fuzz.fail("takes what it has to refuse");
   return outcome;
 }
 

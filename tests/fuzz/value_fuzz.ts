@@ -29,12 +29,12 @@ export async function values(fuzz: Fuzz): Promise<void> {
   const first = fuzz.chance(8) ? { name: "null", value: null } : scalar(fuzz);
   // Found once: `null` as the first value is taken for none.
   const initial = first.value === null && !isOn("null") ? undefined : first.value;
-  const wishes = options(fuzz, {
+  const chosen = options(fuzz, {
     lock: ANY,
     maxBytes: { good: () => 64, refuses: (n) => n === undefined ? undefined : "either" },
   });
-  const what = `new Value(${label(type)}, ${first.name}, ${wishes.text})`;
-  const roomy = wishes.text.includes("maxBytes: 2") ? undefined : wishes.value; // not that much memory
+  const what = `new Value(${label(type)}, ${first.name}, ${chosen.text})`;
+  const roomy = chosen.text.includes("maxBytes: 2") ? undefined : chosen.value; // not that much memory
   const made = await fuzz.attempt(what, () => new Value(type, wrong(initial), wrong(roomy)));
   if (made.ok) {
     const value = made.value as Value<"i">;
@@ -69,13 +69,13 @@ export async function arrays(fuzz: Fuzz): Promise<void> {
   const items = input(fuzz, false);
   const size = fuzz.chance(2) ? items : fuzz.chance(2) ? { name: "3", value: 3 } : sample(fuzz);
   const isHuge = typeof size.value === "number" && size.value > 1e6 && size.value < 1e300;
-  const wishes = options(fuzz, { lock: ANY });
-  const what = `new SharedArray(${label(type)}, ${size.name}, ${wishes.text})`;
+  const chosen = options(fuzz, { lock: ANY });
+  const what = `new SharedArray(${label(type)}, ${size.name}, ${chosen.text})`;
   const made = await called(
     fuzz,
     what,
-    wishes,
-    () => new SharedArray(type, wrong(isHuge ? 2 ** 52 : size.value), wrong(wishes.value)),
+    chosen,
+    () => new SharedArray(type, wrong(isHuge ? 2 ** 52 : size.value), wrong(chosen.value)),
   );
   if (made.ok) {
     const array = made.value as SharedArray<"i">;
