@@ -1,5 +1,6 @@
 /**
- * What packages that bring a backend of their own may import. It changes without notice: they pin the exact version.
+ * The parts of the library that packages with a backend of their own may import. These parts change without notice: such
+ * packages pin the exact version.
  *
  * @module
  */

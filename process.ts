@@ -85,7 +85,7 @@ export interface ProcessOptions<A extends readonly unknown[] | [] = readonly unk
    */
   daemon?: boolean;
   /**
-   * Where it runs. See {@linkcode Backend}.
+   * The backend that runs the process: Web Workers of this program by default.
    *
    * @default {undefined} on Web Workers of this program
    */

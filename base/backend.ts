@@ -5,7 +5,7 @@
  */
 
 /**
- * Where the calls of a pool, an executor or a process run. Without one they run on Web Workers of this program.
+ * A backend runs the calls of a pool, an executor or a process. Without one they run on Web Workers of this program.
  *
  * An object of this kind comes from a function such as `processes()` of `@manycore/parallel/processes`. To write one, see
  * `SchedulerBackend` of `@manycore/parallel/internal`, which changes without notice.
@@ -14,8 +14,6 @@
  * only the call with it that it was running.
  */
 export interface Backend {
-  /** What errors call it, such as `"processes"`. */
-  readonly name: string;
   /** Opens a scheduler; for the library alone. */
   open(config: never): unknown;
 }

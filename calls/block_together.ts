@@ -34,7 +34,7 @@ export function blockTogether(
     do {
       next = Infinity;
       // A scheduler of another copy of this library may return nothing.
-      for (const serve of thread.services) next = Math.min(next, serve() as unknown as number | undefined ?? Infinity);
+      for (const serve of thread.services) next = Math.min(next, serve() ?? Infinity);
       if (done()) return true;
     } while (next === 0);
     const left = deadline - performance.now();

@@ -70,7 +70,7 @@ export interface WorkerPoolOptions<I extends readonly unknown[] = never[]> {
    */
   readonly taskTimeout?: number | undefined;
   /**
-   * How long an idle pool keeps its workers, in milliseconds, above 0. They start again on demand. `Infinity` keeps
+   * The time for which an idle pool keeps its workers, in milliseconds, above 0. They start again on demand. `Infinity` keeps
    * them until the pool is closed.
    *
    * A worker with living child processes (started in a task by `new Process()`, without `daemon`) is not idle. Until
@@ -87,7 +87,7 @@ export interface WorkerPoolOptions<I extends readonly unknown[] = never[]> {
    */
   readonly name?: string | undefined;
   /**
-   * Where the calls run; on Web Workers of this program by default.
+   * The backend that runs the calls: Web Workers of this program by default.
    *
    * @default {undefined}
    */
@@ -254,7 +254,7 @@ export interface PoolStats {
    */
   readonly zombies: number;
   /**
-   * How many times a worker could not be started, or ended while it started, since the pool was made. The pool goes on
+   * The number of times that a worker could not be started, or ended while it started, since the pool was made. The pool goes on
    * with the workers that it has, and tries again after 0.1 s, then after twice as long each time, up to 10 s. It is
    * broken only when no worker is left.
    */

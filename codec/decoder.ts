@@ -35,7 +35,7 @@ export interface NumberTarget {
   readonly array: unknown[];
   /** The index of the first number. */
   readonly at: number;
-  /** How many numbers the part takes. */
+  /** The number of numbers in the part. */
   readonly count: number;
 }
 

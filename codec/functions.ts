@@ -1,5 +1,5 @@
 /**
- * How a function travels: one side describes it, the other side compiles it.
+ * Functions on their way between threads: one side describes a function, the other side compiles it.
  *
  * A function travels as its source text, a function of the runtime as its path from the global object, and a few
  * functions of this library by name. Exports of the user's module are taken from that module; a function whose source
@@ -98,7 +98,7 @@ const ACCESSOR = /^[gs]et\s+[\w$#'"[]/;
 const UNNAMED_METHOD = /^(?:async\b\s*)?\*?\s*[#[]/;
 const IDENTIFIER = /^[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*$/u;
 
-/** How many texts are remembered. Functions that are made anew for each call have the same text. */
+/** The number of texts that are remembered. Functions that are made anew for each call have the same text. */
 const TEXTS = 1000;
 
 const specs = new WeakMap<AnyFunction, FunctionSpec>();

@@ -1,5 +1,5 @@
 /**
- * How objects in shared memory travel: as a handle, from which the receiving thread makes an object over the same
+ * Objects in shared memory on their way between threads: each travels as a handle, from which the receiving thread makes an object over the same
  * memory.
  *
  * @module

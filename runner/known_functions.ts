@@ -8,7 +8,7 @@ import { SerializationError } from "../errors.ts";
 import { type Environment, type FunctionSpec, isUnsure } from "../codec/functions.ts";
 import type { AnyFunction } from "../base/values.ts";
 
-/** How many functions a worker keeps. It drops the oldest one, and asks for it again when a task needs it. */
+/** The number of functions that a worker keeps. It drops the oldest one, and asks for it again when a task needs it. */
 const CAPACITY = 1000;
 
 /** A function that a worker has received. */

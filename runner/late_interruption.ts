@@ -8,7 +8,7 @@ import { atomics } from "../sync/internal/atomics.ts";
 import { timers } from "./timers.ts";
 
 const { clock } = atomics;
-/** How long after its limit a call must have ended, in milliseconds. */
+/** The time after its limit by which a call must have ended, in milliseconds. */
 const LATE = 10;
 
 /**

@@ -16,7 +16,7 @@ const RUNTIMES = /^\s+at (?:.* \()?(?:ext:|node:|native\b|unknown\b)/;
 /** Matches a place in a compiled text, as Deno writes it. */
 const COMPILED = /\b(task|function|scope):([^\s:]*), <anonymous>:(\d+):(\d+)/g;
 
-/** How many levels of causes of an error are trimmed. */
+/** The number of levels of causes of an error are trimmed. */
 const DEEPEST = 5;
 
 /**

@@ -41,7 +41,7 @@ export class TaskRun implements Answer {
   /** The index of the current call. */
   index = 0;
 
-  /** How long the task took to be read, in milliseconds. */
+  /** The time that reading the task took, in milliseconds. */
   readonly #read: number;
 
   /** Creates the run of a task, of which no call is made yet. */

@@ -20,12 +20,12 @@ interface ProcessLike {
 
 const KEY = "@manycore/parallel/limited";
 /**
- * How long before its limit a call must end to return at once, in milliseconds; half of the limit if that is shorter.
+ * A call that ends earlier than this before its limit returns at once. In milliseconds; half of the limit if that is shorter.
  * An interruption that comes outside of the script silently ends the code that runs there, such as the loop of this
  * worker. So a call that ends later than that waits inside the script for the interruption.
  */
 const MARGIN = 4;
-/** How long after the limit the script still waits for the interruption, in milliseconds. */
+/** The time after the limit for which the script still waits for the interruption, in milliseconds. */
 const LATE = 250;
 
 // Captured, as a task may replace them.

@@ -1,5 +1,5 @@
 /**
- * Where calls run: the seam between those who take calls and those who run them.
+ * The seam between the classes that take calls and the backends that run them.
  *
  * `Pool`, the executors and `Process` ask a {@linkcode Backend} for a {@linkcode Scheduler}, once, and hold nothing else of it. What
  * a scheduler promises:

@@ -12,9 +12,9 @@ import { type CallSite, deepCallSite, FRAMES, type UserStack, userStack } from "
 import { findPlace, type Place } from "./places.ts";
 import type { ChunkValue, Outcome, Task } from "./task.ts";
 
-/** How many places are remembered. */
+/** The number of places that are remembered. */
 const CAPACITY = 100;
-/** How many levels of causes of an error are completed. */
+/** The number of levels of causes of an error are completed. */
 const DEEPEST = 5;
 
 /** Matches a place in a function, as the worker writes it. */

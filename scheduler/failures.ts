@@ -51,7 +51,7 @@ export function workerLost(worker: string, how: string, task: Task, end: WorkerE
 /** Returns the outcome of a task that no worker can read. */
 export function unreadable(worker: string, how: string, task: Task, exitCode: number | undefined): Outcome {
   const what = task.name === "" ? "a task" : `the ${nameOf(task)}`;
-  const message = `Worker '${worker}' ended ${how} while it read ${what}, as another one did before`;
+  const message = `Worker '${worker}' ended ${how} while it read ${what}, as at least one other did before`;
   return { ok: false, error: new BrokenProcessPoolError(message, { exitCode }) };
 }
 

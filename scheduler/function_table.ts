@@ -9,7 +9,7 @@ import type { AnyFunction } from "../base/values.ts";
 import { type CallSite, deepCallSite, FRAMES } from "../base/call_site.ts";
 import { ModuleLookup } from "./module_lookup.ts";
 
-/** How many functions are remembered. A function that was dropped gets a new number when it is used again. */
+/** The number of functions that are remembered. A function that was dropped gets a new number when it is used again. */
 const CAPACITY = 1000;
 
 /** A function and its number. */

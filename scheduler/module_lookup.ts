@@ -17,7 +17,7 @@ import { keyOf, type Namespace } from "../codec/module_exports.ts";
 /** An empty module, whose evaluation takes no time. */
 const EMPTY = "data:text/javascript,";
 /**
- * How many imports of the empty module, one after the other, the user's module may take before it counts as still being
+ * The number of imports of the empty module, one after the other, the user's module may take before it counts as still being
  * evaluated. The import of an evaluated module takes as long as one of them.
  */
 const ROUNDS = 10;

@@ -44,11 +44,11 @@ interface Vm {
 const LONGEST = 1_000_000;
 /** The most places in a file that are examined closely. With more, there is no place. */
 const MOST_PLACES = 40;
-/** How many tokens of types may be between two tokens of a function in the file. */
+/** The largest number of tokens of types between two tokens of a function in the file. */
 const GAP = 40;
-/** How many names of a function are compared. */
+/** The number of names of a function that are compared. */
 const MOST_NAMES = 40;
-/** How many names a function needs for a place in a file that cannot be read. */
+/** The number of names that a function needs for a place in a file that cannot be read. */
 const FEWEST_NAMES = 3;
 /** The most lines of a compiled file that are searched, and the most columns of a line. */
 const MOST_LINES = 1 << 16;

@@ -13,7 +13,7 @@ import { thenRefused } from "../codec/foreign.ts";
 import type { NumberRange, StoredPayload } from "../codec/payload.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
 
-/** How the arguments are used: in one call, a call for each item or each tuple, or one call whose result is dropped. */
+/** The use of the arguments: in one call, a call for each item or each tuple, or one call whose result is dropped. */
 export type TaskMode = "apply" | "map" | "starmap" | "run";
 
 /** The modes, by the numbers that slots hold. */
@@ -39,7 +39,7 @@ export type Outcome =
     readonly ok: false;
     readonly error: unknown;
     readonly cancelled?: true;
-    /** How the worker ended, if it ended without a reply to the task. */
+    /** The end of the worker, if it ended without a reply to the task. */
     readonly end?: WorkerEnd;
     /** Called with the stack of the code that receives the error, to complete the stack of the error with it. */
     readonly complete?: ((stack: string) => void) | undefined;
@@ -48,7 +48,7 @@ export type Outcome =
 /** A callback for the outcome of a call. */
 export type Settle = (outcome: Outcome) => void;
 
-/** How a worker ended that has not replied. */
+/** The end of a worker that has not replied. */
 export interface WorkerEnd {
   /** The exit code, if code of the worker ended it. */
   readonly exitCode: number | undefined;
@@ -60,7 +60,7 @@ export interface WorkerEnd {
 export abstract class Task {
   /** The function to call. */
   readonly fn: AnyFunction;
-  /** How `args` are used. */
+  /** The use of `args`. */
   readonly mode: TaskMode;
   /** The name of the function in messages; empty if it has none. */
   get name(): string {
@@ -88,7 +88,7 @@ export abstract class Task {
   payload: StoredPayload | undefined = undefined;
   /** True if parts of the arguments have been moved, so that this thread cannot send them again. */
   moved = false;
-  /** How much the task is to blame for workers that were lost before they began it. */
+  /** The blame of the task for workers that were lost before they began it. */
   blame = 0;
   /** True once the task has an outcome. */
   settled = false;

@@ -1,5 +1,5 @@
 /**
- * How the workers of a scheduler are set up.
+ * The configuration of the workers of a scheduler.
  *
  * @module
  */
@@ -12,21 +12,21 @@ import type { Owner } from "./lifecycle.ts";
 import type { Setup } from "./messages.ts";
 import type { Payload } from "../codec/payload.ts";
 
-/** What a scheduler is to know of its workers. */
+/** The configuration of the workers of a scheduler. */
 export interface WorkerConfig {
-  /** What messages call the one who has the scheduler. */
+  /** The kind of object that owns the scheduler, for messages. */
   readonly owner: Owner;
-  /** How many workers at most. */
+  /** The largest number of workers. */
   readonly size: number;
-  /** What the workers are called, before their number. */
+  /** The name of the workers, before their number. */
   readonly name: string;
-  /** Whether the name stands alone, without a number. */
+  /** True if the name stands alone, without a number. */
   readonly exactName?: boolean;
   /** The user's module. */
   readonly module: string | undefined;
   /** Names for functions sent by source. */
   readonly scope: Readonly<Record<string, unknown>>;
-  /** What they may do, as the runtime takes it; undefined for as much as this program. */
+  /** The permissions of the workers, in the form that the runtime takes; undefined for those of this program. */
   readonly permissions: Deno.PermissionOptions | undefined;
   /** Called in each worker before its first task. */
   readonly initializer: AnyFunction | undefined;
@@ -34,13 +34,13 @@ export interface WorkerConfig {
   readonly initargs: readonly unknown[];
   /** After how many tasks a worker is replaced; 0 for never. */
   readonly maxTasks: number;
-  /** How long each part of the preparation of a worker may take, in milliseconds; 0 for no limit. */
+  /** The limit of each part of the preparation of a worker, in milliseconds; 0 means none. */
   readonly limit: number;
-  /** How long idle workers are kept, in milliseconds. */
+  /** The time for which idle workers are kept, in milliseconds. */
   readonly idleTimeout: number;
-  /** Whether the times of tasks are recorded. */
+  /** True if the times of tasks are recorded. */
   readonly trace: boolean;
-  /** Whether the program may end while tasks run. */
+  /** True if the program may end while tasks run. */
   readonly background?: boolean;
 }
 

@@ -27,7 +27,7 @@ export function liveWorkers(): number {
   return live.size;
 }
 
-/** How long a test may take at most, in milliseconds. It ends a test that hangs, and no test needs nearly as much. */
+/** The limit of a test, in milliseconds. The limit ends a test that hangs, and no test needs nearly as much. */
 const TEST_LIMIT = 30_000;
 
 /** Registers a test that fails if it hangs or if a worker outlives it. */

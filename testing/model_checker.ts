@@ -21,7 +21,7 @@ const LATE = 1e9;
 /** More steps than any action needs: an action with more of them is an endless loop. */
 const ENDLESS = 2000;
 
-/** How many of the last steps a failure shows. */
+/** The number of the last steps that a failure shows. */
 const LAST_STEPS = 80;
 
 /** One action of a thread, with a result for the check at the end. */

@@ -29,11 +29,11 @@ const WARM = 0.4;
 const WARM_MOST = 8;
 /** The length in seconds of a run that is certain to warm up, even on a busy machine. */
 const LONG = 20;
-/** How many bytes the memory may grow after the warm-up. Unbounded growth takes as much in a second. */
+/** The growth of the memory that is allowed after the warm-up, in bytes. Unbounded growth takes as much in a second. */
 const GROWTH = (COLLECTS && SECONDS >= LONG ? 32 : 160) * MIB;
 /** The size in bytes at which a queue without `maxsize` is full. */
 const FULL = 64 * MIB;
-/** How many chunks are read ahead by default, for each worker. */
+/** The number of chunks that are read ahead by default, for each worker. */
 const AHEAD = 32;
 const SIZE = 2;
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** How a program ended. */
+/** The end of a program. */
 export interface Ended {
   /** The exit code. */
   readonly code: number;
@@ -12,7 +12,7 @@ export interface Ended {
   readonly output: string;
 }
 
-/** How long a program may take, in milliseconds. It ends a program that hangs, and no program needs nearly as much. */
+/** The limit of a program, in milliseconds. The limit ends a program that hangs, and no program needs nearly as much. */
 const LIMIT = 20_000;
 
 /** Runs the text of a program, in which `MODULE` stands for this library. Kills one that hangs: its code is 143. */

@@ -11,21 +11,9 @@ import {
   TimeoutError,
 } from "../mod.ts";
 import { test } from "../testing/counted_workers.ts";
+import { BROKEN, failAt2, square, waits } from "./blocking.ts";
 
-const square = (n: number): number => n * n;
 const add = (a: number, b: number): number => a + b;
-const failAt2 = (n: number): number => {
-  if (n === 2) throw new RangeError("two");
-  return n;
-};
-const waits = (go: Event): boolean => go.wait();
-
-/** Options of an executor or a pool that breaks, since its initializer throws. */
-const BROKEN = {
-  initializer: () => {
-    throw new RangeError("cannot begin");
-  },
-};
 
 test("the blocking streams give what the others give", () => {
   using pool = new Pool(2);

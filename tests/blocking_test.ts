@@ -19,20 +19,7 @@ import {
   waitSync,
 } from "../mod.ts";
 import { arriveAndBlock, liveWorkers, reaches, release, test, words } from "../testing/counted_workers.ts";
-
-const square = (n: number): number => n * n;
-const failAt2 = (n: number): number => {
-  if (n === 2) throw new RangeError("two");
-  return n;
-};
-const waits = (go: Event): boolean => go.wait();
-
-/** Options of an executor or a pool that breaks, since its initializer throws. */
-const BROKEN = {
-  initializer: () => {
-    throw new RangeError("cannot begin");
-  },
-};
+import { BROKEN, failAt2, square, waits } from "./blocking.ts";
 
 // joinSync and shutdownSync.
 

@@ -26,7 +26,7 @@ import {
 const SECONDS = Number(Deno.args[0] ?? 1800);
 /** The part of the time that is warm-up. */
 const WARM_UP = 0.2;
-/** How much the memory may grow after the warm-up: by SLACK in MB, plus PART of the memory. */
+/** The growth of the memory that is allowed after the warm-up: SLACK in MB, plus PART of the memory. */
 const SLACK = 24;
 const PART = 0.1;
 

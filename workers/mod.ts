@@ -9,6 +9,5 @@ import { WorkerScheduler } from "./caller/worker_scheduler.ts";
 
 /** Runs calls on Web Workers of this program. */
 export const webWorkers: SchedulerBackend = {
-  name: "web workers",
   open: (config) => new WorkerScheduler(config),
 };

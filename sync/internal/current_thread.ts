@@ -24,7 +24,7 @@ export interface ThreadState {
   /** Returns whether this thread must end. */
   stopped: () => boolean;
   /** Callbacks that run while this thread is blocked: its pools send arguments and receive results. */
-  readonly services: Set<() => void>;
+  readonly services: Set<() => number | undefined>;
   /** The critical sections that this thread is inside of. */
   readonly guards: { abandon(): void }[];
   /** Returns the environment of functions that are sent by their source. */

@@ -56,7 +56,7 @@ export interface MemberThread {
   /** Returns whether the thread must end. */
   readonly stopped: () => boolean;
   /** Callbacks that run while the thread is blocked: its pools send arguments and receive results. */
-  readonly services: Set<() => void>;
+  readonly services: Set<() => number | undefined>;
   /** The critical sections that the thread is inside of. */
   readonly guards: { abandon(): void }[];
   /** Passes on resources between threads. */
@@ -121,7 +121,7 @@ export class Member {
     return !this.threadTable.alive(this.id) || this.thread.stopped();
   }
 
-  /** Gives this thread a new ID, after an interruption: see `afterInterruption()`. */
+  /** Assigns a new ID to this thread, after an interruption: see `afterInterruption()`. */
   rename(): void {
     this.id = this.threadTable.rename(this.id);
     this.owned.clear();

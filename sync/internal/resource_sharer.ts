@@ -1,5 +1,5 @@
 /**
- * How shared memory, ports and other values that bytes cannot hold get from one thread to another without a message
+ * The way by which shared memory, ports and other values that bytes cannot hold get from one thread to another without a message
  * between the two: they are registered at the root, the main thread, under an ID, and bytes carry the ID.
  *
  * Each thread has a link to the thread that started it. So requests go up to the root, the only thread without such a

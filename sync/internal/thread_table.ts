@@ -145,7 +145,7 @@ export class ThreadTable {
   }
 
   /**
-   * Gives a thread a new ID, as if it had ended and another had begun. Returns that ID, or the same ID if the thread
+   * Assigns a new ID to a thread, as if it had ended and another had begun. Returns that ID, or the same ID if the thread
    * has been marked dead.
    */
   rename(id: number): number {

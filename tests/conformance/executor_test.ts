@@ -1,7 +1,6 @@
 /** Executors, as CPython's own suites assert them: submit(), shutdown() and their workers. */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
-import { delay } from "@std/async";
 import {
   Barrier,
   BrokenProcessPoolError,
@@ -207,10 +206,15 @@ test("terminateWorkers() ends what runs, cancels the rest, and is harmless befor
 });
 
 test("a call that waits for the initializer has not begun", async () => {
+  const begun = Promise.withResolvers<void>();
   const ready = Promise.withResolvers<void>();
-  const executor = new ThreadPoolExecutor(1, { initializer: () => ready.promise });
+  const initializer = (): Promise<void> => {
+    begun.resolve();
+    return ready.promise;
+  };
+  const executor = new ThreadPoolExecutor(1, { initializer });
   const future = executor.submit(add, 1, 2);
-  await delay(1);
+  await begun.promise;
   assertEquals([future.running(), future.cancel()], [false, true]);
   ready.resolve();
   await executor.shutdown();

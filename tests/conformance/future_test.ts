@@ -1,7 +1,6 @@
 /** Futures, as CPython's own suites assert them: their states, their callbacks, and those of one's own. */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
-import { delay } from "@std/async";
 import {
   asCompleted,
   BrokenProcessPoolError,
@@ -127,9 +126,11 @@ test("what waits in shared memory can be cancelled; only what a worker has taken
 
 test("failures that nobody asks for are no unhandled rejections", async () => {
   const unhandled: unknown[] = [];
+  let reported: PromiseWithResolvers<void> | undefined;
   const note = (event: PromiseRejectionEvent) => {
     event.preventDefault();
     unhandled.push(event.reason);
+    reported?.resolve();
   };
   addEventListener("unhandledrejection", note);
   try {
@@ -137,8 +138,11 @@ test("failures that nobody asks for are no unhandled rejections", async () => {
     const future = executor.submit(failAt3, 3);
     const results = executor.map(failAt3, [3, 3]);
     await executor.shutdown();
-    await delay(1);
-    assertEquals(unhandled, []);
+    const last = new Error("the last one to be reported");
+    reported = Promise.withResolvers<void>();
+    Promise.reject(last);
+    await reported.promise; // rejections are reported in the order in which they happened
+    assertEquals(unhandled, [last]);
     await assertRejects(() => future.result(), RangeError);
     await assertRejects(() => results.next(), RangeError);
   } finally {
@@ -158,8 +162,9 @@ both("a console that throws, and a callback that rejects, harm nobody", async (m
   await using executor = make(1);
   const { error } = console;
   let calls = 0;
+  const twice = Promise.withResolvers<void>();
   console.error = () => {
-    calls++;
+    if (++calls === 2) twice.resolve();
     throw new Error("no console");
   };
   try {
@@ -171,7 +176,7 @@ both("a console that throws, and a callback that rejects, harm nobody", async (m
     a.addDoneCallback(() => Promise.reject(new Error("later")));
     a.addDoneCallback(() => void (told = true));
     assertEquals([await a.result(), await b.result(), told], [3, 7, true]);
-    await delay(1);
+    await twice.promise;
     assertEquals(calls, 2);
   } finally {
     console.error = error;

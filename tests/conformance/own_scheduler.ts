@@ -132,4 +132,4 @@ async function run({ fn, mode, args }: Task): Promise<Outcome> {
 }
 
 /** The backend. */
-export const ownScheduler: SchedulerBackend = { name: "own scheduler", open: (config) => new OwnScheduler(config) };
+export const ownScheduler: SchedulerBackend = { open: (config) => new OwnScheduler(config) };

@@ -148,7 +148,7 @@ export function conforms({ name, pool: newPool, executor: newExecutor }: Candida
     const results = [pool.apply(never), pool.apply(square, [1]), pool.map(square, [1, 2], { chunksize: 1 })].map(
       rejection,
     );
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    while (pool.stats().running === 0) await new Promise((resolve) => setTimeout(resolve, 1));
     pool.terminate();
     for (const error of await Promise.all(results)) assertInstanceOf(error, CancelledError);
     await pool.join();

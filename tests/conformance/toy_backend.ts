@@ -12,6 +12,5 @@ async function call(fn: (...args: never[]) => unknown, args: readonly unknown[])
 
 /** The backend: the queue, the order, the ends and the counts are those of a {@linkcode LocalScheduler}. */
 export const toy: SchedulerBackend = {
-  name: "toy",
   open: (config) => new LocalScheduler({ ...config, call }),
 };

@@ -19,7 +19,7 @@ import { PAYLOAD_BY_MESSAGE } from "../shared/messages.ts";
 const NEAR = 1024;
 
 /**
- * How much more the task is to blame for the loss of a worker that was reading it than for one that was about to read the rest: in
+ * The blame of a task for the loss of a worker that was reading it. It is three times that for a worker that was about to read the rest: in
  * the event loop, code that other tasks have left behind may have ended the worker.
  */
 const READING_BLAME = 3;
@@ -32,7 +32,7 @@ export interface TakenBack {
   readonly unbegun: Task[];
   /** The task that it was reading, or about to read. */
   readonly read: Task | undefined;
-  /** How much that task is to blame. */
+  /** The blame of that task for the loss. */
   readonly blame: number;
 }
 

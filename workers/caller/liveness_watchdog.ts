@@ -47,7 +47,7 @@ export class LivenessWatchdog {
     return this.#due - performance.now();
   }
 
-  /** Gives up the workers that have not looked for a task since the last check. */
+  /** Abandons the workers that have not looked for a task since the last check. */
   check(): void {
     const before = [...this.#looks];
     this.stop();

@@ -348,7 +348,7 @@ export class WorkerScheduler implements Scheduler {
     this.#goOnWithout(handle, unbegun, failed);
   }
 
-  /** Gives the tasks of a worker that is gone to other workers, except for those that have failed with it. */
+  /** Hands the tasks of a worker that is gone to other workers, except for those that have failed with it. */
   #goOnWithout(handle: WorkerHandle, unbegun: readonly Task[], failed: readonly (readonly [Task, Outcome])[]): void {
     for (const [task] of failed) handle.directTasks.delete(task);
     this.#dispatcher.requeue(unbegun.filter((task) => !failed.some(([other]) => other === task)));
