@@ -36,8 +36,15 @@ function fibLines(lines: string[]): number[][] {
 const FIBS: number[][] = [];
 for (let n = 1, a = 1, b = 2; n < 40; n++, [a, b] = [b, a + b]) FIBS.push([n, a]);
 
-Deno.test("fib_map.ts prints time, n and fib(n) for 1 to 39, all after the last result", async () => {
+Deno.test("fib_map.ts prints time, n and fib(n) for 1 to 39, all after the last result, and what was gained", async () => {
   const lines = await run("fib_map");
+  const gained = lines.pop()!.match(
+    /^(\d+\.\d\d) s for (\d+\.\d\d) s of processor time: (\d+\.\d\d) times as fast as one core$/,
+  );
+  assert(gained);
+  const [seconds, cpuSeconds, ratio] = gained.slice(1).map(Number);
+  assert(seconds! > 0 && cpuSeconds! > 0);
+  assert(Math.abs(ratio! - cpuSeconds! / seconds!) < 0.1, gained[0]); // of rounded figures
   assertEquals(fibLines(lines), FIBS);
   const [first, last] = [lines[0]!, lines.at(-1)!].map((line) => Date.parse(`1970-01-01T${line.slice(0, 12)}Z`));
   assert(last! - first! < 200);
