@@ -86,7 +86,7 @@ export class Event {
     this.#waiting.wakeAll();
   }
 
-  /** Unsets the event. */
+  /** Clears the event: later waits block until it is set again. */
   clear(): void {
     const { words } = this.#object;
     for (;;) {
