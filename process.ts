@@ -43,10 +43,9 @@ export { currentProcess, type ProcessInfo };
  */
 export interface ProcessOptions<A extends readonly unknown[] | [] = readonly unknown[]> {
   /**
-   * The function that the process runs; a promise is awaited. The result of the function is dropped. By default a
-   * function that does nothing.
+   * The function that the process runs; a promise is awaited. The result of the function is dropped.
    *
-   * @default {undefined}
+   * @default {() => undefined}
    */
   target?: (...args: A) => unknown;
   /**

@@ -43,7 +43,7 @@ const PHRASES: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** The pages and the files whose comments are public documentation. */
-const PUBLIC = /\.md$|^[^/]+\.ts$|^(?:sync|calls)\/[^/]+\.ts$|^codec\/(?:handles|transfer)\.ts$/;
+const PUBLIC = /\.md$|^[^/]+\.ts$|^(?:sync|calls)\/.+\.ts$|^base\/backend\.ts$|^codec\/(?:handles|transfer)\.ts$/;
 /** Files that are not checked: generated ones, tests and programs for them. */
 const SKIPPED = /_gen\.ts$|_test\.ts$|^(?:bench|examples|testing|tests|docs\/recipes|tools\/runtimes)\/.*\.[mj]?[tj]s$/;
 
