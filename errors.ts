@@ -5,7 +5,7 @@
  * Every class here keeps its identity when an error travels between threads: a `TimeoutError` thrown in a worker is a
  * `TimeoutError` for the caller.
  *
- * @example Telling a slow task from a failed one
+ * @example Tell a task that is too slow from one that fails
  * ```ts
  * import { Pool, TimeoutError } from "@manycore/parallel";
  * import { assertInstanceOf } from "@std/assert";
@@ -21,16 +21,18 @@
 import { shareClass } from "./base/copies.ts";
 
 /**
- * A wait or a task took longer than its limit. Both throw this one class; Python has a class for each.
+ * A wait or a task took longer than its limit. Python has a class for each of the two.
  *
  * Source: `multiprocessing.TimeoutError`, `concurrent.futures.TimeoutError`.
  *
- * @example The class keeps its name
+ * @example Catch a wait that takes too long
  * ```ts
- * import { TimeoutError } from "@manycore/parallel/errors";
- * import { assertEquals } from "@std/assert";
+ * import { Pool, TimeoutError } from "@manycore/parallel";
+ * import { assertRejects } from "@std/assert";
  *
- * assertEquals(new TimeoutError("Too slow").name, "TimeoutError");
+ * await using pool = new Pool(1);
+ * const result = pool.applyAsync(() => new Promise((done) => setTimeout(done, 200)));
+ * await assertRejects(() => result.get(1), TimeoutError);
  * ```
  */
 export class TimeoutError extends Error {
@@ -43,7 +45,7 @@ export class TimeoutError extends Error {
  *
  * Source: `concurrent.futures.CancelledError`.
  *
- * @example Terminating a pool with pending work
+ * @example Cancel pending work by terminating a pool
  * ```ts
  * import { CancelledError, Pool } from "@manycore/parallel";
  * import { assertRejects } from "@std/assert";
@@ -64,7 +66,7 @@ export class CancelledError extends Error {
  *
  * Source: `concurrent.futures.InvalidStateError`; `ValueError` and `AssertionError` in `multiprocessing`.
  *
- * @example Joining an open pool
+ * @example Get an error for joining an open pool
  * ```ts
  * import { InvalidStateError, Pool } from "@manycore/parallel";
  * import { assertRejects } from "@std/assert";
@@ -83,7 +85,7 @@ export class InvalidStateError extends Error {
  *
  * Source: `ValueError("Pool not running")` in `multiprocessing.pool`.
  *
- * @example Work for a closed pool
+ * @example Get an error for a call of a closed pool
  * ```ts
  * import { ClosedError, Pool } from "@manycore/parallel";
  * import { assertRejects } from "@std/assert";
@@ -105,7 +107,7 @@ export class ClosedError extends Error {
  *
  * Source: `multiprocessing.pool.MaybeEncodingError`, `pickle.PicklingError`.
  *
- * @example A bound function has no source to send
+ * @example Get an error for a bound function, which has no source to send
  * ```ts
  * import { Pool, SerializationError } from "@manycore/parallel";
  * import { assertRejects } from "@std/assert";
@@ -125,7 +127,7 @@ export class SerializationError extends Error {
  *
  * Source: `concurrent.futures.BrokenExecutor`.
  *
- * @example The base class of the worker failures
+ * @example Catch every failure of a worker by the base class
  * ```ts
  * import { BrokenExecutorError, BrokenProcessPoolError } from "@manycore/parallel/errors";
  * import { assert } from "@std/assert";
@@ -134,7 +136,7 @@ export class SerializationError extends Error {
  * ```
  */
 export class BrokenExecutorError extends Error {
-  /** The name of the class. */
+  /** The name of the class: `"BrokenExecutorError"`, or that of a subclass. */
   override name = "BrokenExecutorError";
 }
 
@@ -144,7 +146,7 @@ export class BrokenExecutorError extends Error {
  *
  * Source: `concurrent.futures.process.BrokenProcessPool`.
  *
- * @example A task that ends its worker fails alone
+ * @example End a worker in a task, which fails alone
  * ```ts
  * import { BrokenProcessPoolError, Pool } from "@manycore/parallel";
  * import { assertEquals, assertRejects } from "@std/assert";
@@ -172,12 +174,15 @@ export class BrokenProcessPoolError extends BrokenExecutorError {
  *
  * Source: `threading.BrokenBarrierError`.
  *
- * @example The class keeps its name
+ * @example Abort a barrier at which a thread waits
  * ```ts
- * import { BrokenBarrierError } from "@manycore/parallel/errors";
- * import { assertEquals } from "@std/assert";
+ * import { Barrier, BrokenBarrierError } from "@manycore/parallel";
+ * import { assertRejects } from "@std/assert";
  *
- * assertEquals(new BrokenBarrierError("Aborted").name, "BrokenBarrierError");
+ * const barrier = new Barrier(2);
+ * const waiting = barrier.waitAsync();
+ * barrier.abort();
+ * await assertRejects(() => waiting, BrokenBarrierError);
  * ```
  */
 export class BrokenBarrierError extends Error {
@@ -190,12 +195,13 @@ export class BrokenBarrierError extends Error {
  *
  * Source: `queue.Empty`.
  *
- * @example The class keeps its name
+ * @example Get an error from an empty queue
  * ```ts
- * import { QueueEmptyError } from "@manycore/parallel/errors";
- * import { assertEquals } from "@std/assert";
+ * import { Queue, QueueEmptyError } from "@manycore/parallel";
+ * import { assertThrows } from "@std/assert";
  *
- * assertEquals(new QueueEmptyError("Empty").name, "QueueEmptyError");
+ * const queue = new Queue();
+ * assertThrows(() => queue.get({ block: false }), QueueEmptyError);
  * ```
  */
 export class QueueEmptyError extends Error {
@@ -208,12 +214,14 @@ export class QueueEmptyError extends Error {
  *
  * Source: `queue.Full`.
  *
- * @example The class keeps its name
+ * @example Get an error from a full queue
  * ```ts
- * import { QueueFullError } from "@manycore/parallel/errors";
- * import { assertEquals } from "@std/assert";
+ * import { Queue, QueueFullError } from "@manycore/parallel";
+ * import { assertThrows } from "@std/assert";
  *
- * assertEquals(new QueueFullError("Full").name, "QueueFullError");
+ * const queue = new Queue<string>(1);
+ * queue.put("first");
+ * assertThrows(() => queue.put("second", { block: false }), QueueFullError);
  * ```
  */
 export class QueueFullError extends Error {

@@ -2,7 +2,7 @@
  * Executors as in Python's `concurrent.futures`: each call returns a {@linkcode Future}, and results can be awaited in
  * any order.
  *
- * @example Results as they come
+ * @example Use the results of several calls as they complete
  * ```ts
  * import { asCompleted, ProcessPoolExecutor } from "@manycore/parallel/executor";
  * import { assertEquals } from "@std/assert";
@@ -61,7 +61,7 @@ export type {
   WorkerPoolOptions,
 } from "./calls/options.ts";
 
-/** Options of `map()` of an executor: a plain object after the iterables. */
+/** Options of {@linkcode Executor.map}: a plain object after the iterables. */
 export interface ExecutorMapOptions {
   /**
    * The number of items that go to a worker at a time, a positive integer.
@@ -85,15 +85,15 @@ export interface ExecutorMapOptions {
    */
   readonly buffersize?: number | undefined;
   /**
-   * Abandons the iteration when it aborts: the iteration ends with the signal's reason, and the calls that have not
-   * begun are dropped.
+   * A signal that abandons the iteration when it aborts: the iteration ends with the signal's reason, and the calls
+   * that have not begun are dropped.
    *
    * @default {undefined}
    */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Options of `shutdown()`. */
+/** Options of {@linkcode Executor.shutdown}. */
 export interface ShutdownOptions {
   /**
    * True if the promise waits for the end of all calls.
@@ -109,7 +109,7 @@ export interface ShutdownOptions {
   readonly cancelFutures?: boolean | undefined;
 }
 
-/** Options of `shutdownSync()`. */
+/** Options of {@linkcode ProcessPoolExecutor.shutdownSync}. */
 export interface ShutdownSyncOptions extends ShutdownOptions {
   /**
    * The longest wait, in milliseconds. 0 or less does not wait.
@@ -168,7 +168,7 @@ export type IterablesOf<A extends readonly unknown[]> = { [K in keyof A]: Iterab
  * `shutdown()` refuses new calls, and the calls made before run to their end. Leaving an `await using` block shuts down
  * and waits.
  *
- * @example A function for any executor
+ * @example Write a function that works with any executor
  * ```ts
  * import { type Executor, ProcessPoolExecutor, ThreadPoolExecutor } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -192,7 +192,7 @@ export interface Executor extends AsyncDisposable {
    * @typeParam A The parameters of `fn`.
    * @typeParam R The result of `fn`; a promise is awaited.
    * @param fn The function.
-   * @param args Its arguments.
+   * @param args The arguments of `fn`.
    * @returns A future for the result.
    * @throws {TypeError} If `fn` is not a function.
    * @throws {ClosedError} If the executor was shut down.
@@ -220,9 +220,9 @@ export interface Executor extends AsyncDisposable {
     items: Iterable<T> | AsyncIterable<T>,
     options?: ExecutorMapOptions,
   ): AsyncIterableIterator<Awaited<R>>;
-  /** Takes the arguments of each call from several iterables, up to the end of the shortest. */
+  /** Submits calls of `fn` with arguments from several iterables, up to the end of the shortest. */
   map<A extends unknown[], R>(fn: (...args: A) => R, ...iterables: IterablesOf<A>): AsyncIterableIterator<Awaited<R>>;
-  /** Takes several iterables, and options after them. */
+  /** Submits calls of `fn` with arguments from several iterables, with options after them. */
   map<A extends unknown[], R>(
     fn: (...args: A) => R,
     ...iterablesAndOptions: [...iterables: IterablesOf<A>, options: ExecutorMapOptions]
@@ -238,7 +238,7 @@ export interface Executor extends AsyncDisposable {
    * @returns Resolves when all calls have ended and the workers are gone; at once with `wait: false`.
    * @throws {TypeError} If an option is of a wrong kind or unknown.
    *
-   * @example Cancelling the calls that have not begun
+   * @example Cancel the calls that have not begun
    * ```ts
    * import { ProcessPoolExecutor } from "@manycore/parallel";
    * import { assert } from "@std/assert";
@@ -287,7 +287,7 @@ export interface ThreadPoolExecutorOptions extends LocalPoolOptions {
  *
  * @typeParam I The parameters of the initializer.
  *
- * @example One call, and a call for each item
+ * @example Submit one call, and a call for each item
  * ```ts
  * import { ProcessPoolExecutor } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -308,9 +308,9 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
   }
 
   /**
-   * Makes an executor. Its workers start with the first call.
+   * Creates an executor, whose workers start with the first call.
    *
-   * @param options Options. The number of workers may also be given as a first argument before them.
+   * @param options The options. The number of workers may also be given as a first argument before them.
    * @throws {TypeError} If an option is of a wrong kind or unknown, or an option is given twice.
    * @throws {RangeError} If a number is out of its range, or a name in `scope` is not a valid name of a variable.
    * @throws {SerializationError} If the initializer, its arguments or the scope cannot be sent.
@@ -318,7 +318,7 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
    * module needs the guard `if (import.meta.main)`.
    */
   constructor(options?: ProcessPoolExecutorOptions<I> & NeedsInitargs<I>);
-  /** Makes an executor, with the number of workers as the first argument. */
+  /** Creates an executor, with the number of workers as the first argument. */
   constructor(maxWorkers?: number, options?: ProcessPoolExecutorOptions<I> & NeedsInitargs<I>);
   constructor(first?: number | ProcessPoolExecutorOptions<I>, second?: ProcessPoolExecutorOptions<I>) {
     refuseWhileImporting("an executor");
@@ -338,20 +338,20 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
     this.#calls = new ExecutorCalls(this.#scheduler, taskTimeout);
   }
 
-  /** As {@linkcode Executor.submit}, on a worker. */
+  /** Submits one call of `fn`, which runs on a worker; see {@linkcode Executor.submit}. */
   submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
     return this.#calls.submit(fn, args);
   }
 
-  /** As {@linkcode Executor.map}, on the workers. */
+  /** Submits a call of `fn` for each item, on the workers; see {@linkcode Executor.map}. */
   map<T, R>(
     fn: (item: T) => R,
     items: Iterable<T> | AsyncIterable<T>,
     options?: ExecutorMapOptions,
   ): AsyncIterableIterator<Awaited<R>>;
-  /** As {@linkcode Executor.map}, with several iterables. */
+  /** Submits calls of `fn` with arguments from several iterables; see {@linkcode Executor.map}. */
   map<A extends unknown[], R>(fn: (...args: A) => R, ...iterables: IterablesOf<A>): AsyncIterableIterator<Awaited<R>>;
-  /** As {@linkcode Executor.map}, with several iterables and options. */
+  /** Submits calls of `fn` with arguments from several iterables, with options; see {@linkcode Executor.map}. */
   map<A extends unknown[], R>(
     fn: (...args: A) => R,
     ...iterablesAndOptions: [...iterables: IterablesOf<A>, options: ExecutorMapOptions]
@@ -361,8 +361,9 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
   }
 
   /**
-   * As {@linkcode Executor.map}, but `next()` blocks the calling thread until the result is there. It can be used on
-   * every thread that may block: in Deno on all threads, including the main one.
+   * Submits a call of `fn` for each item. `next()` blocks the calling thread until the result is there; otherwise as
+   * {@linkcode Executor.map}. This method can be used on every thread that may block: in Deno on all threads, including
+   * the main one.
    *
    * @typeParam T An item.
    * @typeParam R The result of `fn`; a promise is awaited.
@@ -371,7 +372,7 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
    * @returns An iterator over the results, in the order of the input.
    * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
-   * @example Without `await`
+   * @example Map over items without `await`
    * ```ts
    * import { ProcessPoolExecutor } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -381,12 +382,12 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
    * ```
    */
   mapSync<T, R>(fn: (item: T) => R, items: Iterable<T>, options?: ExecutorMapOptions): IterableIterator<Awaited<R>>;
-  /** Takes the arguments of each call from several iterables, up to the end of the shortest. */
+  /** Submits calls of `fn` with arguments from several iterables, up to the end of the shortest. */
   mapSync<A extends unknown[], R>(
     fn: (...args: A) => R,
     ...iterables: { [K in keyof A]: Iterable<A[K]> }
   ): IterableIterator<Awaited<R>>;
-  /** Takes several iterables, and options after them. */
+  /** Submits calls of `fn` with arguments from several iterables, with options after them. */
   mapSync<A extends unknown[], R>(
     fn: (...args: A) => R,
     ...iterablesAndOptions: [...iterables: { [K in keyof A]: Iterable<A[K]> }, options: ExecutorMapOptions]
@@ -397,16 +398,17 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
   }
 
   /**
-   * As {@linkcode Executor.shutdown}. It also waits for workers with living child processes; see
-   * {@linkcode WorkerPoolOptions.idleTimeout}.
+   * Refuses new calls, and waits for the end of the calls made before, as {@linkcode Executor.shutdown}. It also waits
+   * for workers with living child processes; see {@linkcode WorkerPoolOptions.idleTimeout}.
    */
   shutdown(options?: ShutdownOptions): Promise<void> {
     return this.#calls.shutdown(options);
   }
 
   /**
-   * As {@linkcode ProcessPoolExecutor.shutdown}, but blocks the calling thread; see
-   * {@linkcode ProcessPoolExecutor.mapSync}.
+   * Refuses new calls, and blocks the calling thread until the calls made before have ended; otherwise as
+   * {@linkcode ProcessPoolExecutor.shutdown}. See {@linkcode ProcessPoolExecutor.mapSync} for the threads that may
+   * block.
    *
    * @param options Whether to wait and how long, and whether to cancel.
    * @returns Whether all calls have ended and the workers are gone; false only after `timeout` or with `wait: false`.
@@ -416,7 +418,7 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
    * this thread is blocked, because one of its arguments is being read further up the stack.
    * @throws {CancelledError} If this thread is a worker that was terminated meanwhile.
    *
-   * @example Without `await`
+   * @example Shut down without `await`
    * ```ts
    * import { ProcessPoolExecutor } from "@manycore/parallel";
    * import { assert } from "@std/assert";
@@ -443,7 +445,7 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
    *
    * Source: `ProcessPoolExecutor.terminate_workers` of Python 3.14.
    *
-   * @example A call that never ends
+   * @example Stop a call that never ends
    * ```ts
    * import { BrokenProcessPoolError, ProcessPoolExecutor } from "@manycore/parallel";
    * import { assertRejects } from "@std/assert";
@@ -461,11 +463,11 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
   }
 
   /**
-   * As {@linkcode Pool.stats}.
+   * Counts the workers and tasks of the executor, as {@linkcode Pool.stats}.
    *
    * @returns The counts at this moment.
    *
-   * @example Workers start on demand
+   * @example See that workers start on demand
    * ```ts
    * import { ProcessPoolExecutor } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -480,7 +482,7 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
     return this.#scheduler.stats();
   }
 
-  /** Shuts down, and waits until all calls have ended and the workers are gone. */
+  /** Shuts the executor down, and waits until all calls have ended and the workers are gone. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.shutdown();
   }
@@ -493,7 +495,7 @@ export class ProcessPoolExecutor<I extends readonly unknown[] = never[]> impleme
  * Source: `concurrent.futures.ThreadPoolExecutor`. Differs from Python: nothing runs in parallel, and so nothing can
  * block here. `resultSync()` of its futures throws unless they are done.
  *
- * @example Five at a time
+ * @example Run asynchronous calls, at most five at a time
  * ```ts
  * import { ThreadPoolExecutor } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -511,10 +513,10 @@ export class ThreadPoolExecutor implements Executor {
   }
 
   /**
-   * Makes an executor.
+   * Creates an executor.
    *
    * @param maxWorkers The largest number of calls at a time, a positive integer, or the options.
-   * @param options Options.
+   * @param options The other options.
    * @throws {TypeError} If an option is of a wrong kind or unknown, or an option is given twice.
    * @throws {RangeError} If a number is out of its range.
    */
@@ -526,20 +528,23 @@ export class ThreadPoolExecutor implements Executor {
     this.#calls = new ExecutorCalls(scheduler, taskTimeout);
   }
 
-  /** As {@linkcode Executor.submit}, on this event loop. `fn` is never called within `submit()` itself. */
+  /**
+   * Submits one call of `fn`, which runs on this event loop; see {@linkcode Executor.submit}. `fn` is never called
+   * within `submit()` itself.
+   */
   submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
     return this.#calls.submit(fn, args);
   }
 
-  /** As {@linkcode Executor.map}, on this event loop. */
+  /** Submits a call of `fn` for each item, on this event loop; see {@linkcode Executor.map}. */
   map<T, R>(
     fn: (item: T) => R,
     items: Iterable<T> | AsyncIterable<T>,
     options?: ExecutorMapOptions,
   ): AsyncIterableIterator<Awaited<R>>;
-  /** As {@linkcode Executor.map}, with several iterables. */
+  /** Submits calls of `fn` with arguments from several iterables; see {@linkcode Executor.map}. */
   map<A extends unknown[], R>(fn: (...args: A) => R, ...iterables: IterablesOf<A>): AsyncIterableIterator<Awaited<R>>;
-  /** As {@linkcode Executor.map}, with several iterables and options. */
+  /** Submits calls of `fn` with arguments from several iterables, with options; see {@linkcode Executor.map}. */
   map<A extends unknown[], R>(
     fn: (...args: A) => R,
     ...iterablesAndOptions: [...iterables: IterablesOf<A>, options: ExecutorMapOptions]
@@ -548,12 +553,12 @@ export class ThreadPoolExecutor implements Executor {
     return this.#calls.map(fn, iterablesAndOptions);
   }
 
-  /** As {@linkcode Executor.shutdown}. */
+  /** Refuses new calls, and waits for the end of the calls made before; see {@linkcode Executor.shutdown}. */
   shutdown(options?: ShutdownOptions): Promise<void> {
     return this.#calls.shutdown(options);
   }
 
-  /** Shuts down, and waits until all calls have ended. */
+  /** Shuts the executor down, and waits until all calls have ended. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.shutdown();
   }

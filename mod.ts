@@ -2,7 +2,7 @@
  * Runs functions on all cores. Worker pools, executors with futures, processes, locks, queues and shared memory for
  * Deno, with the API of Python's `multiprocessing` and `concurrent.futures`.
  *
- * @example All cores in three lines
+ * @example Map a function over items on all cores
  * ```ts
  * import { Pool } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";

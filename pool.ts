@@ -2,7 +2,7 @@
  * Worker pools with the methods of Python's `multiprocessing.Pool`: {@linkcode Pool} runs functions on Web Workers,
  * {@linkcode ThreadPool} runs them on the caller's own event loop.
  *
- * @example All cores in three lines
+ * @example Map a function over items on all cores
  * ```ts
  * import { Pool } from "@manycore/parallel/pool";
  * import { assertEquals } from "@std/assert";
@@ -111,10 +111,10 @@ const POOL_OPTIONS = new OptionsSchema({ processes: checkedCount, ...WORKER_CHEC
  * blocks throws it. The methods that return an `AsyncResult` or an iterator throw at once if the pool is closed,
  * terminated or broken.
  *
- * If several items of a map fail, the error of the earliest one in the input counts, once all chunks have ended. A
- * worker that dies fails only the task that it was running, and is replaced. The pool is broken if the initializer or
- * the import of the module throws, or if no worker can be started. Then all pending and later calls fail with
- * `BrokenProcessPoolError`, and the error that broke the pool is its `cause`.
+ * If several items of a map fail, the call rejects with the error of the earliest one in the input, once all chunks
+ * have ended. A worker that dies fails only the task that it was running, and is replaced. The pool is broken if the
+ * initializer or the import of the module throws, or if no worker can be started. Then all pending and later calls fail
+ * with `BrokenProcessPoolError`, and the error that broke the pool is its `cause`.
  *
  * ### Cancellation
  *
@@ -131,7 +131,7 @@ const POOL_OPTIONS = new OptionsSchema({ processes: checkedCount, ...WORKER_CHEC
  *
  * @typeParam I The parameters of the initializer.
  *
- * @example A function on four workers
+ * @example Run a function on four workers
  * ```ts
  * import { Pool } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -154,16 +154,16 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * Makes a pool. Its workers start with the first call.
+   * Creates a pool, whose workers start with the first call.
    *
-   * @param options Options. The number of workers may also be given as a first argument before them.
+   * @param options The options. The number of workers may also be given as a first argument before them.
    * @throws {TypeError} If an option is of a wrong kind or unknown, or an option is given twice.
    * @throws {RangeError} If a number is out of its range, or a name in `scope` is not a valid name of a variable.
    * @throws {SerializationError} If the initializer, its arguments or the scope cannot be sent.
    * @throws {InvalidStateError} If a worker makes the pool while it imports its module: the main program in that module
    * needs the guard `if (import.meta.main)`.
    *
-   * @example Options without a number
+   * @example Pass the number of workers as an option
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -173,7 +173,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    * ```
    */
   constructor(options?: PoolOptions<I> & NeedsInitargs<I>);
-  /** Makes a pool, with the number of workers as the first argument. */
+  /** Creates a pool, with the number of workers as the first argument. */
   constructor(processes?: number, options?: PoolOptions<I> & NeedsInitargs<I>);
   constructor(first?: number | PoolOptions<I>, second?: PoolOptions<I>) {
     refuseWhileImporting("a pool");
@@ -188,7 +188,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   /**
    * The largest number of workers at a time.
    *
-   * @example One for each core by default
+   * @example Use one worker for each core by default
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -209,13 +209,13 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    * @typeParam A The parameters of `fn`.
    * @typeParam R The result of `fn`; a promise is awaited.
    * @param fn The function.
-   * @param args Its arguments, as an array. Can be left out if `fn` needs none.
+   * @param args The arguments of `fn`, as an array. They can be left out if `fn` needs none.
    * @param options Options of the call.
    * @returns The result of `fn`. Rejects as listed under *Failures* of {@linkcode Pool}.
    * @throws {TypeError} If an argument is of a wrong kind, or an option is unknown.
    * @throws {RangeError} If a number is out of its range.
    *
-   * @example One call
+   * @example Call a function on a worker
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -225,7 +225,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    * ```
    */
   apply<R>(fn: () => R, args?: readonly [], options?: CallOptions): Promise<Awaited<R>>;
-  /** Calls a function that needs arguments. */
+  /** Calls `fn` with arguments on a worker. */
   apply<A extends unknown[] | [], R>(
     fn: (...args: A) => R,
     args: readonly [...A],
@@ -236,9 +236,9 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * As {@linkcode Pool.apply}, but blocks the calling thread until the result is there. It can be used on every thread
-   * that may block: in Deno on all threads, including the main one. No timer and no promise of the thread runs
-   * meanwhile.
+   * Calls `fn` on a worker, and blocks the calling thread until the result is there; otherwise as
+   * {@linkcode Pool.apply}. This method can be used on every thread that may block: in Deno on all threads, including
+   * the main one. No timer and no promise of the thread runs meanwhile.
    *
    * Source: `Pool.apply`.
    *
@@ -246,7 +246,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    * @throws {ClosedError} If the pool is closed or terminated.
    * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
-   * @example Without `await`
+   * @example Call a function on a worker without `await`
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -256,7 +256,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    * ```
    */
   applySync<R>(fn: () => R, args?: readonly [], options?: CallOptions): Awaited<R>;
-  /** Calls a function that needs arguments. */
+  /** Calls `fn` with arguments on a worker, and blocks the calling thread until the result is there. */
   applySync<A extends unknown[] | [], R>(
     fn: (...args: A) => R,
     args: readonly [...A],
@@ -268,15 +268,16 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * As {@linkcode Pool.apply}, but returns at once, with an object that can be asked for the result later.
+   * Starts a call of `fn` on a worker, and returns at once an {@linkcode AsyncResult}, which can be asked for the
+   * result later; otherwise as {@linkcode Pool.apply}.
    *
    * Source: `Pool.apply_async`.
    *
    * @param options Options of the call, `callback` and `errorCallback` among them.
-   * @returns An object for the result.
+   * @returns The result, which can be asked for later.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
-   * @example Asking later
+   * @example Start a call, and ask for its result later
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -291,7 +292,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
     args?: readonly [],
     options?: CallOptions & CallbackOptions<Awaited<R>>,
   ): AsyncResult<Awaited<R>>;
-  /** Calls a function that needs arguments. */
+  /** Starts a call of `fn` with arguments on a worker, and returns an {@linkcode AsyncResult} at once. */
   applyAsync<A extends unknown[] | [], R>(
     fn: (...args: A) => R,
     args: readonly [...A],
@@ -320,7 +321,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    * @throws {TypeError} If an argument is of a wrong kind, or an option is unknown.
    * @throws {RangeError} If a number is out of its range.
    *
-   * @example The results keep the order
+   * @example Square each item, with the results in the order of the items
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -338,7 +339,8 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * As {@linkcode Pool.map}, but blocks the calling thread; see {@linkcode Pool.applySync}.
+   * Calls `fn` for each item, and blocks the calling thread until all results are there; otherwise as
+   * {@linkcode Pool.map}. See {@linkcode Pool.applySync} for the threads that may block.
    *
    * Source: `Pool.map`.
    *
@@ -347,7 +349,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    * @throws {ClosedError} If the pool is closed or terminated.
    * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
-   * @example Without `await`
+   * @example Map over items without `await`
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -366,15 +368,16 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * As {@linkcode Pool.map}, but returns at once, with an object that can be asked for the results later.
+   * Starts a call of `fn` for each item, and returns at once an {@linkcode AsyncResult}, which can be asked for the
+   * results later; otherwise as {@linkcode Pool.map}.
    *
    * Source: `Pool.map_async`. Differs from Python: `callback` is also called for empty input, with `[]`.
    *
    * @param options Options of the call, `callback` and `errorCallback` among them.
-   * @returns An object for the results.
+   * @returns The results, which can be asked for later.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
-   * @example Asking later
+   * @example Start a map, and ask for its results later
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -393,7 +396,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * As {@linkcode Pool.map}, but each item is a tuple: the arguments of one call.
+   * Calls `fn` for each tuple of arguments; otherwise as {@linkcode Pool.map}.
    *
    * Source: `Pool.starmap`.
    *
@@ -402,7 +405,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    * task begins.
    * @returns The results in the order of the input. Rejects as listed under *Failures* of {@linkcode Pool}.
    *
-   * @example Two arguments a call
+   * @example Call a function of two parameters for each pair
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -420,7 +423,8 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * As {@linkcode Pool.starmap}, but blocks the calling thread; see {@linkcode Pool.applySync}.
+   * Calls `fn` for each tuple of arguments, and blocks the calling thread until all results are there; otherwise as
+   * {@linkcode Pool.starmap}. See {@linkcode Pool.applySync} for the threads that may block.
    *
    * Source: `Pool.starmap`.
    *
@@ -429,7 +433,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    * @throws {ClosedError} If the pool is closed or terminated.
    * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
-   * @example Without `await`
+   * @example Map over pairs without `await`
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -448,15 +452,16 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * As {@linkcode Pool.starmap}, but returns at once, with an object that can be asked for the results later.
+   * Starts a call of `fn` for each tuple of arguments, and returns at once an {@linkcode AsyncResult}, which can be
+   * asked for the results later; otherwise as {@linkcode Pool.starmap}.
    *
    * Source: `Pool.starmap_async`. Differs from Python: `callback` is also called for empty input, with `[]`.
    *
    * @param options Options of the call, `callback` and `errorCallback` among them.
-   * @returns An object for the results.
+   * @returns The results, which can be asked for later.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
-   * @example Asking later
+   * @example Start a map over pairs, and ask for its results later
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -493,7 +498,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    * @throws {RangeError} If a number is out of its range.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
-   * @example One by one
+   * @example Read results one by one with `for await`
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -512,8 +517,9 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * As {@linkcode Pool.imap}, but `next()` blocks the calling thread until the result is there; see
-   * {@linkcode Pool.applySync}.
+   * Calls `fn` for each item, and returns the results in the order of the input. `next()` blocks the calling thread
+   * until the result is there; otherwise as {@linkcode Pool.imap}. See {@linkcode Pool.applySync} for the threads that
+   * may block.
    *
    * Source: `Pool.imap`.
    *
@@ -522,7 +528,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    * @throws {ClosedError} If the pool is closed or terminated.
    * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
-   * @example One by one, without `await`
+   * @example Read results one by one without `await`
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -542,14 +548,15 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * As {@linkcode Pool.imap}, but returns the results in the order in which they complete.
+   * Calls `fn` for each item, and returns the results in the order in which they complete; otherwise as
+   * {@linkcode Pool.imap}.
    *
    * Source: `Pool.imap_unordered`.
    *
    * @returns An async iterator over the results. Its `next()` takes a timeout.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
-   * @example In any order
+   * @example Read results in the order in which they complete
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -568,8 +575,9 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * As {@linkcode Pool.imapUnordered}, but `next()` blocks the calling thread until a result is there; see
-   * {@linkcode Pool.applySync}.
+   * Calls `fn` for each item, and returns the results in the order in which they complete. `next()` blocks the calling
+   * thread until a result is there; otherwise as {@linkcode Pool.imapUnordered}. See {@linkcode Pool.applySync} for the
+   * threads that may block.
    *
    * Source: `Pool.imap_unordered`.
    *
@@ -578,7 +586,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    * @throws {ClosedError} If the pool is closed or terminated.
    * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
-   * @example In any order, without `await`
+   * @example Read results as they complete, without `await`
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -598,14 +606,15 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * As {@linkcode Pool.imap}, but each item is a tuple: the arguments of one call. Python lacks it.
+   * Calls `fn` for each tuple of arguments, and returns the results one by one, in the order of the input; otherwise as
+   * {@linkcode Pool.imap}. Python has no such method.
    *
    * @typeParam A The parameters of `fn`.
    * @param argTuples The tuples of arguments, in any iterable or async iterable.
    * @returns An async iterator over the results. Its `next()` takes a timeout.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
-   * @example Two arguments a call
+   * @example Call a function for each pair, and read results one by one
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -624,15 +633,16 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * As {@linkcode Pool.istarmap}, but `next()` blocks the calling thread until the result is there; see
-   * {@linkcode Pool.applySync}. Python lacks it.
+   * Calls `fn` for each tuple of arguments, and returns the results in the order of the input. `next()` blocks the
+   * calling thread until the result is there; otherwise as {@linkcode Pool.istarmap}. See {@linkcode Pool.applySync}
+   * for the threads that may block. Python has no such method.
    *
    * @param argTuples The tuples of arguments, in any iterable.
    * @returns An iterator over the results. Its `next()` takes a timeout.
    * @throws {ClosedError} If the pool is closed or terminated.
    * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
-   * @example One by one, without `await`
+   * @example Read the results for pairs one by one without `await`
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -652,12 +662,13 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * As {@linkcode Pool.istarmap}, but returns the results in the order in which they complete. Python lacks it.
+   * Calls `fn` for each tuple of arguments, and returns the results in the order in which they complete; otherwise as
+   * {@linkcode Pool.istarmap}. Python has no such method.
    *
    * @returns An async iterator over the results. Its `next()` takes a timeout.
    * @throws {ClosedError} If the pool is closed or terminated.
    *
-   * @example In any order
+   * @example Read the results for pairs as they complete
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -676,15 +687,16 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * As {@linkcode Pool.istarmapUnordered}, but `next()` blocks the calling thread until a result is there; see
-   * {@linkcode Pool.applySync}. Python lacks it.
+   * Calls `fn` for each tuple of arguments, and returns the results in the order in which they complete. `next()`
+   * blocks the calling thread until a result is there; otherwise as {@linkcode Pool.istarmapUnordered}. See
+   * {@linkcode Pool.applySync} for the threads that may block. Python has no such method.
    *
    * @param argTuples The tuples of arguments, in any iterable.
    * @returns An iterator over the results. Its `next()` takes a timeout.
    * @throws {ClosedError} If the pool is closed or terminated.
    * @throws {InvalidStateError} In a browser, where a thread cannot block for its workers.
    *
-   * @example In any order, without `await`
+   * @example Read the results for pairs as they complete, without `await`
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -705,19 +717,19 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
 
   /**
    * Calls `fn` once on every worker, after starting the workers that are missing. Use it to prepare each worker, or to
-   * collect something from each. Python lacks it.
+   * collect something from each. Python has no such method.
    *
    * @typeParam A The parameters of `fn`.
    * @typeParam R The result of `fn`; a promise is awaited.
    * @param fn The function.
-   * @param args Its arguments, as an array. Can be left out if `fn` needs none.
+   * @param args The arguments of `fn`, as an array. They can be left out if `fn` needs none.
    * @param options Options of the call.
    * @returns The results in the order of the workers. Rejects with the first error in that order, once all calls have
    * ended.
    * @throws {TypeError} If an argument is of a wrong kind, or an option is unknown.
    * @throws {RangeError} If a number is out of its range.
    *
-   * @example The name of each worker
+   * @example Get the name of each worker
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -728,7 +740,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    * ```
    */
   broadcast<R>(fn: () => R, args?: readonly [], options?: CallOptions): Promise<Awaited<R>[]>;
-  /** Calls a function that needs arguments. */
+  /** Calls `fn` with arguments once on every worker. */
   broadcast<A extends unknown[] | [], R>(
     fn: (...args: A) => R,
     args: readonly [...A],
@@ -741,7 +753,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   /**
    * Refuses new calls. The calls made before run to their end. Can be repeated.
    *
-   * @example Closing, then waiting for the end
+   * @example Close a pool, then wait for the end of its calls
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -764,7 +776,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    * {@linkcode PoolStats.zombies}. A worker that is just starting is waited for, about 5 ms, as its memory would leak
    * otherwise.
    *
-   * @example A call that never ends
+   * @example Stop a call that never ends
    * ```ts
    * import { CancelledError, Pool } from "@manycore/parallel";
    * import { assertRejects } from "@std/assert";
@@ -786,7 +798,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    *
    * @returns Resolves at the end. Rejects with `InvalidStateError` if the pool is still open.
    *
-   * @example An open pool cannot be joined
+   * @example Terminate a pool before joining it
    * ```ts
    * import { InvalidStateError, Pool } from "@manycore/parallel";
    * import { assertRejects } from "@std/assert";
@@ -805,7 +817,8 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   }
 
   /**
-   * As {@linkcode Pool.join}, but blocks the calling thread; see {@linkcode Pool.applySync}.
+   * Blocks the calling thread until all calls have settled and the workers are gone; otherwise as
+   * {@linkcode Pool.join}. See {@linkcode Pool.applySync} for the threads that may block.
    *
    * Source: `Pool.join`. Differs from Python: it can time out.
    *
@@ -817,7 +830,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    * block for its workers.
    * @throws {CancelledError} If this thread is a worker that was terminated meanwhile.
    *
-   * @example Without `await`
+   * @example Wait for the end of a pool without `await`
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -842,7 +855,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    *
    * @returns The counts at this moment.
    *
-   * @example A new pool has no workers yet
+   * @example Count the workers of a new pool
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -861,7 +874,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    *
    * @returns JSON with one complete event (`"ph": "X"`) for each task that has ended. Times are in microseconds.
    *
-   * @example Two chunks, two events
+   * @example Record one event for each chunk
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -884,7 +897,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
    *
    * @returns Resolves at the end.
    *
-   * @example The work is done after the block
+   * @example Finish all work at the end of a block
    * ```ts
    * import { type AsyncResult, Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -905,7 +918,7 @@ export class Pool<I extends readonly unknown[] = never[]> implements AsyncDispos
   /**
    * Terminates the pool.
    *
-   * @example Pending work is cancelled after the block
+   * @example Cancel pending work at the end of a block
    * ```ts
    * import { type AsyncResult, Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";

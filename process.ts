@@ -2,7 +2,7 @@
  * Functions that run on their own, each in its own worker, as Python's `multiprocessing.Process` and
  * `threading.Thread`.
  *
- * @example Two processes
+ * @example Run two processes that put results into a queue
  * ```ts
  * import { Process, Queue } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -43,9 +43,9 @@ export { currentProcess, type ProcessInfo };
  */
 export interface ProcessOptions<A extends readonly unknown[] | [] = readonly unknown[]> {
   /**
-   * The function to run; a promise is awaited. Its result is dropped. By default a function that does nothing.
+   * The function that the process runs; a promise is awaited. The result of the function is dropped.
    *
-   * @default {undefined}
+   * @default {() => undefined}
    */
   target?: (...args: A) => unknown;
   /**
@@ -55,7 +55,7 @@ export interface ProcessOptions<A extends readonly unknown[] | [] = readonly unk
    */
   args?: A;
   /**
-   * The name, which is `self.name` in the worker. By default `"Process-"` or `"Thread-"` and a number.
+   * The name of the process, which is `self.name` in its worker. By default `"Process-"` or `"Thread-"` and a number.
    *
    * @default {undefined}
    */
@@ -73,7 +73,7 @@ export interface ProcessOptions<A extends readonly unknown[] | [] = readonly unk
    */
   scope?: Record<string, unknown>;
   /**
-   * The permissions of the worker; see {@linkcode WorkerPoolOptions.permissions}.
+   * The permissions of the worker that runs the process; see {@linkcode WorkerPoolOptions.permissions}.
    *
    * @default {"inherit"}
    */
@@ -87,7 +87,7 @@ export interface ProcessOptions<A extends readonly unknown[] | [] = readonly unk
   /**
    * The backend that runs the process: Web Workers of this program by default.
    *
-   * @default {undefined} on Web Workers of this program
+   * @default {undefined}
    */
   backend?: Backend | undefined;
 }
@@ -148,7 +148,7 @@ function nextName(isThread: boolean): string {
  *
  * @typeParam A The parameters of the target.
  *
- * @example Waiting for its end
+ * @example Wait for the end of a process, and read its exit code
  * ```ts
  * import { Process } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -159,7 +159,7 @@ function nextName(isThread: boolean): string {
  * assertEquals(process.exitcode, 3);
  * ```
  *
- * @example A daemon
+ * @example Start a daemon, and terminate it
  * ```ts
  * import { Process } from "@manycore/parallel";
  * import { assert, assertEquals } from "@std/assert";
@@ -172,7 +172,7 @@ function nextName(isThread: boolean): string {
  * ```
  */
 export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
-  /** The name, which is `self.name` in the worker. */
+  /** The name of the process, which is `self.name` in its worker. */
   readonly name: string;
   /**
    * True if the process or worker that started this process does not wait for it, but ends it at its own end. The
@@ -191,9 +191,9 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
   readonly #ended = Promise.withResolvers<void>();
 
   /**
-   * Makes a process, without starting it.
+   * Creates a process, without starting it.
    *
-   * @param options Options.
+   * @param options The options.
    * @throws {TypeError} If an option is of a wrong kind or unknown.
    * @throws {RangeError} If a name in `scope` is not a valid name of a variable.
    * @throws {InvalidStateError} If a worker makes the process while it imports its module: the main program in that
@@ -311,8 +311,8 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
   }
 
   /**
-   * As {@linkcode Process.join}, but blocks the calling thread. It can be used on every thread that may block: in Deno
-   * on all threads, including the main one.
+   * Blocks the calling thread until the process has ended; otherwise as {@linkcode Process.join}. This method can be
+   * used on every thread that may block: in Deno on all threads, including the main one.
    *
    * @param timeout The longest wait, in milliseconds. 0 or less does not wait. Without it, the wait has no limit.
    * @throws {InvalidStateError} If the process was not started; in a browser, where a thread cannot block for its
@@ -320,7 +320,7 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
    * @throws {TypeError} If `timeout` is not a number.
    * @throws {CancelledError} If this thread is a worker that was terminated meanwhile.
    *
-   * @example Without `await`
+   * @example Wait for the end of a process without `await`
    * ```ts
    * import { Process } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -356,14 +356,14 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
     scheduler.terminate();
   }
 
-  /** The number of its worker; null before the start. */
+  /** The number of the worker that runs the process; null before the start. */
   get pid(): number | null {
     return this.#pid;
   }
 
   /**
-   * The exit code: 0 if the function returned, 1 after an uncaught error, -15 if the process was terminated, or the
-   * code given to `Deno.exit()`. Null before the end.
+   * The exit code of the process: 0 if the function returned, 1 after an uncaught error, -15 if the process was
+   * terminated, or the code given to `Deno.exit()`. Null before the end.
    */
   get exitcode(): number | null {
     this.#look();
@@ -372,8 +372,8 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
 }
 
 /**
- * A {@linkcode Process} under the name of Python's thread. It runs in its own worker too, and so uses its own core. It
- * shares no variables with the program, only locks, queues and other shared objects.
+ * A {@linkcode Process} under the name of Python's thread. A thread runs in its own worker too, and so uses its own
+ * core. It shares no variables with the program, only locks, queues and other shared objects.
  *
  * Source: `threading.Thread`. Differs from Python: threads share no variables, and no global lock keeps two of them
  * from computing at the same time. For functions that mostly wait, {@linkcode ThreadPool} uses the variables of the
@@ -381,7 +381,7 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
  *
  * @typeParam A The parameters of the target.
  *
- * @example A name and an argument
+ * @example Start a thread with a name and an argument
  * ```ts
  * import { Thread } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -401,7 +401,7 @@ export class Thread<A extends readonly unknown[] | [] = readonly unknown[]> exte
  *
  * @returns A new array.
  *
- * @example No process has been started
+ * @example List the processes that have not ended
  * ```ts
  * import { activeChildren } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";

@@ -24,7 +24,7 @@ import { checkTimeout } from "../base/checks.ts";
  *
  * @typeParam T The value.
  *
- * @example The main program goes on meanwhile
+ * @example Continue while a map runs, then wait for its results
  * ```ts
  * import { Pool } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -46,7 +46,7 @@ export interface AsyncResult<T> {
    * would call it; `getSync()` returns such an object.
    * @throws {TypeError} If `timeout` is not a number.
    *
-   * @example A wait that ends too early, and one that does not
+   * @example Limit the wait for a value
    * ```ts
    * import { Pool, TimeoutError } from "@manycore/parallel";
    * import { assertEquals, assertRejects } from "@std/assert";
@@ -59,17 +59,17 @@ export interface AsyncResult<T> {
    */
   get(timeout?: number): Promise<T>;
   /**
-   * As {@linkcode AsyncResult.get}, but blocks the calling thread. It can be used on every thread on which
-   * `Atomics.wait` is allowed: in Deno on all threads, including the main one.
+   * Blocks the calling thread until the value is there; otherwise as {@linkcode AsyncResult.get}. This method can be
+   * used on every thread on which `Atomics.wait` is allowed: in Deno on all threads, including the main one.
    *
-   * @param timeout As for `get()`.
+   * @param timeout The longest wait, in milliseconds; see {@linkcode AsyncResult.get}.
    * @returns The value.
    * @throws {TypeError} If `timeout` is not a number.
    * @throws {TimeoutError} If the value is not there in time.
    * @throws {InvalidStateError} If the call needs this thread to go on: a call of a `ThreadPool`, or a map over an
    * async iterable that is still being read.
    *
-   * @example Without `await`
+   * @example Get a value without `await`
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -82,11 +82,11 @@ export interface AsyncResult<T> {
   /**
    * Waits until the call has ended. Does not reject if the call fails, or if it has not ended in time.
    *
-   * @param timeout As for `get()`.
+   * @param timeout The longest wait, in milliseconds; see {@linkcode AsyncResult.get}.
    * @returns Whether the call has ended.
    * @throws {TypeError} If `timeout` is not a number.
    *
-   * @example Waiting for a call that fails
+   * @example Wait for a call that fails
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -101,14 +101,15 @@ export interface AsyncResult<T> {
    */
   wait(timeout?: number): Promise<boolean>;
   /**
-   * As {@linkcode AsyncResult.wait}, but blocks the calling thread; see {@linkcode AsyncResult.getSync}.
+   * Blocks the calling thread until the call has ended; otherwise as {@linkcode AsyncResult.wait}. See
+   * {@linkcode AsyncResult.getSync} for the threads that may block.
    *
-   * @param timeout As for `get()`.
+   * @param timeout The longest wait, in milliseconds; see {@linkcode AsyncResult.get}.
    * @returns Whether the call has ended.
    * @throws {TypeError} If `timeout` is not a number.
    * @throws {InvalidStateError} As for `getSync()`.
    *
-   * @example Blocking for at most 10 ms
+   * @example Block for at most 10 ms
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -123,7 +124,7 @@ export interface AsyncResult<T> {
    *
    * @returns True as soon as `get()` would not wait.
    *
-   * @example Before and after the end
+   * @example Check a result before and after the call ends
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -142,7 +143,7 @@ export interface AsyncResult<T> {
    * @returns False if it failed.
    * @throws {InvalidStateError} If the call has not ended yet.
    *
-   * @example After the end
+   * @example Check that a call succeeded
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";

@@ -69,7 +69,7 @@ export let hasFailed: (future: Future<unknown>) => boolean;
  *
  * @typeParam T The value.
  *
- * @example A result and a failure
+ * @example Get the value of one call and the error of another
  * ```ts
  * import { ProcessPoolExecutor } from "@manycore/parallel";
  * import { assertEquals, assertInstanceOf } from "@std/assert";
@@ -120,9 +120,9 @@ export class Future<T = unknown> {
   }
 
   /**
-   * Makes a pending future, for your own executor.
+   * Creates a pending future, for your own executor.
    *
-   * @example An executor that calls at once
+   * @example Write an executor that calls at once
    * ```ts
    * import { Future } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -179,7 +179,7 @@ export class Future<T = unknown> {
    * @returns Whether the call is cancelled now: false if it is running or finished, true again if it was cancelled
    * before.
    *
-   * @example Cancelling before the call begins
+   * @example Cancel a call before it begins
    * ```ts
    * import { ProcessPoolExecutor } from "@manycore/parallel";
    * import { assert } from "@std/assert";
@@ -204,7 +204,7 @@ export class Future<T = unknown> {
    *
    * @returns True after a {@linkcode Future.cancel} that succeeded.
    *
-   * @example A new future is not cancelled
+   * @example Check whether a new future is cancelled
    * ```ts
    * import { Future } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -221,7 +221,7 @@ export class Future<T = unknown> {
    *
    * @returns False before the call begins and after it ends.
    *
-   * @example A running call
+   * @example Check that a running call cannot be cancelled
    * ```ts
    * import { Event, ProcessPoolExecutor } from "@manycore/parallel";
    * import { assert } from "@std/assert";
@@ -243,7 +243,7 @@ export class Future<T = unknown> {
    *
    * @returns True as soon as `result()` would not wait.
    *
-   * @example Before and after the end
+   * @example Check a future before and after its call ends
    * ```ts
    * import { ProcessPoolExecutor } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -269,7 +269,7 @@ export class Future<T = unknown> {
    * object with a method `then`, as a promise would call it; {@linkcode Future.resultSync} returns such an object.
    * @throws {TypeError} If `timeout` is not a number.
    *
-   * @example A value
+   * @example Wait for the value of a call
    * ```ts
    * import { ProcessPoolExecutor } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -285,17 +285,17 @@ export class Future<T = unknown> {
   }
 
   /**
-   * As {@linkcode Future.result}, but blocks the calling thread. It can be used on every thread that may block: in Deno
-   * on all threads, including the main one.
+   * Blocks the calling thread until the value is there; otherwise as {@linkcode Future.result}. This method can be used
+   * on every thread that may block: in Deno on all threads, including the main one.
    *
-   * @param timeout As for {@linkcode Future.result}.
+   * @param timeout The longest wait, in milliseconds; see {@linkcode Future.result}.
    * @returns The value.
    * @throws {TypeError} If `timeout` is not a number.
    * @throws {TimeoutError} If the value is not there in time.
    * @throws {CancelledError} If the call was cancelled.
    * @throws {InvalidStateError} If the call runs on this thread, which cannot wait for itself.
    *
-   * @example Without `await`
+   * @example Get the value of a call without `await`
    * ```ts
    * import { ProcessPoolExecutor } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -311,13 +311,13 @@ export class Future<T = unknown> {
   /**
    * Waits for the end of the call, and returns the error that it threw.
    *
-   * @param timeout As for {@linkcode Future.result}.
+   * @param timeout The longest wait, in milliseconds; see {@linkcode Future.result}.
    * @returns The thrown value, which may be of any type; `null` if the call succeeded. Rejects with
    * {@linkcode CancelledError} if the call was cancelled, and with {@linkcode TimeoutError} if it has not ended in
    * time.
    * @throws {TypeError} If `timeout` is not a number.
    *
-   * @example A call without an error
+   * @example Check that a call threw no error
    * ```ts
    * import { ProcessPoolExecutor } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -331,16 +331,17 @@ export class Future<T = unknown> {
   }
 
   /**
-   * As {@linkcode Future.exception}, but blocks the calling thread; see {@linkcode Future.resultSync}.
+   * Blocks the calling thread until the call has ended, and returns the error that it threw; otherwise as
+   * {@linkcode Future.exception}. See {@linkcode Future.resultSync} for the threads that may block.
    *
-   * @param timeout As for {@linkcode Future.result}.
+   * @param timeout The longest wait, in milliseconds; see {@linkcode Future.result}.
    * @returns The thrown value, which may be of any type; `null` if the call succeeded.
    * @throws {TypeError} If `timeout` is not a number.
    * @throws {TimeoutError} If the call has not ended in time.
    * @throws {CancelledError} If the call was cancelled.
    * @throws {InvalidStateError} If the call runs on this thread, which cannot wait for itself.
    *
-   * @example Without `await`
+   * @example Get the error of a call without `await`
    * ```ts
    * import { ProcessPoolExecutor } from "@manycore/parallel";
    * import { assertInstanceOf } from "@std/assert";
@@ -366,18 +367,18 @@ export class Future<T = unknown> {
    * Calls `fn` when the future is done, immediately if it already is. Callbacks are called in the order in which they
    * were added. If a callback throws, its error is printed on the console and has no other effect.
    *
-   * @param fn Called once, with the future.
+   * @param fn The callback. It is called once, with the future.
    * @throws {TypeError} If `fn` is not a function.
    *
-   * @example A callback
+   * @example Call a function when a future is done
    * ```ts
    * import { ProcessPoolExecutor } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
    *
    * await using executor = new ProcessPoolExecutor(1);
    * const future = executor.submit(Math.sqrt, 16);
-   * const told = new Promise((resolve) => future.addDoneCallback(resolve));
-   * assertEquals(await told, future);
+   * const called = new Promise((resolve) => future.addDoneCallback(resolve));
+   * assertEquals(await called, future);
    * ```
    */
   addDoneCallback(fn: (future: this) => void): void {
@@ -394,12 +395,12 @@ export class Future<T = unknown> {
   }
 
   /**
-   * For your own executor: marks the call as running, so that it can no longer be cancelled.
+   * Marks the call as running, for your own executor, so that it can no longer be cancelled.
    *
    * @returns Whether to make the call: false if it was cancelled.
    * @throws {InvalidStateError} If the call is running or done, or the future belongs to another executor.
    *
-   * @example A call that was cancelled
+   * @example Skip a call that was cancelled
    * ```ts
    * import { Future } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -418,12 +419,12 @@ export class Future<T = unknown> {
   }
 
   /**
-   * For your own executor: settles the future with a value.
+   * Settles the future with a value, for your own executor.
    *
    * @param value The result of the call.
    * @throws {InvalidStateError} If the future is done, or belongs to another executor.
    *
-   * @example A value
+   * @example Settle a future with a value
    * ```ts
    * import { Future } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -439,12 +440,12 @@ export class Future<T = unknown> {
   }
 
   /**
-   * For your own executor: settles the future with an error.
+   * Settles the future with an error, for your own executor.
    *
    * @param error The error of the call.
    * @throws {InvalidStateError} If the future is done, or belongs to another executor.
    *
-   * @example A failure
+   * @example Settle a future with an error
    * ```ts
    * import { Future } from "@manycore/parallel";
    * import { assertRejects } from "@std/assert";
@@ -460,12 +461,12 @@ export class Future<T = unknown> {
   }
 
   /**
-   * Returns the state in words, such as `Future(finished, returned number)`, with the type of the result or of the
-   * error.
+   * Returns the state of the future in words, such as `Future(finished, returned number)`, with the type of the result
+   * or of the error.
    *
    * @returns The state in words.
    *
-   * @example A new future
+   * @example Print the state of a new future
    * ```ts
    * import { Future } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";

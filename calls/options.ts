@@ -14,8 +14,8 @@ import type { Backend } from "../base/backend.ts";
  */
 export interface WorkerPoolOptions<I extends readonly unknown[] = never[]> {
   /**
-   * Called in each worker before its first task; a promise is awaited. If the initializer throws, the pool is broken:
-   * every call fails with `BrokenProcessPoolError`, whose `cause` is that error.
+   * A function that each worker calls before its first task; a promise is awaited. If the initializer throws, the pool
+   * is broken: every call fails with `BrokenProcessPoolError`, whose `cause` is that error.
    *
    * @default {undefined}
    */
@@ -62,16 +62,16 @@ export interface WorkerPoolOptions<I extends readonly unknown[] = never[]> {
    */
   readonly permissions?: WorkerPermissions | undefined;
   /**
-   * Hard limit of one call, in milliseconds, above 0; see {@linkcode CallOptions.taskTimeout}. The import of `module`
-   * and the initializer have the same limit, each by itself: a worker that takes longer breaks the pool, with a
-   * `TimeoutError` as the cause.
+   * The hard limit of one call, in milliseconds, above 0; see {@linkcode CallOptions.taskTimeout}. The import of
+   * `module` and the initializer have the same limit, each by itself: a worker that takes longer breaks the pool, with
+   * a `TimeoutError` as the cause.
    *
    * @default {Infinity}
    */
   readonly taskTimeout?: number | undefined;
   /**
-   * The time for which an idle pool keeps its workers, in milliseconds, above 0. They start again on demand. `Infinity` keeps
-   * them until the pool is closed.
+   * The time for which an idle pool keeps its workers, in milliseconds, above 0. They start again on demand. `Infinity`
+   * keeps them until the pool is closed.
    *
    * A worker with living child processes (started in a task by `new Process()`, without `daemon`) is not idle. Until
    * the children have ended, the pool keeps its workers, and `join()` or `shutdown()` waits for them.
@@ -100,9 +100,9 @@ export interface WorkerPoolOptions<I extends readonly unknown[] = never[]> {
  */
 export interface LocalPoolOptions {
   /**
-   * Called once per slot before the first task of the slot; a promise is awaited. The pool has as many slots as it runs
-   * tasks at a time. If the initializer throws, the pool is broken: every call fails with `BrokenProcessPoolError`,
-   * whose `cause` is that error.
+   * A function that is called once per slot, before the first task of the slot; a promise is awaited. The pool has as
+   * many slots as it runs tasks at a time. If the initializer throws, the pool is broken: every call fails with
+   * `BrokenProcessPoolError`, whose `cause` is that error.
    *
    * @default {undefined}
    */
@@ -114,25 +114,25 @@ export interface LocalPoolOptions {
    */
   readonly initargs?: readonly unknown[] | undefined;
   /**
-   * Limit of one call, in milliseconds from its start, above 0. A call that takes longer fails with `TimeoutError`. Its
-   * function runs on, as nothing can stop it on this thread, and its result is dropped.
+   * The limit of one call, in milliseconds from its start, above 0. A call that takes longer fails with `TimeoutError`.
+   * Its function runs on, as nothing can stop it on this thread, and its result is dropped.
    *
    * @default {Infinity}
    */
   readonly taskTimeout?: number | undefined;
 }
 
-/** Options of a single call. */
+/** Options of a single call of a pool. */
 export interface CallOptions {
   /**
-   * Abandons the call when it aborts: the call rejects at once, with the signal's reason. A task that has not begun
-   * never runs. A task that has begun runs to its end, and its result is dropped.
+   * A signal that abandons the call when it aborts: the call rejects at once, with the signal's reason. A task that has
+   * not begun never runs. A task that has begun runs to its end, and its result is dropped.
    *
    * @default {undefined}
    */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Hard limit of one call, in milliseconds, above 0. Each item of a map has its own. The time in which the worker
+   * The hard limit of one call, in milliseconds, above 0. Each item of a map has its own. The time in which the worker
    * reads the task counts towards the first item. A call that takes longer is ended, even in `for (;;);`, and fails
    * with `TimeoutError`. More than 12 days means no limit. By default the limit of the pool applies.
    *
@@ -150,13 +150,13 @@ export interface CallOptions {
  */
 export interface CallbackOptions<T> {
   /**
-   * Called with the value.
+   * A function that is called with the value, if the call succeeds.
    *
    * @default {undefined}
    */
   readonly callback?: ((value: T) => void) | undefined;
   /**
-   * Called with the error.
+   * A function that is called with the error, if the call fails.
    *
    * @default {undefined}
    */
@@ -178,8 +178,8 @@ export interface MapOptions<E extends boolean | undefined = boolean> extends Cal
    */
   readonly chunksize?: number | undefined;
   /**
-   * Called after each chunk with the number of items that are done and, if it is known, the total number. If it throws,
-   * the call fails with that error.
+   * A function that is called after each chunk, with the number of items that are done and, if it is known, the total
+   * number. If it throws, the call fails with that error.
    *
    * @default {undefined}
    */
@@ -218,7 +218,8 @@ export interface ImapOptions<E extends boolean | undefined = boolean> extends Ma
 }
 
 /**
- * The type of `initargs`: the parameters of the initializer, or any arguments if the initializer may be any function.
+ * The type of the option `initargs`: the parameters of the initializer, or any arguments if the initializer may be any
+ * function.
  *
  * @typeParam I The parameters of the initializer.
  */
@@ -239,24 +240,24 @@ export type NeedsInitargs<I extends readonly unknown[]> = [] extends I ? unknown
 
 /** The counts of a pool or executor at one moment. */
 export interface PoolStats {
-  /** The living workers. Workers start on demand. */
+  /** The number of living workers. Workers start on demand. */
   readonly workers: number;
-  /** The tasks that no worker has begun. A chunk is one task. */
+  /** The number of tasks that no worker has begun. A chunk is one task. */
   readonly queued: number;
-  /** The tasks that are running. */
+  /** The number of tasks that are running. */
   readonly running: number;
-  /** The tasks that have ended since the pool was made, with or without an error. */
+  /** The number of tasks that have ended since the pool was made, with or without an error. */
   readonly finished: number;
   /**
-   * The workers that were ended in the middle of code that the runtime cannot stop (Deno 2.7.6 and later,
+   * The number of workers that were ended in the middle of code that the runtime cannot stop (Deno 2.7.6 and later,
    * denoland/deno#35657), as far as they can be seen. Each occupies a core until that code ends, but does not keep the
    * program from ending. A `taskTimeout` avoids zombies, except for code that loops after an `await`.
    */
   readonly zombies: number;
   /**
-   * The number of times that a worker could not be started, or ended while it started, since the pool was made. The pool goes on
-   * with the workers that it has, and tries again after 0.1 s, then after twice as long each time, up to 10 s. It is
-   * broken only when no worker is left.
+   * The number of times that a worker could not be started, or ended while it started, since the pool was made. The
+   * pool goes on with the workers that it has, and tries again after 0.1 s, then after twice as long each time, up to
+   * 10 s. It is broken only when no worker is left.
    */
   readonly startFailures: number;
 }
@@ -268,7 +269,7 @@ export interface PoolStats {
  *
  * Source: `deno.permissions` of the `Worker` constructor.
  *
- * @example Tasks without any permission; run with `--unstable-worker-options`
+ * @example Run tasks without any permission, with the flag `--unstable-worker-options`
  * ```ts ignore
  * import { Pool } from "@manycore/parallel";
  *

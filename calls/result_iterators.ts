@@ -18,7 +18,7 @@ const CANNOT_SEND = "Cannot send the results of a map to another thread: send th
  *
  * @typeParam T A result.
  *
- * @example Going on after a failure
+ * @example Continue after an item that failed
  * ```ts
  * import { Pool } from "@manycore/parallel";
  * import { assertEquals, assertThrows } from "@std/assert";
@@ -35,7 +35,7 @@ const CANNOT_SEND = "Cannot send the results of a map to another thread: send th
  */
 export interface ResultIteratorSync<T> extends IterableIterator<T, undefined, number | undefined> {
   /**
-   * Returns the next result.
+   * Blocks the calling thread until the next result is there, and returns the result.
    *
    * @param timeout The longest wait, in milliseconds. 0 or less does not wait. Without it, the wait has no limit.
    * @returns The result, or the end.
@@ -43,7 +43,7 @@ export interface ResultIteratorSync<T> extends IterableIterator<T, undefined, nu
    * @throws {TimeoutError} If the result is not there in time. It is not lost: a later `next()` returns it.
    * @throws {InvalidStateError} If the code of the input itself asks for a result that needs more of the input.
    *
-   * @example A result that is not there yet
+   * @example Limit the wait for the next result
    * ```ts
    * import { Pool, TimeoutError } from "@manycore/parallel";
    * import { assertEquals, assertThrows } from "@std/assert";
@@ -57,11 +57,11 @@ export interface ResultIteratorSync<T> extends IterableIterator<T, undefined, nu
   next(timeout?: number): IteratorResult<T, undefined>;
   /**
    * Ends the iteration: reads no more of the input, closes it, and drops the tasks that have not begun. A `for` loop
-   * that is left early calls it.
+   * that is left early calls this method.
    *
    * @returns The end.
    *
-   * @example Only the first result
+   * @example Read only the first result
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";

@@ -23,15 +23,15 @@ import {
 } from "../scheduler/task.ts";
 
 /**
- * The results of `imap` and its variants, one by one. If the call for an item has failed, the `next()` at its place rejects, and
- * the iteration can go on with the item after it.
+ * The results of `imap` and its variants, one by one. If the call for an item has failed, the `next()` at its place
+ * rejects, and the iteration can go on with the item after it.
  *
- * Source: `multiprocessing.pool.IMapIterator`. Differs from Python: the iteration goes on after a failed chunk, and leaving the
- * loop early drops the calls that have not begun.
+ * Source: `multiprocessing.pool.IMapIterator`. Differs from Python: the iteration goes on after a failed chunk, and
+ * leaving the loop early drops the calls that have not begun.
  *
  * @typeParam T A result.
  *
- * @example Going on after a failure
+ * @example Continue after an item that failed
  * ```ts
  * import { Pool } from "@manycore/parallel";
  * import { assertEquals, assertRejects } from "@std/assert";
@@ -50,12 +50,13 @@ export interface ResultIterator<T> extends AsyncIterableIterator<T, undefined, n
   /**
    * Waits for the next result.
    *
-   * @param timeout The longest time to wait, in milliseconds; with 0 or less it does not wait. Without it, the wait has no limit.
-   * @returns The result, or the end. Rejects with the error of the item, or with `TimeoutError` if the result is not there in
-   * time: then a later `next()` returns it, and nothing is lost.
+   * @param timeout The longest time to wait, in milliseconds; with 0 or less it does not wait. Without it, the wait has
+   * no limit.
+   * @returns The result, or the end. Rejects with the error of the item, or with `TimeoutError` if the result is not
+   * there in time: then a later `next()` returns it, and nothing is lost.
    * @throws {TypeError} If `timeout` is not a number.
    *
-   * @example A result that is not there yet
+   * @example Limit the wait for the next result
    * ```ts
    * import { Pool, TimeoutError } from "@manycore/parallel";
    * import { assertEquals, assertRejects } from "@std/assert";
@@ -68,12 +69,12 @@ export interface ResultIterator<T> extends AsyncIterableIterator<T, undefined, n
    */
   next(timeout?: number): Promise<IteratorResult<T, undefined>>;
   /**
-   * Stops the iteration: reads no more of the input, and drops the calls that have not begun. A `for await` loop that is left
-   * early calls this.
+   * Stops the iteration: reads no more of the input, and drops the calls that have not begun. A `for await` loop that
+   * is left early calls this.
    *
    * @returns The end.
    *
-   * @example Only the first result
+   * @example Read only the first result
    * ```ts
    * import { Pool } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";
@@ -449,7 +450,9 @@ export class ResultStream<T> implements TaskProducer {
     await this.#closeInput();
   }
 
-  /** Ends the stream with an error, which the reader gets. An error of closing the input is ignored, as it adds nothing. */
+  /**
+   * Ends the stream with an error, which the reader gets. An error of closing the input is ignored, as it adds nothing.
+   */
   #stopWith(error: unknown): void {
     this.#stop({ ok: false, error }).catch(() => {});
   }

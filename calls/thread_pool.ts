@@ -74,7 +74,7 @@ const THREAD_POOL_OPTIONS = new OptionsSchema({
  * Source: `multiprocessing.pool.ThreadPool`, `multiprocessing.dummy.Pool`. Differs from Python: tasks take turns only
  * where they await.
  *
- * @example Three at a time
+ * @example Run at most three asynchronous tasks at a time
  * ```ts
  * import { ThreadPool } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -98,10 +98,10 @@ export class ThreadPool implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Makes a pool.
+   * Creates a pool.
    *
    * @param processes The largest number of tasks at a time, a positive integer, or the options.
-   * @param options Options.
+   * @param options The other options.
    * @throws {TypeError} If an option is of a wrong kind or unknown, or an option is given twice.
    * @throws {RangeError} If a number is out of its range.
    */
@@ -119,9 +119,9 @@ export class ThreadPool implements AsyncDisposable, Disposable {
     return this.#scheduler.size;
   }
 
-  /** As {@linkcode Pool.apply}. */
+  /** Calls `fn` in a slot; otherwise as {@linkcode Pool.apply}. */
   apply<R>(fn: () => R, args?: readonly [], options?: CallOptions): Promise<Awaited<R>>;
-  /** Calls a function that needs arguments. */
+  /** Calls `fn` with arguments in a slot; otherwise as {@linkcode Pool.apply}. */
   apply<A extends unknown[] | [], R>(
     fn: (...args: A) => R,
     args: readonly [...A],
@@ -131,13 +131,15 @@ export class ThreadPool implements AsyncDisposable, Disposable {
     return this.#calls.apply(fn, args, options);
   }
 
-  /** As {@linkcode Pool.applyAsync}. */
+  /**
+   * Starts a call of `fn`, and returns an {@linkcode AsyncResult} at once; otherwise as {@linkcode Pool.applyAsync}.
+   */
   applyAsync<R>(
     fn: () => R,
     args?: readonly [],
     options?: CallOptions & CallbackOptions<Awaited<R>>,
   ): AsyncResult<Awaited<R>>;
-  /** Calls a function that needs arguments. */
+  /** Starts a call of `fn` with arguments, and returns an {@linkcode AsyncResult} at once. */
   applyAsync<A extends unknown[] | [], R>(
     fn: (...args: A) => R,
     args: readonly [...A],
@@ -151,7 +153,7 @@ export class ThreadPool implements AsyncDisposable, Disposable {
     return this.#calls.applyAsync(fn, args, options);
   }
 
-  /** As {@linkcode Pool.map}. */
+  /** Calls `fn` for each item, in chunks; otherwise as {@linkcode Pool.map}. */
   map<T, R, E extends boolean | undefined = false>(
     fn: (item: T) => R,
     items: Iterable<T> | AsyncIterable<T>,
@@ -160,7 +162,7 @@ export class ThreadPool implements AsyncDisposable, Disposable {
     return this.#calls.map(fn, "map", items, options);
   }
 
-  /** As {@linkcode Pool.mapAsync}. */
+  /** Starts a map, and returns an {@linkcode AsyncResult} at once; otherwise as {@linkcode Pool.mapAsync}. */
   mapAsync<T, R, E extends boolean | undefined = false>(
     fn: (item: T) => R,
     items: Iterable<T> | AsyncIterable<T>,
@@ -169,7 +171,7 @@ export class ThreadPool implements AsyncDisposable, Disposable {
     return this.#calls.mapAsync(fn, "map", items, options);
   }
 
-  /** As {@linkcode Pool.starmap}. */
+  /** Calls `fn` for each tuple of arguments; otherwise as {@linkcode Pool.starmap}. */
   starmap<A extends unknown[] | [], R, E extends boolean | undefined = false>(
     fn: (...args: A) => R,
     argTuples: Iterable<Readonly<A>> | AsyncIterable<Readonly<A>>,
@@ -178,7 +180,7 @@ export class ThreadPool implements AsyncDisposable, Disposable {
     return this.#calls.map(fn, "starmap", argTuples, options);
   }
 
-  /** As {@linkcode Pool.starmapAsync}. */
+  /** Starts a map over tuples of arguments, and returns at once; otherwise as {@linkcode Pool.starmapAsync}. */
   starmapAsync<A extends unknown[] | [], R, E extends boolean | undefined = false>(
     fn: (...args: A) => R,
     argTuples: Iterable<Readonly<A>> | AsyncIterable<Readonly<A>>,
@@ -187,7 +189,7 @@ export class ThreadPool implements AsyncDisposable, Disposable {
     return this.#calls.mapAsync(fn, "starmap", argTuples, options);
   }
 
-  /** As {@linkcode Pool.imap}. */
+  /** Calls `fn` for each item, and returns the results one by one, in order; otherwise as {@linkcode Pool.imap}. */
   imap<T, R, E extends boolean | undefined = false>(
     fn: (item: T) => R,
     items: Iterable<T> | AsyncIterable<T>,
@@ -196,7 +198,7 @@ export class ThreadPool implements AsyncDisposable, Disposable {
     return this.#calls.stream(fn, "map", true, items, options);
   }
 
-  /** As {@linkcode Pool.imapUnordered}. */
+  /** Calls `fn` for each item, and returns the results as they complete; see {@linkcode Pool.imapUnordered}. */
   imapUnordered<T, R, E extends boolean | undefined = false>(
     fn: (item: T) => R,
     items: Iterable<T> | AsyncIterable<T>,
@@ -205,7 +207,7 @@ export class ThreadPool implements AsyncDisposable, Disposable {
     return this.#calls.stream(fn, "map", false, items, options);
   }
 
-  /** As {@linkcode Pool.istarmap}. */
+  /** Calls `fn` for each tuple of arguments, and returns the results one by one; see {@linkcode Pool.istarmap}. */
   istarmap<A extends unknown[] | [], R, E extends boolean | undefined = false>(
     fn: (...args: A) => R,
     argTuples: Iterable<Readonly<A>> | AsyncIterable<Readonly<A>>,
@@ -214,7 +216,10 @@ export class ThreadPool implements AsyncDisposable, Disposable {
     return this.#calls.stream(fn, "starmap", true, argTuples, options);
   }
 
-  /** As {@linkcode Pool.istarmapUnordered}. */
+  /**
+   * Calls `fn` for each tuple of arguments, and returns the results as they complete; see
+   * {@linkcode Pool.istarmapUnordered}.
+   */
   istarmapUnordered<A extends unknown[] | [], R, E extends boolean | undefined = false>(
     fn: (...args: A) => R,
     argTuples: Iterable<Readonly<A>> | AsyncIterable<Readonly<A>>,
@@ -223,9 +228,9 @@ export class ThreadPool implements AsyncDisposable, Disposable {
     return this.#calls.stream(fn, "starmap", false, argTuples, options);
   }
 
-  /** As {@linkcode Pool.broadcast}: calls `fn` once in each slot. */
+  /** Calls `fn` once in each slot; otherwise as {@linkcode Pool.broadcast}. */
   broadcast<R>(fn: () => R, args?: readonly [], options?: CallOptions): Promise<Awaited<R>[]>;
-  /** Calls a function that needs arguments. */
+  /** Calls `fn` with arguments once in each slot. */
   broadcast<A extends unknown[] | [], R>(
     fn: (...args: A) => R,
     args: readonly [...A],
@@ -235,17 +240,17 @@ export class ThreadPool implements AsyncDisposable, Disposable {
     return this.#calls.broadcast(fn, args, options);
   }
 
-  /** As {@linkcode Pool.close}. */
+  /** Refuses new calls, and lets the calls made before run to their end; see {@linkcode Pool.close}. */
   close(): void {
     this.#scheduler.close();
   }
 
-  /** As {@linkcode Pool.terminate}, but functions that are running run on. */
+  /** Cancels pending calls at once, as {@linkcode Pool.terminate}. Functions that are running run on. */
   terminate(): void {
     this.#scheduler.terminate();
   }
 
-  /** As {@linkcode Pool.join}. */
+  /** Waits until all calls have settled; otherwise as {@linkcode Pool.join}. */
   join(): Promise<void> {
     if (this.#scheduler.state === "open") {
       return Promise.reject(new InvalidStateError("Cannot join the pool as it is still open: close it first"));
@@ -253,12 +258,12 @@ export class ThreadPool implements AsyncDisposable, Disposable {
     return this.#scheduler.join();
   }
 
-  /** As {@linkcode Pool.stats}, counting the slots that have had a task as workers. */
+  /** Counts the tasks of the pool, and as workers the slots that have had a task; see {@linkcode Pool.stats}. */
   stats(): PoolStats {
     return this.#scheduler.stats();
   }
 
-  /** As {@linkcode Pool.trace}, with a slot for each worker. */
+  /** Returns when each task ran in which slot; otherwise as {@linkcode Pool.trace}. */
   trace(): string {
     return traceJson(this.#name, this.#scheduler.trace());
   }

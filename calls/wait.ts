@@ -25,7 +25,7 @@ export interface AsCompletedSyncOptions {
 /** Options of {@linkcode asCompleted}. */
 export interface AsCompletedOptions extends AsCompletedSyncOptions {
   /**
-   * Abandons the wait when it aborts: the iteration ends with the signal's reason.
+   * A signal that abandons the wait when it aborts: the iteration ends with the signal's reason.
    *
    * @default {undefined}
    */
@@ -46,7 +46,7 @@ export interface WaitForSyncOptions {
    */
   readonly timeout?: number | undefined;
   /**
-   * When to return. A cancelled future does not count as a failure.
+   * The moment at which to return. A cancelled future does not count as a failure.
    *
    * @default {"ALL_COMPLETED"}
    */
@@ -56,7 +56,7 @@ export interface WaitForSyncOptions {
 /** Options of {@linkcode wait}. */
 export interface WaitForOptions extends WaitForSyncOptions {
   /**
-   * Abandons the wait when it aborts: the promise rejects with the signal's reason.
+   * A signal that abandons the wait when it aborts: the promise rejects with the signal's reason.
    *
    * @default {undefined}
    */
@@ -74,7 +74,7 @@ const AS_COMPLETED_OPTIONS = new OptionsSchema({ timeout: checkedTimeout, signal
 export interface Waited<F> {
   /** The futures that are done, including those that failed or were cancelled. */
   readonly done: Set<F>;
-  /** The other futures. */
+  /** The futures that are not done. */
   readonly notDone: Set<F>;
 }
 
@@ -92,7 +92,7 @@ export interface Waited<F> {
  * {@linkcode TimeoutError} if some futures are not done in time, and the iteration is over then.
  * @throws {TypeError} If an argument is of a wrong kind, or an option is unknown.
  *
- * @example As they complete
+ * @example Use several futures as they complete
  * ```ts
  * import { asCompleted, ThreadPoolExecutor } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -218,18 +218,18 @@ class Completed<F extends Future<unknown>> implements AsyncIterableIterator<F, u
 }
 
 /**
- * Waits until several futures are done. They may belong to different executors.
+ * Waits until several futures are done. The futures may belong to different executors.
  *
  * Source: `concurrent.futures.wait`.
  *
  * @typeParam F The type of the futures.
  * @param futures The futures. A future that is given twice counts once.
  * @param options Options of the wait.
- * @returns The futures that are done and those that are not; also after the timeout.
+ * @returns The futures that are done, and those that are not, also after the timeout.
  * @throws {TypeError} If an argument is of a wrong kind, or an option is unknown.
  * @throws {RangeError} If `returnWhen` is not one of its values.
  *
- * @example The first of two
+ * @example Wait for the first of two futures
  * ```ts
  * import { ThreadPoolExecutor, wait } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";

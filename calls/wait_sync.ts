@@ -131,9 +131,10 @@ class CompletedSync<F extends Future<unknown>> implements IterableIterator<F, un
 }
 
 /**
- * As {@linkcode asCompleted}, but `next()` blocks the calling thread until a future is done. It can be used on every
- * thread that may block: in Deno on all threads, including the main one. Futures that only this thread can settle,
- * those of a `ThreadPoolExecutor` and of `new Future()`, complete only if callbacks of the other futures settle them.
+ * Iterates over several futures, and blocks the calling thread until the next one is done; otherwise as
+ * {@linkcode asCompleted}. This function can be used on every thread that may block: in Deno on all threads, including
+ * the main one. Futures that only this thread can settle, those of a `ThreadPoolExecutor` and of `new Future()`,
+ * complete only if callbacks of the other futures settle them.
  *
  * Source: `concurrent.futures.as_completed`. Differs from Python: the timeout counts from the call.
  *
@@ -145,7 +146,7 @@ class CompletedSync<F extends Future<unknown>> implements IterableIterator<F, un
  * futures left can complete while this thread is blocked. The iteration is over then.
  * @throws {TypeError} If an argument is of a wrong kind, or an option is unknown.
  *
- * @example As they complete
+ * @example Use several futures as they complete, without `await`
  * ```ts
  * import { asCompletedSync, ProcessPoolExecutor } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -166,20 +167,21 @@ export function asCompletedSync<F extends Future<unknown>>(
 }
 
 /**
- * As {@linkcode wait}, but blocks the calling thread; see {@linkcode asCompletedSync}.
+ * Blocks the calling thread until several futures are done; otherwise as {@linkcode wait}. See
+ * {@linkcode asCompletedSync} for the threads that may block.
  *
  * Source: `concurrent.futures.wait`.
  *
  * @typeParam F The type of the futures.
  * @param futures The futures, of any executors. A future that is given twice counts once.
  * @param options Options of the wait.
- * @returns The futures that are done and those that are not; also after the timeout.
+ * @returns The futures that are done, and those that are not, also after the timeout.
  * @throws {TypeError} If an argument is of a wrong kind, or an option is unknown.
  * @throws {RangeError} If `returnWhen` is not one of its values.
  * @throws {InvalidStateError} If only futures are left that this thread settles itself, those of a `ThreadPoolExecutor`
  * and of `new Future()`; in a browser, where a thread cannot block for its workers.
  *
- * @example The first of two
+ * @example Wait for the first of two futures without `await`
  * ```ts
  * import { Event, ProcessPoolExecutor, waitSync } from "@manycore/parallel";
  * import { assert } from "@std/assert";

@@ -66,7 +66,7 @@ export function forgetTransfers(values: readonly object[]): void {
  * @throws {TypeError} If `buffers` is not an array of objects, or if it is not empty and `value` is no object that
  * could hold them. A function cannot hold any, as it is sent without its properties.
  *
- * @example Sending 64 MB to a worker and back without a copy
+ * @example Send 64 MB to a worker and back without a copy
  * ```ts
  * import { Pool, transfer } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -78,7 +78,7 @@ export function forgetTransfers(values: readonly object[]): void {
  * assertEquals(data.length, 0);
  * ```
  *
- * @example Calling a function that transfers its result directly
+ * @example Call a function that transfers its result directly
  * ```ts
  * import { transfer } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";

@@ -53,8 +53,8 @@ const SIZE = WAITING + WAIT_SET - FIRST;
 /** Options of a {@linkcode Barrier}. */
 export interface BarrierOptions {
   /**
-   * Callback of each round. One of the parties calls it after all have arrived and before any continues. The callback
-   * stays with the object that it was given to: if another copy of the barrier arrives last, no callback runs.
+   * The callback of each round. One of the parties calls it after all have arrived and before any continues. The
+   * callback stays with the object that it was given to: if another copy of the barrier arrives last, no callback runs.
    *
    * @default {undefined}
    */
@@ -88,7 +88,7 @@ interface Round {
  * Differs from Python: the action is not sent along with the barrier. For work that one party does, use the party for
  * which {@linkcode Barrier.wait} returns 0.
  *
- * @example Two workers in step
+ * @example Let two workers wait for each other
  * ```ts
  * import { Barrier, Pool } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -136,7 +136,7 @@ export class Barrier {
     this.#waiting = new WaitSet(words, WAITING, member, this.#object.place(0), true);
   }
 
-  /** As {@linkcode Lock.fromHandle}. */
+  /** Returns the barrier of a handle; see {@linkcode Lock.fromHandle}. */
   static fromHandle(handle: Handle): Barrier {
     return new Barrier(checkHandle("Barrier", handle));
   }
@@ -171,9 +171,10 @@ export class Barrier {
   }
 
   /**
-   * As {@linkcode Barrier.wait}, but waits in the event loop.
+   * Waits in the event loop until all parties have arrived; otherwise as {@linkcode Barrier.wait}.
    *
-   * @param options As for {@linkcode Event.waitAsync}. Both the timeout and the signal break the barrier.
+   * @param options The longest time to wait, and a signal, as for {@linkcode Event.waitAsync}. Both the timeout and the
+   * signal break the barrier.
    * @returns The index of the party in this round.
    */
   async waitAsync(options?: number | AsyncWaitOptions): Promise<number> {
@@ -339,7 +340,10 @@ export class Barrier {
     return atomics.load(this.#object.words, BROKEN) !== 0;
   }
 
-  /** As {@linkcode Lock.handle}. The handle includes the default timeout, but not the action. */
+  /**
+   * The handle of the barrier; see {@linkcode Lock.handle}. The handle includes the default timeout, but not the
+   * action.
+   */
   get handle(): Handle {
     return this.#object.handle;
   }

@@ -75,7 +75,7 @@ const MOST_WAITS = 0x7fff;
  * Differs from Python: `notify()` without the lock throws an {@linkcode InvalidStateError}; the lock is held again even
  * after `waitAsync()` is aborted.
  *
- * @example A worker waits until there is something to do
+ * @example Let a worker wait until there is something to do
  * ```ts
  * import { Condition, Pool, Value } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -129,7 +129,7 @@ export class Condition {
     };
   }
 
-  /** As {@linkcode Lock.fromHandle}. The condition comes with its lock. */
+  /** Returns the condition of a handle; see {@linkcode Lock.fromHandle}. The condition comes with its lock. */
   static fromHandle(handle: Handle): Condition {
     return new Condition(checkHandle("Condition", handle));
   }
@@ -228,7 +228,8 @@ export class Condition {
   }
 
   /**
-   * As {@linkcode Condition.wait}, but waits in the event loop.
+   * Releases the lock, waits in the event loop until it is notified, and acquires the lock again; otherwise as
+   * {@linkcode Condition.wait}.
    *
    * @param options The longest time to wait for the notification, in milliseconds; or that and a signal that cancels
    * the wait. The promise then rejects with the reason of the signal, after the lock is acquired again.
@@ -279,7 +280,7 @@ export class Condition {
   }
 
   /**
-   * As {@linkcode Condition.waitFor}, but waits in the event loop.
+   * Waits in the event loop until `predicate` returns a truthy value; otherwise as {@linkcode Condition.waitFor}.
    *
    * @typeParam T The type of the result of `predicate`.
    * @param predicate The condition, which may be asynchronous. It is called with the lock held.
@@ -318,7 +319,7 @@ export class Condition {
     this.#notify(n);
   }
 
-  /** As {@linkcode Condition.notify}, for every wait. */
+  /** Notifies every wait; see {@linkcode Condition.notify}. */
   notifyAll(): void {
     this.#notify(Infinity);
   }
@@ -352,7 +353,7 @@ export class Condition {
     }
   }
 
-  /** As {@linkcode Lock.handle}. The handle includes that of the lock. */
+  /** The handle of the condition; see {@linkcode Lock.handle}. The handle includes that of the lock. */
   get handle(): Handle {
     return this.#object.handle;
   }

@@ -38,7 +38,7 @@ const COUNT_ONE = 2;
  *
  * Differs from Python: no waiting thread misses a `set()` with a `clear()` right after it.
  *
- * @example All start together
+ * @example Start several workers at the same moment
  * ```ts
  * import { Event, Pool } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -65,7 +65,7 @@ export class Event {
     this.#waiting = new WaitSet(this.#object.words, WAITING, this.#object.member, this.#object.place(0), true);
   }
 
-  /** As {@linkcode Lock.fromHandle}. */
+  /** Returns the event of a handle; see {@linkcode Lock.fromHandle}. */
   static fromHandle(handle: Handle): Event {
     return new Event(checkHandle("Event", handle));
   }
@@ -86,7 +86,7 @@ export class Event {
     this.#waiting.wakeAll();
   }
 
-  /** Unsets the event. */
+  /** Clears the event: later waits block until it is set again. */
   clear(): void {
     const { words } = this.#object;
     for (;;) {
@@ -119,7 +119,7 @@ export class Event {
   }
 
   /**
-   * As {@linkcode Event.wait}, but waits in the event loop.
+   * Waits in the event loop until the event is set; otherwise as {@linkcode Event.wait}.
    *
    * @param options The longest time to wait, in milliseconds; or that and a signal that cancels the wait.
    * @returns True if the event was set.
@@ -134,7 +134,7 @@ export class Event {
     return time > 0 && await waitForAsync(this.#object.member, this.#waiting, hasCome, time, signal);
   }
 
-  /** As {@linkcode Lock.handle}. */
+  /** The handle of the event; see {@linkcode Lock.handle}. */
   get handle(): Handle {
     return this.#object.handle;
   }

@@ -48,7 +48,7 @@ const nothing = (): void => {};
  *
  * Differs from Python: a lock can be sent to any worker at any time, and survives the death of its holder.
  *
- * @example A counter that loses nothing
+ * @example Increment a shared counter without losing updates
  * ```ts
  * import { Lock, Pool, Value } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -117,7 +117,7 @@ export class Lock {
    * @throws {InvalidStateError} If the call would have to block the main thread of a web page.
    * @throws {CancelledError} If this worker is terminated while it waits.
    *
-   * @example Giving up after a while
+   * @example Stop waiting for a lock after a while
    * ```ts
    * import { Lock } from "@manycore/parallel";
    * import { assertEquals } from "@std/assert";

@@ -6,7 +6,7 @@
  * Every copy stands for the same object. Each blocking operation has two forms: `acquire()` blocks the thread, the main
  * thread included; `acquireAsync()` waits in the event loop.
  *
- * @example A lock around two values
+ * @example Change two shared values under one lock
  * ```ts
  * import { Lock, SharedArray, Value } from "@manycore/parallel/sync";
  * import { assertEquals } from "@std/assert";

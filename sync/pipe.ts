@@ -87,7 +87,7 @@ function openedHere(): Map<number, number> {
  * Differs from Python: a `ClosedError` reports both the end of file and a broken pipe; there is no `sendBytes`, since
  * `send()` takes typed arrays.
  *
- * @example A question and an answer
+ * @example Ask a worker a question, and receive its answer
  * ```ts
  * import { type Connection, Pipe, Pool } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -154,7 +154,7 @@ export class Connection {
     }
   }
 
-  /** As {@linkcode Lock.fromHandle}. */
+  /** Returns the end of a handle; see {@linkcode Lock.fromHandle}. */
   static fromHandle(handle: Handle): Connection {
     return new Connection(handle);
   }
@@ -199,7 +199,7 @@ export class Connection {
    * Sends a value. Blocks this thread while the pipe is full; otherwise throws as {@linkcode Event.wait}.
    *
    * @param value The value. It is copied.
-   * @param timeout As for {@linkcode Event.wait}.
+   * @param timeout The longest time to wait, in milliseconds, as for {@linkcode Event.wait}.
    * @throws {TimeoutError} If the pipe was full until `timeout`. Nothing is sent.
    * @throws {ClosedError} If this end or the other one is closed.
    * @throws {InvalidStateError} If this end only receives.
@@ -225,14 +225,14 @@ export class Connection {
   }
 
   /**
-   * As {@linkcode Connection.send}, but waits in the event loop.
+   * Sends a value. Waits in the event loop while the pipe is full; otherwise as {@linkcode Connection.send}.
    *
    * @param value The value. It is copied before this method returns the promise.
-   * @param options As for {@linkcode Event.waitAsync}.
+   * @param options The longest time to wait, and a signal, as for {@linkcode Event.waitAsync}.
    * @throws {ClosedError} Also if this end is closed during the wait.
    * @throws {TypeError} If an option is of the wrong type.
    *
-   * @example A timeout, as nobody receives
+   * @example Stop waiting to send when nobody receives
    * ```ts
    * import { Pipe, TimeoutError } from "@manycore/parallel";
    * import { assertRejects } from "@std/assert";
@@ -308,7 +308,7 @@ export class Connection {
   /**
    * Receives a value. Blocks this thread until one arrives; otherwise throws as {@linkcode Event.wait}.
    *
-   * @param timeout As for {@linkcode Event.wait}.
+   * @param timeout The longest time to wait, in milliseconds, as for {@linkcode Event.wait}.
    * @returns The value.
    * @throws {TimeoutError} If no value arrived within `timeout`.
    * @throws {ClosedError} If this end is closed, or the other one is closed and no value is left.
@@ -326,9 +326,9 @@ export class Connection {
   }
 
   /**
-   * As {@linkcode Connection.recv}, but waits in the event loop.
+   * Receives a value. Waits in the event loop until one arrives; otherwise as {@linkcode Connection.recv}.
    *
-   * @param options As for {@linkcode Event.waitAsync}.
+   * @param options The longest time to wait, and a signal, as for {@linkcode Event.waitAsync}.
    * @returns The value.
    * @throws {ClosedError} Also if this end is closed during the wait.
    * @throws {SerializationError} Also if the value is an object with a method `then`, which a promise would call. It is
@@ -351,7 +351,7 @@ export class Connection {
    * Returns whether `recv()` would return or throw at once. With a `timeout` above 0, blocks this thread until it
    * would; otherwise throws as {@linkcode Event.wait}.
    *
-   * @param timeout As for {@linkcode Event.wait}, but 0 by default.
+   * @param timeout The longest time to wait, in milliseconds, as for {@linkcode Event.wait}, but 0 by default.
    * @returns True if a value can be received, or the other end is closed. False only after `timeout`.
    * @throws {ClosedError} If this end is closed.
    * @throws {InvalidStateError} If this end only sends.
@@ -366,9 +366,9 @@ export class Connection {
   }
 
   /**
-   * As {@linkcode Connection.poll}, but waits in the event loop.
+   * Waits in the event loop until a value can be received; otherwise as {@linkcode Connection.poll}.
    *
-   * @param options As for {@linkcode Event.waitAsync}, but 0 by default.
+   * @param options The longest time to wait, and a signal, as for {@linkcode Event.waitAsync}, but 0 by default.
    * @returns True if a value can be received, or the other end is closed.
    * @throws {ClosedError} Also if this end is closed during the wait.
    */
@@ -410,7 +410,8 @@ export class Connection {
   }
 
   /**
-   * As {@linkcode Lock.handle}. The end counts as open until the receiving thread has opened it.
+   * The handle of the end; see {@linkcode Lock.handle}. The end counts as open until the receiving thread has opened
+   * it.
    *
    * @throws {ClosedError} If this end is closed.
    */
@@ -432,7 +433,7 @@ const PIPE_OPTIONS = new OptionsSchema({ duplex: checkedFlag });
  * @returns The two ends. With `duplex: false` the first only receives and the second only sends.
  * @throws {TypeError} If an option is of the wrong type.
  *
- * @example One way only
+ * @example Create a pipe for one direction only
  * ```ts
  * import { Pipe } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";

@@ -84,7 +84,7 @@ let waitUntilDoneAsync: (queue: Queue, timeout: number, signal: AbortSignal | un
  *
  * @typeParam T The type of the items.
  *
- * @example Work for a worker, until it gets a sentinel
+ * @example Feed a worker until it gets a sentinel
  * ```ts
  * import { Pool, Queue } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -137,7 +137,7 @@ export class Queue<T = unknown> {
   }
 
   /**
-   * As {@linkcode Lock.fromHandle}.
+   * Returns the queue of a handle; see {@linkcode Lock.fromHandle}.
    *
    * @typeParam T The type of the items.
    */
@@ -149,7 +149,7 @@ export class Queue<T = unknown> {
    * Puts an item. Blocks this thread while the queue is full; otherwise throws as {@linkcode Lock.acquire}.
    *
    * @param item The item. It is copied.
-   * @param options As for {@linkcode Lock.acquire}.
+   * @param options The longest time to wait, and whether to wait at all, as for {@linkcode Lock.acquire}.
    * @throws {QueueFullError} If the queue was full until `timeout`, or is full and `block` is false.
    * @throws {ClosedError} If the queue is closed, or gets closed during the wait.
    * @throws {SerializationError} If the item cannot be sent.
@@ -174,10 +174,11 @@ export class Queue<T = unknown> {
   }
 
   /**
-   * As {@linkcode Queue.put}, but waits in the event loop.
+   * Puts an item. Waits in the event loop while the queue is full; otherwise as {@linkcode Queue.put}.
    *
    * @param item The item. It is copied before this method returns the promise.
-   * @param options As for {@linkcode Lock.acquireAsync}.
+   * @param options The longest time to wait, whether to wait at all, and a signal, as for
+   * {@linkcode Lock.acquireAsync}.
    */
   async putAsync(item: T, options?: AsyncAcquireOptions): Promise<void> {
     const { timeout, signal } = timeAndSignal(options);
@@ -221,7 +222,7 @@ export class Queue<T = unknown> {
    * Removes and returns the oldest item. Blocks this thread while the queue is empty; otherwise throws as
    * {@linkcode Lock.acquire}.
    *
-   * @param options As for {@linkcode Lock.acquire}.
+   * @param options The longest time to wait, and whether to wait at all, as for {@linkcode Lock.acquire}.
    * @returns The item.
    * @throws {QueueEmptyError} If the queue was empty until `timeout`, or is empty and `block` is false.
    * @throws {ClosedError} If the queue is closed and empty.
@@ -237,9 +238,11 @@ export class Queue<T = unknown> {
   }
 
   /**
-   * As {@linkcode Queue.get}, but waits in the event loop.
+   * Removes and returns the oldest item. Waits in the event loop while the queue is empty; otherwise as
+   * {@linkcode Queue.get}.
    *
-   * @param options As for {@linkcode Lock.acquireAsync}.
+   * @param options The longest time to wait, whether to wait at all, and a signal, as for
+   * {@linkcode Lock.acquireAsync}.
    * @returns The item.
    * @throws {SerializationError} Also if the item is an object with a method `then`, which a promise would call. It is
    * removed all the same.
@@ -319,7 +322,7 @@ export class Queue<T = unknown> {
     return timeout > 0 && await waitForAsync(this.#object.member, this.#joiners, this.#allDone, timeout, signal);
   }
 
-  /** As {@linkcode Lock.handle}. */
+  /** The handle of the queue; see {@linkcode Lock.handle}. */
   get handle(): Handle {
     return this.#object.handle;
   }
@@ -339,7 +342,7 @@ export class Queue<T = unknown> {
  *
  * @typeParam T The type of the items.
  *
- * @example Waiting for the work to be done
+ * @example Wait until all items are processed
  * ```ts
  * import { JoinableQueue, Pool } from "@manycore/parallel";
  * import { assert } from "@std/assert";
@@ -367,7 +370,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
   /**
    * Blocks this thread until every item that was put is reported done; throws as {@linkcode Event.wait}.
    *
-   * @param timeout As for {@linkcode Event.wait}.
+   * @param timeout The longest time to wait, in milliseconds, as for {@linkcode Event.wait}.
    * @returns True if all items are done. False only after `timeout`.
    */
   join(timeout?: number): boolean {
@@ -375,9 +378,10 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
   }
 
   /**
-   * As {@linkcode JoinableQueue.join}, but waits in the event loop.
+   * Waits in the event loop until every item that was put is reported done; otherwise as
+   * {@linkcode JoinableQueue.join}.
    *
-   * @param options As for {@linkcode Event.waitAsync}.
+   * @param options The longest time to wait, and a signal, as for {@linkcode Event.waitAsync}.
    * @returns True if all items are done.
    */
   async joinAsync(options?: number | AsyncWaitOptions): Promise<boolean> {

@@ -52,7 +52,7 @@ import {
  *
  * Differs from Python: the owner is a thread (a worker is one thread) or a guard, not a process.
  *
- * @example A function that locks calls another that locks
+ * @example Acquire a lock again in a function that is called while it is held
  * ```ts
  * import { RLock } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -66,7 +66,7 @@ import {
  * assertEquals(lock.locked(), true);
  * ```
  *
- * @example The same with functions that await
+ * @example Acquire a lock again in a function that awaits
  * ```ts
  * import { type ReentrantAsyncHeld, RLock } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -106,7 +106,7 @@ export class RLock {
     readsCores((lock) => #mutex in lock ? lock.#mutex : undefined);
   }
 
-  /** As {@linkcode Lock.fromHandle}. */
+  /** Returns the lock of a handle; see {@linkcode Lock.fromHandle}. */
   static fromHandle(handle: Handle): RLock {
     return new RLock(checkHandle("RLock", handle));
   }
@@ -162,17 +162,18 @@ export class RLock {
     return new Guard(this.#mutex, ownership);
   }
 
-  /** As {@linkcode Lock.locked}. */
+  /** Returns whether any thread holds the lock at this moment, as {@linkcode Lock.locked}. */
   locked(): boolean {
     return this.#mutex.held;
   }
 
-  /** As {@linkcode Lock.recovered}, but only the last release of the holder makes it false. */
+  /** True if the current holder took the lock over from a thread that had ended. Only the last release of the holder makes
+   * it false; otherwise as {@linkcode Lock.recovered}. */
   get recovered(): boolean {
     return this.#mutex.recovered;
   }
 
-  /** As {@linkcode Lock.handle}. */
+  /** The handle of the lock; see {@linkcode Lock.handle}. */
   get handle(): Handle {
     return this.#object.handle;
   }

@@ -53,7 +53,7 @@ const LIMIT = 0x7fffffff;
  *
  * Differs from Python: `release()` takes a number, as that of `threading.Semaphore`.
  *
- * @example Two at a time
+ * @example Let at most two workers in at a time
  * ```ts
  * import { Pool, Semaphore, Value } from "@manycore/parallel";
  * import { assert } from "@std/assert";
@@ -94,7 +94,7 @@ export class Semaphore {
     words[MOST] = bounded ? permits : LIMIT;
   }
 
-  /** As {@linkcode Lock.fromHandle}. */
+  /** Returns the semaphore of a handle; see {@linkcode Lock.fromHandle}. */
   static fromHandle(handle: Handle): Semaphore {
     return new this(checkHandle(isBounded(this) ? "BoundedSemaphore" : "Semaphore", handle));
   }
@@ -165,7 +165,7 @@ export class Semaphore {
     return atomics.load(this.#object.words, PERMITS);
   }
 
-  /** As {@linkcode Lock.handle}. */
+  /** The handle of the semaphore; see {@linkcode Lock.handle}. */
   get handle(): Handle {
     return this.#object.handle;
   }
@@ -183,7 +183,7 @@ export class Semaphore {
  *
  * Differs from Python: the error is an {@linkcode InvalidStateError}.
  *
- * @example A surplus release
+ * @example Get an error for a surplus release
  * ```ts
  * import { BoundedSemaphore, InvalidStateError } from "@manycore/parallel";
  * import { assertThrows } from "@std/assert";

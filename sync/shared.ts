@@ -62,7 +62,7 @@ export interface SharedOptions extends WaitOptions {
 /** Options of {@linkcode sharedAsync}. */
 export interface AsyncSharedOptions extends SharedOptions {
   /**
-   * As {@linkcode AsyncWaitOptions.signal}.
+   * A signal that cancels the wait; see {@linkcode AsyncWaitOptions.signal}.
    *
    * @default {undefined}
    */
@@ -107,7 +107,7 @@ const known = new Map<string, object>();
  * block; or in a Worker that this library did not start.
  * @throws {CancelledError} If this worker is terminated during the wait.
  *
- * @example At the top level of a module that workers import
+ * @example Share a counter at the top level of a module that workers import
  * ```ts
  * import { Pool, shared, Value } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -125,7 +125,7 @@ const known = new Map<string, object>();
  * }
  * ```
  *
- * @example By name in a function that is sent by its source
+ * @example Share a counter by name in a function that is sent as source text
  * ```ts
  * import { Pool, shared, Value } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -153,7 +153,8 @@ export function shared<T extends object>(name: string, make: () => T, options: S
 }
 
 /**
- * As {@linkcode shared}, but waits in the event loop: for threads that must not block, as all threads of a web page.
+ * Returns the shared object of a name, and waits for it in the event loop; otherwise as {@linkcode shared}. For threads
+ * that must not block, as all threads of a web page.
  *
  * @typeParam T The type of the object.
  * @param name The name, a string that is not empty.
@@ -161,7 +162,7 @@ export function shared<T extends object>(name: string, make: () => T, options: S
  * @param options The class of the object, the longest time to wait, and a signal that cancels the wait.
  * @returns The object; the same instance for all calls on one thread.
  *
- * @example Two calls, one object
+ * @example Get one object from two calls
  * ```ts
  * import { Lock, sharedAsync } from "@manycore/parallel";
  * import { assertStrictEquals } from "@std/assert";

@@ -58,7 +58,7 @@ interface ArrayData {
  *
  * @typeParam T The type of the elements.
  *
- * @example A pool works on ranges of one array, in place
+ * @example Fill ranges of one array in several workers, without copies
  * ```ts
  * import { Pool, SharedArray } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -134,7 +134,7 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
     values?.forEach((value, i) => this.set(i, value as ValueOf<T>));
   }
 
-  /** As {@linkcode Lock.fromHandle}. */
+  /** Returns the array of a handle; see {@linkcode Lock.fromHandle}. */
   static fromHandle(handle: Handle): SharedArray {
     return new SharedArray(checkHandle("SharedArray", handle));
   }
@@ -213,23 +213,23 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
     return this.#view as ViewOf<T>;
   }
 
-  /** As {@linkcode Value.getLock}. */
+  /** Returns the lock of the array; see {@linkcode Value.getLock}. */
   getLock(): Lock | RLock {
     if (this.#lock === undefined) throw new TypeError("Cannot get the lock as the array was made without one");
     return this.#lock;
   }
 
-  /** As {@linkcode Value.hold}. */
+  /** Acquires the lock of the array until the end of the block; see {@linkcode Value.hold}. */
   hold(): Held {
     return this.getLock().hold();
   }
 
-  /** As {@linkcode Value.holdAsync}. */
+  /** Acquires the lock of the array until the end of the block, by awaiting; see {@linkcode Value.holdAsync}. */
   holdAsync(options?: { signal?: AbortSignal }): Promise<AsyncHeld> {
     return this.getLock().holdAsync(options);
   }
 
-  /** As {@linkcode Value.handle}. */
+  /** The handle of the array; see {@linkcode Value.handle}. */
   get handle(): Handle {
     return this.#object.handle;
   }

@@ -80,7 +80,7 @@ interface ValueData {
  *
  * @typeParam T The type of the value.
  *
- * @example Counted in two workers
+ * @example Count the calls of all workers
  * ```ts
  * import { Pool, Value } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";
@@ -134,7 +134,7 @@ export class Value<out T extends SharedType = SharedType> {
     if (handle === undefined) this.value = first as ValueOf<T>;
   }
 
-  /** As {@linkcode Lock.fromHandle}. */
+  /** Returns the value of a handle; see {@linkcode Lock.fromHandle}. */
   static fromHandle(handle: Handle): Value {
     return new Value(checkHandle("Value", handle));
   }
@@ -270,14 +270,14 @@ export class Value<out T extends SharedType = SharedType> {
   }
 
   /**
-   * As {@linkcode Value.hold}, but waits in the event loop, as {@linkcode Lock.holdAsync} or
+   * Acquires the lock of the value until the end of the block, by awaiting, as {@linkcode Lock.holdAsync} or
    * {@linkcode RLock.holdAsync}.
    */
   holdAsync(options?: { signal?: AbortSignal }): Promise<AsyncHeld> {
     return this.getLock().holdAsync(options);
   }
 
-  /** As {@linkcode Lock.handle}. The handle includes that of the lock. */
+  /** The handle of the value; see {@linkcode Lock.handle}. The handle includes that of the lock. */
   get handle(): Handle {
     return this.#object.handle;
   }

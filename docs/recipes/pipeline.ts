@@ -24,7 +24,7 @@ async function download(url: string): Promise<Page> {
 }
 
 /** The second stage computes: it runs in the workers. */
-function analyse({ url, html }: Page): string {
+function analyze({ url, html }: Page): string {
   const links = new Set<string>();
   for (const [, href] of html.matchAll(/<a\s[^>]*href="([^"]*)"/gi)) links.add(new URL(href!, url).href);
   return `${links.size} ${url}`;
@@ -34,5 +34,5 @@ if (import.meta.main) {
   await using threads = new ThreadPool(8);
   await using pool = new Pool();
   const pages = threads.imapUnordered(download, lines(Deno.stdin.readable), { buffersize: 16 });
-  for await (const line of pool.imapUnordered(analyse, pages, { buffersize: 8 })) console.log(line);
+  for await (const line of pool.imapUnordered(analyze, pages, { buffersize: 8 })) console.log(line);
 }

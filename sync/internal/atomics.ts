@@ -20,7 +20,7 @@ function copy(target: Uint8Array, to: number, source: Uint8Array, from: number, 
 
 const { timeOrigin } = performance;
 
-// Captured before any task runs: a task that patches `Atomics` must not change the behaviour of locks.
+// Captured before any task runs: a task that patches `Atomics` must not change the behavior of locks.
 export const atomics = {
   load: Atomics.load as (words: Int32Array, index: number) => number,
   store: Atomics.store as (words: Int32Array, index: number, value: number) => number,

@@ -9,7 +9,7 @@ import { thisThread } from "./current_thread.ts";
 
 /** The identity of a process or worker. */
 export interface ProcessInfo {
-  /** The name; `"MainProcess"` in the main program. */
+  /** The name of the process or worker; `"MainProcess"` in the main program. */
   readonly name: string;
   /** The number of the process or worker, from 1; 0 in the main program. */
   readonly pid: number;
@@ -23,7 +23,7 @@ export interface ProcessInfo {
  *
  * @returns The name and the number.
  *
- * @example In the main program
+ * @example Get the name of the main program
  * ```ts
  * import { currentProcess } from "@manycore/parallel";
  * import { assertEquals } from "@std/assert";

@@ -20,19 +20,20 @@ export interface Acquirable {
  * The guard of a lock, permit or condition: releases it at the end of the block that declares the guard with `using`.
  */
 export interface Held extends Disposable {
-  /** Releases it before the end of the block, which then does nothing. */
+  /** Releases the lock, permit or condition before the end of the block, which then does nothing. */
   release(): void;
 }
 
-/** The guard of an asynchronous hold, for `await using`; otherwise as {@linkcode Held}. */
+/** The guard of a lock, permit or condition that was acquired by awaiting, for `await using`; otherwise as
+ * {@linkcode Held}. */
 export interface AsyncHeld extends AsyncDisposable {
-  /** As {@linkcode Held.release}. */
+  /** Releases the lock, permit or condition before the end of the block, as {@linkcode Held.release}. */
   release(): void;
 }
 
 /**
- * The guard of an asynchronous hold of an {@linkcode RLock}. The guard owns the lock; only the guard can acquire it
- * again.
+ * The guard of an {@linkcode RLock} that was acquired by awaiting. The guard owns the lock; only the guard can acquire
+ * it again.
  */
 export interface ReentrantAsyncHeld extends AsyncHeld {
   /**

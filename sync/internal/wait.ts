@@ -43,7 +43,7 @@ export interface AsyncWaitOptions extends WaitOptions {
 /** Options of an acquisition in the event loop. */
 export interface AsyncAcquireOptions extends AcquireOptions {
   /**
-   * As {@linkcode AsyncWaitOptions.signal}.
+   * A signal that cancels the wait; see {@linkcode AsyncWaitOptions.signal}.
    *
    * @default {undefined}
    */
