@@ -9,7 +9,10 @@
 export function checkTimeout(timeout: number | undefined): number {
   if (timeout === undefined) return Infinity;
   if (typeof timeout !== "number" || Number.isNaN(timeout)) {
-    throw new TypeError(`Cannot wait as 'timeout' must be a number of milliseconds: current value is ${show(timeout)}`);
+    const hint = typeof timeout === "object" ? "; pass the number itself, such as 1000" : "";
+    throw new TypeError(
+      `Cannot wait as 'timeout' must be a number of milliseconds: current value is ${show(timeout)}${hint}`,
+    );
   }
   return timeout > 0x7fffffff ? Infinity : timeout;
 }

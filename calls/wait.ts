@@ -307,7 +307,8 @@ export function checkFutures<F extends Future<unknown>>(futures: Iterable<F>): S
   for (const future of { [Symbol.iterator]: () => checkIterator(futures[Symbol.iterator]()) }) all.add(future);
   for (const future of all) {
     if (isFuture(future)) continue;
-    throw new TypeError(`Cannot wait for something that is not a future: current value is ${show(future)}`);
+    const hint = futures instanceof Map ? "; of a Map, pass its keys() or its values()" : "";
+    throw new TypeError(`Cannot wait for something that is not a future: current value is ${show(future)}${hint}`);
   }
   return all;
 }

@@ -1,3 +1,4 @@
+import { DatabaseSync } from "node:sqlite";
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { SerializationError, TimeoutError } from "../errors.ts";
 import { Barrier, Condition, JoinableQueue, Lock, Pipe, SharedArray, Value } from "../sync/mod.ts";
@@ -213,6 +214,7 @@ Deno.test("Encoder refuses what would lose what it holds", () => {
       new WeakRef({}),
       navigator,
       new Deno.Command("none"),
+      new DatabaseSync(":memory:"),
       "OffscreenCanvas" in globalThis ? new OffscreenCanvas(1, 1) : navigator,
       { deep: [Symbol("s")] },
       [1, 2, 3, 4, 5, 6, 7, 8, Symbol("s")],

@@ -11,6 +11,7 @@
 
 import type { AnyFunction } from "../base/values.ts";
 import { SerializationError } from "../errors.ts";
+import { messageOf } from "./error_fields.ts";
 import { helpersIn } from "./compiler_helpers.ts";
 import { candidates, type Namespace } from "./module_exports.ts";
 import {
@@ -441,7 +442,11 @@ export function buildEnvironment(
       names.push(...list);
       values.push(...made);
     } catch (error) {
-      throw new SerializationError(`Cannot compile the functions of 'scope' in the worker: ${list}`, { cause: error });
+      const why = `Cannot compile the functions of 'scope' in the worker, ${list.join(", ")}: ${messageOf(error)}`;
+      const order = error instanceof ReferenceError
+        ? "; what a class extends has to be in 'scope', before the class"
+        : "";
+      throw new SerializationError(why + order, { cause: error });
     }
   }
   return { names, values, sources, module };

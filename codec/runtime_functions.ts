@@ -240,7 +240,8 @@ const ofRuntime = new WeakMap<object, boolean>();
 /**
  * Returns the name of the runtime's class that has this prototype or that the prototype inherits from; undefined for a
  * class of the user. Instances of a runtime's class hold data outside of their properties. A class belongs to the
- * runtime if it is a global that is not enumerable, as an assigned one would be, or a member of `Deno`.
+ * runtime if it is a global that is not enumerable, as an assigned one would be, or a member of `Deno`, or if its
+ * constructor is native code, such as that of `DatabaseSync` of `node:sqlite`.
  */
 export function runtimeClass(prototype: object): string | undefined {
   for (let p: object | null = prototype; p !== null && p !== Object.prototype; p = Reflect.getPrototypeOf(p)) {
@@ -257,6 +258,7 @@ export function runtimeClass(prototype: object): string | undefined {
 
 function isRuntimeClass(type: AnyFunction): boolean {
   const name = nameOf(type);
+  if (isNative(textOf(type))) return true;
   const property = Reflect.getOwnPropertyDescriptor(globalThis, name);
   if (property?.enumerable === false && Reflect.get(globalThis, name) === type) return true;
   const { Deno } = globalThis as { Deno?: object };

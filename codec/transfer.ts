@@ -42,8 +42,8 @@ export function forgetTransfers(values: readonly object[]): void {
 /**
  * Marks `value` so that `buffers` are moved to the other thread, rather than copied, when `value` is sent the next
  * time: as an argument, an item of a map, a result, an item of a queue or through a pipe, by itself or at any depth in
- * another value. The buffers are detached on this thread as soon as the task is submitted to a worker (an argument),
- * has returned (a result), or the item is put.
+ * another value. The buffers are detached on this thread by the call that sends them, even if its task never begins
+ * (an argument), when the task has returned (a result), or when the item is put.
  *
  * The function returns `value` itself, so a task that ends with `return transfer(…)` can be called directly as well. A
  * task that is sent by source can use this function if the pool has `scope: { transfer }`.

@@ -20,11 +20,16 @@ const { clock } = atomics;
 // Captured before any code of the user runs, which may replace them.
 const { ceil, max } = Math;
 
+/** The shortest limit, in milliseconds, for reading the setup and making the scope: a loaded machine may take long. */
+const LEAST_SETUP_LIMIT = 1000;
+
 /** Prepares a worker, with a time limit for each part of the preparation. */
 export class Preparation {
   readonly #progress: PreparationProgress;
   readonly #epoch: number;
   readonly #limit: number;
+  /** The limit for what is the library's own work, unless a static block of a class loops: not as short as a task's. */
+  readonly #setupLimit: number;
   readonly #name: string;
 
   /** `epoch`: the zero of the deadlines that are reported. `limit`: for each part, in milliseconds; 0 means none. */
@@ -32,6 +37,7 @@ export class Preparation {
     this.#progress = progress;
     this.#epoch = epoch;
     this.#limit = limit;
+    this.#setupLimit = limit === 0 ? 0 : max(limit, LEAST_SETUP_LIMIT);
     this.#name = name;
   }
 
@@ -42,19 +48,24 @@ export class Preparation {
    * @throws {TimeoutError} If a part takes longer than the limit.
    */
   async run(unpack: () => Setup): Promise<{ setup: Setup; environment: Environment }> {
-    const setup = this.#limited("the scope", unpack);
+    const setup = this.#limited("reading its setup", unpack, PREPARING, this.#setupLimit);
     const { module, functions, values, initializer, initargs } = setup;
     const namespace = module === undefined
       ? undefined
       : await this.#awaited("the import of the module", IMPORTING, () => importModule(module));
-    const environment = this.#limited("the scope", () => buildEnvironment(functions, values, namespace));
+    const environment = this.#limited(
+      "making the scope",
+      () => buildEnvironment(functions, values, namespace),
+      PREPARING,
+      this.#setupLimit,
+    );
     if (initializer !== undefined) {
       try {
         await this.#awaited("the initializer", PREPARING, () => {
           return Reflect.apply(compileFunction(initializer, environment, TASK_URL), undefined, initargs) as unknown;
         });
       } catch (error) {
-        explainReferenceError(error, initializer, environment);
+        explainReferenceError(error, initializer, environment, "initializer");
         trimStack(error, environment);
         throw error;
       }
@@ -64,8 +75,7 @@ export class Preparation {
   }
 
   /** Runs synchronous code within the limit. */
-  #limited<T>(what: string, run: () => T, stage = PREPARING): T {
-    const limit = this.#limit;
+  #limited<T>(what: string, run: () => T, stage: number = PREPARING, limit: number = this.#limit): T {
     this.#progress.setStage(stage);
     try {
       if (limit === 0) return run();
@@ -80,7 +90,7 @@ export class Preparation {
         }
       }, limit);
       if (!ended) afterInterruption();
-      if (!ended || outcome === undefined) throw this.#overdue(what);
+      if (!ended || outcome === undefined) throw this.#overdue(what, limit);
       if ("error" in outcome) throw outcome.error;
       return outcome.value;
     } finally {
@@ -98,7 +108,7 @@ export class Preparation {
     const [set, clear] = [timers.set(), timers.clear()];
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = set(() => reject(this.#overdue(what)), max(0, limit - (clock() - start)));
+      timer = set(() => reject(this.#overdue(what, limit)), max(0, limit - (clock() - start)));
     });
     try {
       return await Promise.race([result, late]);
@@ -108,9 +118,9 @@ export class Preparation {
     }
   }
 
-  #overdue(what: string): TimeoutError {
+  #overdue(what: string, limit: number): TimeoutError {
     return new TimeoutError(
-      `Worker '${this.#name}' did not start as ${what} took longer than the limit of ${this.#limit} ms`,
+      `Worker '${this.#name}' did not start as ${what} took longer than the limit of ${limit} ms`,
     );
   }
 }

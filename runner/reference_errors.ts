@@ -15,8 +15,14 @@ import { type Environment, type FunctionSpec, isExport } from "../codec/function
  * @param error The value that the function has thrown.
  * @param spec The description of the function.
  * @param environment The surroundings of the function.
+ * @param role Whether the function is a task or the initializer, which may want to set a global.
  */
-export function explainReferenceError(error: unknown, spec: FunctionSpec, environment: Environment): void {
+export function explainReferenceError(
+  error: unknown,
+  spec: FunctionSpec,
+  environment: Environment,
+  role: "task" | "initializer" = "task",
+): void {
   if (!isError(error) || !(error instanceof ReferenceError)) return;
   const message = readText(error, "message");
   const missing = /^(\S+) is not defined$/.exec(message)?.[1];
@@ -27,7 +33,7 @@ export function explainReferenceError(error: unknown, spec: FunctionSpec, enviro
   if (spec.kind !== "source" && key === undefined) return;
   const what = key !== undefined ? `'${key}' of 'scope'` : spec.name === "" ? "the function" : `'${spec.name}'`;
   const why = `${message}: ${what} went to the worker by source, without the names around it.`;
-  const explained = `${why} ${cure(missing, what, key, spec, environment)}`;
+  const explained = `${why} ${cure(missing, what, key, spec, environment, role)}`;
   Reflect.defineProperty(error, "message", { value: explained, writable: true, configurable: true });
 }
 
@@ -36,9 +42,12 @@ function cure(
   what: string,
   key: string | undefined,
   spec: FunctionSpec,
-  { names }: Environment,
+  { names, module }: Environment,
+  role: "task" | "initializer",
 ): string {
-  const exported = `have ${what} exported by the module given as 'module'`;
+  const exported = module === undefined
+    ? `have ${what} exported by the module given as 'module'`
+    : `export ${what} from the pool's 'module', which has no such export`;
   if (isHelperName(missing)) {
     return `'${missing}' is a helper that the compiler keeps in the module: ${exported}, or compile for a target that needs none`;
   }
@@ -61,7 +70,11 @@ function cure(
     }' belongs to the runtime, wrap it in a ` +
       "function of its own: workers have it in another way";
   }
-  return `Provide it with 'scope: { ${missing} }', or ${exported}; what comes from a module it can also get with 'await import(…)'`;
+  const provide = `Provide it with 'scope: { ${missing} }', or ${exported}`;
+  if (role === "initializer") {
+    return `${provide}. To set a value for the tasks, assign it to 'globalThis.${missing}': a variable is not shared with them`;
+  }
+  return `${provide}; what comes from a module it can also get with 'await import(url)', where 'url' is absolute`;
 }
 
 /** Returns whether a source contains a name other than as the name of a property. */

@@ -33,6 +33,7 @@ import { atomics } from "./internal/atomics.ts";
 import { coreOf } from "./internal/hold.ts";
 import { anywhere } from "./internal/item_codec.ts";
 import type { Named } from "./internal/names.ts";
+import { unwarned } from "./internal/importing.ts";
 import { memberOf, thisThread } from "./internal/current_thread.ts";
 import type { Member, WaitPlace } from "./internal/member.ts";
 import { waitFor, waitForAsync, type WaitOptions } from "./internal/wait.ts";
@@ -309,7 +310,7 @@ class Search<T extends object> {
 
   ask(made: Handle | undefined): Question {
     const messageId = this.member.threadTable.nextMessageId();
-    const lock = (this.#lock ??= withoutWarning(() => new Lock())).handle;
+    const lock = (this.#lock ??= unwarned(() => new Lock())).handle;
     thisThread().sharer.ask(messageId, { name: this.#name, lock, object: made });
     return new Question(messageId, made === undefined ? this.left : Infinity); // the object must not be made twice
   }
@@ -357,7 +358,7 @@ class Search<T extends object> {
    * @throws {TypeError} If it is not a shared object, or not of the class `type`.
    */
   make(): Handle {
-    const made: unknown = withoutWarning(this.#make);
+    const made: unknown = unwarned(this.#make);
     const handle = typeof made === "object" && made !== null ? handleOf(made) : undefined;
     if (handle === undefined || handle.kind === "Connection") {
       throw new TypeError(
@@ -367,17 +368,6 @@ class Search<T extends object> {
     }
     this.#made = this.#checked(made as T);
     return handle;
-  }
-}
-
-/** Makes objects without the warning that each worker makes its own. */
-function withoutWarning<R>(make: () => R): R {
-  const thread = thisThread();
-  thread.naming++;
-  try {
-    return make();
-  } finally {
-    thread.naming--;
   }
 }
 

@@ -132,6 +132,8 @@ export class SharedArray<T extends SharedType = SharedType> implements Iterable<
     }
     this.#lock = made === undefined ? lockOf(handle!.data as ArrayData) : made.lock;
     values?.forEach((value, i) => this.set(i, value as ValueOf<T>));
+    // So `array[i] = x`, which Python allows, throws instead of setting a property on this thread. Subclasses have fields.
+    if (new.target === SharedArray) Object.preventExtensions(this);
   }
 
   /** Returns the array of a handle; see {@linkcode Lock.fromHandle}. */

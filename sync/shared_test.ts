@@ -317,7 +317,7 @@ test("a module that makes an object for each worker is warned of, once and with 
   assertEquals([warned.code, warned.output.match(/Warning/g)?.length], [0, 1], warned.output);
   assert(warned.output.includes("[ 1, 1 ]"));
   assert(
-    warned.output.includes(`each worker makes a Lock of its own as it imports the module, at ${unshared}:6:`),
+    warned.output.includes(`each worker makes a SharedArray of its own as it imports the module, at ${unshared}:6:`),
     warned.output,
   );
   const names = await run(program(module.href), "--allow-read");
@@ -337,4 +337,11 @@ test("a worker's copy of the library and that of a module it imports find the sa
   }, [new URL("./mod.ts", import.meta.url).href, flags]);
   await reaches(flags, 0, 1);
   assertEquals(await task, [false, 6, true]);
+});
+
+test("SharedArray: setting an element as Python does throws, instead of being lost", () => {
+  const array = new SharedArray("i", 3) as SharedArray<"i"> & Record<number, number>;
+  assertThrows(() => array[0] = 9, TypeError);
+  array.view[0]! += 9;
+  assertEquals([...array], [9, 0, 0]);
 });

@@ -19,6 +19,7 @@ import {
   SharedObject,
 } from "./internal/shared_object.ts";
 import { CRITICAL_SECTION, CriticalSection } from "./internal/critical_section.ts";
+import { unwarned } from "./internal/importing.ts";
 import { type AsyncHeld, coreOf, type Held } from "./internal/hold.ts";
 import type { Lock } from "./lock.ts";
 import { ownLock } from "./internal/own_lock.ts";
@@ -294,7 +295,7 @@ export function describe(
   { maxBytes = MAX_BYTES, lock = true }: OptionsOf<ValueChecks>,
 ): { readonly type: SharedType; readonly maxBytes: number; readonly lock: Lock | RLock | undefined } {
   numericType(type);
-  return { type, maxBytes, lock: lock === true ? new RLock() : lock === false ? undefined : lock };
+  return { type, maxBytes, lock: lock === true ? unwarned(() => new RLock()) : lock === false ? undefined : lock };
 }
 
 const checkLock: Check<Lock | RLock | boolean> = (lock) => {

@@ -2,7 +2,7 @@
 
 import { basename } from "node:path";
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
-import { Pool, Process, ProcessPoolExecutor, Queue, SerializationError } from "../mod.ts";
+import { BrokenProcessPoolError, Pool, Process, ProcessPoolExecutor, Queue, SerializationError } from "../mod.ts";
 import { runFile } from "../testing/run_program.ts";
 import { rejection, test } from "../testing/counted_workers.ts";
 
@@ -339,4 +339,16 @@ test("a method may be called 'static', 'get' or 'async'", async () => {
     },
   }, "ñame")!;
   assertInstanceOf(await rejection(pool.apply(get!)), SerializationError);
+});
+
+test("a function that its module does not export, and an initializer, are told what to do in their own case", async () => {
+  const local = compiled("() => missingName");
+  await using pool = new Pool(1, { module: EXPORTS });
+  const error = await rejection(pool.apply(local));
+  assertInstanceOf(error, ReferenceError);
+  assertStringIncludes(error.message, "export the function from the pool's 'module', which has no such export");
+  await using broken = new Pool(1, { initializer: compiled("() => void missingName.push(1)") });
+  const cause = await rejection(broken.apply(() => 1));
+  assertInstanceOf(cause, BrokenProcessPoolError);
+  assertStringIncludes(cause.message, "assign it to 'globalThis.missingName'");
 });

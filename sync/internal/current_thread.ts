@@ -37,7 +37,7 @@ export interface ThreadState {
   childrenChanged: () => void;
   /** The name and number of the process that this thread is; `undefined` on the main thread. */
   process: { readonly name: string; readonly pid: number } | undefined;
-  /** The number of `shared()` calls that are making an object. */
+  /** The number of `unwarned()` calls that are making an object. */
   naming: number;
 }
 

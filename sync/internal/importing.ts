@@ -26,6 +26,17 @@ export function warnIfImporting(kind: string, threadTable: ThreadTable): void {
   );
 }
 
+/** Makes objects without the warning that each worker makes its own. */
+export function unwarned<T>(make: () => T): T {
+  const thread = thisThread();
+  thread.naming++;
+  try {
+    return make();
+  } finally {
+    thread.naming--;
+  }
+}
+
 /** Returns the position of the code that makes the object: the innermost frame outside of this library. */
 function madeAt(): string {
   for (const frame of (new Error().stack ?? "").split("\n").slice(1)) {
