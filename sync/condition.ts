@@ -38,6 +38,7 @@ import { ownLock } from "./internal/own_lock.ts";
 import { SLOTS } from "./internal/thread_table.ts";
 import { RLock } from "./rlock.ts";
 import type { Member, WaitPlace } from "./internal/member.ts";
+import { Patience } from "./internal/patience.ts";
 import {
   type AcquireOptions,
   type AsyncAcquireOptions,
@@ -123,6 +124,7 @@ export class Condition {
     this.#place = {
       key,
       forAll: false,
+      patience: new Patience(),
       enter: (member) => enlist(words, member, key),
       leave: () => {},
       rung: (member) => (atomics.load(words, COUNTS + member.slot) & NOTIFIED_MASK) !== 0,
@@ -172,7 +174,7 @@ export class Condition {
     const { words, member } = this.#object;
     enlist(words, member, this.#place.key);
     const at = COUNTS + member.slot;
-    if (atomics.load(words, at) >>> 16 >= MOST_WAITS) {
+    if (atomics.peek(words, at) >>> 16 >= MOST_WAITS) { // only this thread changes this half
       throw new RangeError(`Cannot wait as ${MOST_WAITS} waits of this thread are under way`);
     }
     atomics.add(words, at, WAITING_ONE);
@@ -269,11 +271,11 @@ export class Condition {
    */
   waitFor<T>(predicate: () => T, timeout?: number): T {
     checkFunction("predicate", predicate);
-    const deadline = atomics.now() + checkTimeout(timeout);
+    const deadline = deadlineOf(checkTimeout(timeout));
     this.#refuseUnlessHeld("wait");
     for (;;) {
       const value = predicate();
-      const left = deadline - atomics.now();
+      const left = timeLeft(deadline);
       if (value || !(left > 0)) return value;
       this.wait(left);
     }
@@ -291,11 +293,11 @@ export class Condition {
   async waitForAsync<T>(predicate: () => T | Promise<T>, options?: number | AsyncWaitOptions): Promise<T> {
     checkFunction("predicate", predicate);
     const { timeout, signal } = waitOptions(options);
-    const deadline = atomics.now() + checkTimeout(timeout);
+    const deadline = deadlineOf(checkTimeout(timeout));
     this.#refuseUnlessHeld("wait");
     for (;;) {
       const value = await predicate();
-      const left = deadline - atomics.now();
+      const left = timeLeft(deadline);
       if (value || !(left > 0)) return value;
       await this.waitAsync({ timeout: left, ...(signal && { signal }) });
     }
@@ -328,17 +330,18 @@ export class Condition {
     this.#refuseUnlessHeld("notify");
     const { words, member: { threadTable } } = this.#object;
     const { used } = threadTable;
-    const first = atomics.load(words, CURSOR);
+    // CURSOR and the IDs are read plainly: the waits that count have entered their ID before they released the lock.
+    const first = atomics.peek(words, CURSOR);
     let left = n;
     for (let i = 0; i < used && left > 0; i++) {
       const slot = (first + i) % used;
-      const id = atomics.load(words, IDS + slot);
+      const id = atomics.peek(words, IDS + slot);
       if (id === 0 || !threadTable.alive(id)) continue;
       const given = this.#notifyThread(slot, left);
       if (given === 0) continue;
       left -= given;
-      atomics.store(words, CURSOR, slot + 1);
-      threadTable.notify(slot);
+      if (slot + 1 !== first) atomics.poke(words, CURSOR, slot + 1);
+      this.#core.wakeOnRelease(slot);
     }
   }
 
@@ -359,11 +362,21 @@ export class Condition {
   }
 }
 
+/** Returns the time of this thread at which `timeout` is over. A wait without a time limit reads no clock. */
+function deadlineOf(timeout: number): number {
+  return timeout < Infinity ? atomics.now() + timeout : Infinity;
+}
+
+/** Returns the time until a deadline, in milliseconds. */
+function timeLeft(deadline: number): number {
+  return deadline < Infinity ? deadline - atomics.now() : Infinity;
+}
+
 /**
  * Claims the counts of this thread's slot: the counts of an earlier thread there, or from before a rename, are void.
  */
 function enlist(words: Int32Array, member: Member, key: number): void {
-  if (atomics.load(words, IDS + member.slot) === member.id) return;
+  if (atomics.peek(words, IDS + member.slot) === member.id) return; // only this thread writes its ID here
   const waits = member.groups.get(key)?.waiters.size ?? 0;
   atomics.store(words, COUNTS + member.slot, waits * WAITING_ONE);
   atomics.store(words, IDS + member.slot, member.id);

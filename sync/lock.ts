@@ -84,10 +84,13 @@ export class Lock {
 
   #core(): LockCore {
     const mutex = this.#mutex;
+    const { threadTable } = this.#object.member;
     return {
       get mine(): boolean {
         return mutex.mine;
       },
+      // At once: the thread that releases the lock may be another, which knows nothing of this wake-up.
+      wakeOnRelease: (slot) => threadTable.notify(slot),
       releaseAll: () => {
         mutex.release();
         return nothing;

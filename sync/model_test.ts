@@ -6,13 +6,14 @@ import { MUTEX, RobustMutex } from "./internal/robust_mutex.ts";
 import { ReentrantMutex } from "./internal/reentrant_mutex.ts";
 import { RecordRing, RING, ringMemory } from "./internal/record_ring.ts";
 import { ThreadTable } from "./internal/thread_table.ts";
-import type { Ownership } from "./internal/member.ts";
+import { type Ownership, unowned } from "./internal/member.ts";
 import { waitFor } from "./internal/wait.ts";
 import { HINTED_WAIT_SET, HintedWaitSet, WAIT_SET, WaitSet } from "./internal/wait_set.ts";
 import { Barrier } from "./barrier.ts";
 import { Condition } from "./condition.ts";
 import { Event } from "./event.ts";
 import { Lock } from "./lock.ts";
+import { RLock } from "./rlock.ts";
 import { Queue } from "./queue.ts";
 import { Semaphore } from "./semaphore.ts";
 
@@ -209,7 +210,7 @@ const flows = (
   scene.on(thread, (member) => {
     const mutex = new ReentrantMutex(memory, 0, member, 1);
     const guard = (): Flow => {
-      const flow: Flow = { mutex, guard: { by: "guard", depth: 0 } };
+      const flow: Flow = { mutex, guard: unowned("guard") };
       mutex.acquireAsync(Infinity, undefined, flow.guard).catch(() => {});
       return flow;
     };
@@ -346,8 +347,8 @@ proves("a semaphore, one of two that wait gives up at any moment", 3, 5000, (sce
 
 // Conditions.
 
-const conditions = (scene: Scene): (thread: number) => Condition => {
-  const { handle } = scene.on(0, () => new Condition(new Lock()));
+const conditions = (scene: Scene, NewLock: typeof Lock | typeof RLock): (thread: number) => Condition => {
+  const { handle } = scene.on(0, () => new Condition(new NewLock()));
   return (thread) => scene.on(thread, () => new Condition(handle));
 };
 
@@ -361,57 +362,61 @@ const waits = (condition: Condition, timeout?: number): Action => ({
   timed: timeout !== undefined,
 });
 
-proves("a condition, what is said under the lock is heard", 2, 1000, (scene) => {
-  const state = words(1);
-  const of = conditions(scene);
-  const [hears, says] = [of(0), of(1)];
-  return [
-    [() => {
-      hears.acquire();
-      hears.waitFor(() => atomics.load(state, 0) === 1);
-      hears.release();
-    }],
-    [() => {
-      says.acquire();
-      atomics.store(state, 0, 1);
-      says.notify();
-      says.release();
-    }],
-  ];
-}, (hears, says) => hears === "undefined" && says === "undefined");
-
-proves(
-  "a condition, a notification while its only waiter gives up; nothing of it is left for the next wait",
-  2,
-  5000,
-  (scene) => {
-    const of = conditions(scene);
-    const says = of(1);
+for (
+  const [a, NewLock] of [["a condition", Lock], ["a condition of a reentrant lock, which wakes late", RLock]] as const
+) {
+  proves(`${a}, what is said under the lock is heard`, 2, 1000, (scene) => {
+    const state = words(1);
+    const of = conditions(scene, NewLock);
+    const [hears, says] = [of(0), of(1)];
     return [
-      { actions: [waits(of(0), 10), waits(of(0), 10)], first: true },
+      [() => {
+        hears.acquire();
+        hears.waitFor(() => atomics.load(state, 0) === 1);
+        hears.release();
+      }],
       [() => {
         says.acquire();
+        atomics.store(state, 0, 1);
         says.notify();
         says.release();
       }],
     ];
-  },
-  (heard) => ["true false", "false true", "false false"].includes(heard),
-);
+  }, (hears, says) => hears === "undefined" && says === "undefined");
 
-proves("a condition, notifyAll() lets everyone go who waits", 3, 5000, (scene) => {
-  const of = conditions(scene);
-  const says = of(2);
-  return [
-    { actions: [waits(of(0))], first: true },
-    { actions: [waits(of(1))], first: true },
-    [() => {
-      says.acquire();
-      says.notifyAll();
-      says.release();
-    }],
-  ];
-}, (a, b) => a === "true" && b === "true");
+  proves(
+    `${a}, a notification while its only waiter gives up; nothing of it is left for the next wait`,
+    2,
+    5000,
+    (scene) => {
+      const of = conditions(scene, NewLock);
+      const says = of(1);
+      return [
+        { actions: [waits(of(0), 10), waits(of(0), 10)], first: true },
+        [() => {
+          says.acquire();
+          says.notify();
+          says.release();
+        }],
+      ];
+    },
+    (heard) => ["true false", "false true", "false false"].includes(heard),
+  );
+
+  proves(`${a}, notifyAll() lets everyone go who waits`, 3, 300, (scene) => {
+    const of = conditions(scene, NewLock);
+    const says = of(2);
+    return [
+      { actions: [waits(of(0))], first: true },
+      { actions: [waits(of(1))], first: true },
+      [() => {
+        says.acquire();
+        says.notifyAll();
+        says.release();
+      }],
+    ];
+  }, (a, b) => a === "true" && b === "true");
+}
 
 proves("a wait set where mostly nobody waits: two that wake, one that waits twice", 3, 5000, (scene) => {
   const [count, set] = [words(1), words(HINTED_WAIT_SET)];

@@ -25,7 +25,7 @@ import { checkHandle, FIRST, type Handle, registerSharedClass, SharedObject } fr
 import { type Held, hold, readsCores, type ReentrantAsyncHeld } from "./internal/hold.ts";
 import { MUTEX } from "./internal/robust_mutex.ts";
 import { ReentrantMutex } from "./internal/reentrant_mutex.ts";
-import type { Ownership } from "./internal/member.ts";
+import { type Ownership, unowned } from "./internal/member.ts";
 import {
   type AcquireOptions,
   type AsyncAcquireOptions,
@@ -157,7 +157,7 @@ export class RLock {
   }
 
   async #holdAsync(signal: AbortSignal | undefined): Promise<ReentrantAsyncHeld> {
-    const ownership: Ownership = { by: "guard", depth: 0 };
+    const ownership = unowned("guard");
     await this.#mutex.acquireAsync(Infinity, signal, ownership);
     return new Guard(this.#mutex, ownership);
   }

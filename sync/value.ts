@@ -97,6 +97,9 @@ export class Value<out T extends SharedType = SharedType> {
   readonly #name: SharedType;
   readonly #type: NumericType | undefined;
   readonly #view: IntegerView;
+  /** The range of an integer type whose values are numbers; of any other type `NaN`, which no number is in. */
+  readonly #least: number;
+  readonly #most: number;
   readonly #strings: StringSlots | undefined;
   readonly #lock: Lock | RLock | undefined;
 
@@ -127,6 +130,9 @@ export class Value<out T extends SharedType = SharedType> {
     const memory = words.buffer as SharedArrayBuffer;
     const View = this.#type?.View ?? Int32Array;
     this.#view = new View(memory, NUMBER_AT, 1) as IntegerView;
+    const { least, most } = this.#type ?? {};
+    this.#least = typeof least === "number" ? least : NaN;
+    this.#most = typeof most === "number" ? most : NaN;
     if (string) {
       const guard = new CriticalSection(words, CRITICAL_SECTION_AT, member, this.#object.place(0), () => {});
       this.#strings = new StringSlots(memory, STRING_AT, maxBytes, guard);
@@ -170,12 +176,12 @@ export class Value<out T extends SharedType = SharedType> {
    * @throws {RangeError} If the sum is out of range. The content stays unchanged.
    */
   add(this: Value<T & IntegerType>, n: ValueOf<T>): ValueOf<T> {
-    return this.#change(n, (old, n) => old + n);
+    return this.#add(n, n) ?? this.#change(n, (old, n) => old + n);
   }
 
   /** Subtracts `n` atomically, as {@linkcode Value.add}. */
   sub(this: Value<T & IntegerType>, n: ValueOf<T>): ValueOf<T> {
-    return this.#change(n, (old, n) => old - n);
+    return this.#add(n, -(n as number)) ?? this.#change(n, (old, n) => old - n);
   }
 
   /**
@@ -228,6 +234,25 @@ export class Value<out T extends SharedType = SharedType> {
   #bits(operation: (view: Int32Array, index: number, n: number) => number, n: ValueOf<T>): ValueOf<T> {
     const number = checkNumber(this.#integer(), this.#name, n) as number;
     return operation(this.#view as Int32Array, 0, number) as ValueOf<T>;
+  }
+
+  /**
+   * Adds `difference`, which is `n` or its negation, to a value of an integer type whose values are numbers. Returns the
+   * previous content; undefined, with nothing changed, if that is not possible: `#change` then finds out why.
+   *
+   * An exchange, not `Atomics.add`, which would store a sum out of range before anyone could check it.
+   */
+  #add(n: ValueOf<T>, difference: unknown): ValueOf<T> | undefined {
+    if (typeof n !== "number" || !Number.isInteger(n)) return undefined;
+    const view = this.#view as Int32Array;
+    let old = view[0]!; // read plainly: if another thread has changed it, the exchange fails
+    for (;;) {
+      const next = old + (difference as number);
+      if (!(next >= this.#least && next <= this.#most)) return undefined;
+      const seen = compareExchange(view, 0, old, next);
+      if (seen === old) return old as ValueOf<T>;
+      old = seen;
+    }
   }
 
   #change(n: ValueOf<T>, operation: (old: number, n: number) => number): ValueOf<T> {

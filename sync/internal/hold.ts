@@ -93,6 +93,11 @@ export interface LockCore {
   /** True if this thread holds the lock. */
   readonly mine: boolean;
   /**
+   * Wakes the thread in a slot, which will want the lock: when this thread releases the lock, or at once if another
+   * thread may release it. This thread holds the lock.
+   */
+  wakeOnRelease(slot: number): void;
+  /**
    * Releases the lock, however often it was acquired. Returns a callback that restores the ownership once the lock is
    * acquired again.
    */

@@ -12,6 +12,7 @@ import { messageOf } from "../../codec/error_fields.ts";
 import { hasThen, thenRefused } from "../../codec/foreign.ts";
 import { forgetTransfers } from "../../codec/transfer.ts";
 import type { Member, WaitPlace } from "./member.ts";
+import { Patience } from "./patience.ts";
 import { thisThread } from "./current_thread.ts";
 import { LARGEST_RECORD, type RingItem, type RingRecord } from "./record_ring.ts";
 import { waitFor, waitForAsync } from "./wait.ts";
@@ -159,7 +160,10 @@ export function copyOf(item: PackedItem): PackedItem {
   return { ...item, memory: item.memory.slice(0, item.length) };
 }
 
+/** One for all answers, as each answer has a place of its own. */
+const patience = new Patience();
+
 /** Returns a place for the wait for an answer: an answer wakes the thread without saying which of its waits it ends. */
 export function anywhere(messageId: number): WaitPlace {
-  return { key: -messageId, forAll: true, enter: () => {}, leave: () => {}, rung: () => true };
+  return { key: -messageId, forAll: true, patience, enter: () => {}, leave: () => {}, rung: () => true };
 }

@@ -6,6 +6,7 @@
 
 import { CancelledError } from "../../errors.ts";
 import { waitAsyncWakes } from "../../base/platform.ts";
+import type { Patience } from "./patience.ts";
 import { SLOTS, type ThreadTable } from "./thread_table.ts";
 
 /** A place in a shared object where threads wait to be woken. */
@@ -17,6 +18,8 @@ export interface WaitPlace {
    * the first.
    */
   readonly forAll: boolean;
+  /** The experience of this thread with polling at this place. */
+  readonly patience: Patience;
   /** Announces that the thread is about to sleep. The thread checks the awaited state after that. */
   enter(member: Member): void;
   /** Ends the wait of the thread here. A wake-up that it got meanwhile is passed on to another thread. */
@@ -44,6 +47,15 @@ export interface Ownership {
   readonly by: "thread" | "flow" | "guard";
   /** The number of acquisitions to release. */
   depth: number;
+  /** The slots of the threads to wake when the lock is released: the first `wakeUps` elements. */
+  readonly toWake: number[];
+  /** The number of threads to wake when the lock is released. */
+  wakeUps: number;
+}
+
+/** Returns the ownership of an owner that has not acquired the lock yet. */
+export function unowned(by: Ownership["by"]): Ownership {
+  return { by, depth: 0, toWake: [], wakeUps: 0 };
 }
 
 interface Group {
@@ -141,7 +153,8 @@ export class Member {
    */
   sleep(heard: number, timeout: number): void {
     // Before the sleep: earlier events no longer notify this thread, later ones do.
-    for (const serve of this.thread.services) serve();
+    const { services } = this.thread;
+    if (services.size > 0) { for (const serve of services) serve(); }
     // A thread that runs on after its end may consume a wake-up before it stops, so look again after that.
     const { graceLeft } = this.threadTable;
     this.threadTable.wait(this.slot, heard, graceLeft > 0 ? Math.min(graceLeft, timeout) : timeout);

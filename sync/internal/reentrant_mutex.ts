@@ -7,7 +7,7 @@
 import { InvalidStateError } from "../../errors.ts";
 import type { LockCore } from "./hold.ts";
 import { RobustMutex } from "./robust_mutex.ts";
-import type { Member, Ownership } from "./member.ts";
+import { type Member, type Ownership, unowned } from "./member.ts";
 
 /**
  * A re-entrant mutex in shared memory, owned by a thread, a flow or a guard.
@@ -22,8 +22,8 @@ export class ReentrantMutex implements LockCore {
   readonly #member: Member;
   readonly #key: number;
   /** Reused for all acquisitions by blocking. Each guard has a separate one, which identifies it. */
-  readonly #threads: Ownership = { by: "thread", depth: 0 };
-  readonly #flows: Ownership = { by: "flow", depth: 0 };
+  readonly #threads: Ownership = unowned("thread");
+  readonly #flows: Ownership = unowned("flow");
 
   /** `key`: the number of the lock, the same for all of its copies. */
   constructor(words: Int32Array, at: number, member: Member, key: number) {
@@ -39,12 +39,22 @@ export class ReentrantMutex implements LockCore {
 
   #own(owner: Ownership, depth: number): void {
     owner.depth = depth;
+    owner.wakeUps = 0; // what is left of an interrupted ownership: the interruption woke every thread
     this.#member.owned.set(this.#key, owner);
   }
 
-  #free(): void {
+  #free(owner: Ownership): void {
     this.#member.owned.delete(this.#key);
+    this.#release(owner);
+  }
+
+  #release(owner: Ownership): void {
     this.#mutex.release();
+    // After the release: a thread that wakes before it finds the lock held, and sleeps a second time. If this thread
+    // ends before it has woken them, its end wakes every thread.
+    if (owner.wakeUps === 0) return;
+    for (let i = 0; i < owner.wakeUps; i++) this.#member.threadTable.notify(owner.toWake[i]!);
+    owner.wakeUps = 0;
   }
 
   /**
@@ -96,7 +106,7 @@ export class ReentrantMutex implements LockCore {
    */
   releaseGuard(guard: Ownership): void {
     if (this.#owner !== guard) throw lost("release the lock");
-    if (--guard.depth === 0) this.#free();
+    if (--guard.depth === 0) this.#free(guard);
   }
 
   /**
@@ -116,17 +126,22 @@ export class ReentrantMutex implements LockCore {
         "Cannot release the lock as a guard of 'holdAsync()' holds it: release the guard instead",
       );
     }
-    if (--owner.depth === 0) this.#free();
+    if (--owner.depth === 0) this.#free(owner);
   }
 
   get mine(): boolean {
     return this.#mutex.mine;
   }
 
+  wakeOnRelease(slot: number): void {
+    const owner = this.#owner!;
+    owner.toWake[owner.wakeUps++] = slot;
+  }
+
   releaseAll(): () => void {
     const owner = this.#owner!;
     const { depth } = owner;
-    this.#free();
+    this.#release(owner); // the note of the owner may stay: without the mutex it means nothing
     return () => this.#own(owner, depth);
   }
 

@@ -15,6 +15,7 @@ import type { Handle } from "../../codec/handles.ts";
 import { SerializationError } from "../../errors.ts";
 import { type Named, type NameQuestion, Names } from "./names.ts";
 import type { Member, WaitPlace } from "./member.ts";
+import { Patience } from "./patience.ts";
 
 /** A port between a thread and one that it has started. */
 export interface Link {
@@ -49,7 +50,14 @@ export function receiveMessage(port: MessagePort): { message: unknown } | undefi
 }
 
 /** The place where a thread waits for answers that it must pass on. */
-const ANSWERS: WaitPlace = { key: -0.5, forAll: true, enter: () => {}, leave: () => {}, rung: () => true };
+const ANSWERS: WaitPlace = {
+  key: -0.5,
+  forAll: true,
+  patience: new Patience(),
+  enter: () => {},
+  leave: () => {},
+  rung: () => true,
+};
 
 type Sent = Message & { readonly from: number };
 

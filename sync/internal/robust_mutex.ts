@@ -147,7 +147,8 @@ export class RobustMutex {
 
   /** True if this thread holds the mutex. */
   get mine(): boolean {
-    return (atomics.load(this.#words, this.#at) & ID_MASK) === this.#member.id;
+    // Read plainly: only this thread writes its ID here.
+    return (atomics.peek(this.#words, this.#at) & ID_MASK) === this.#member.id;
   }
 
   /** True if the holder took the mutex over from a thread that had ended. */

@@ -100,10 +100,13 @@ export function waitFor(
 ): boolean {
   const deadline = timeout < Infinity ? atomics.now() + timeout : Infinity;
   // Poll first: for a change that comes at once a sleep is not worthwhile, as it takes much longer to end.
-  if (atomics.patience > 0) {
+  if (atomics.patience > 0 && place.patience.polls()) {
     for (const end = atomics.now() + Math.min(atomics.patience, timeout); atomics.now() < end;) {
-      if (attempt()) return true;
+      if (!attempt()) continue;
+      place.patience.hit();
+      return true;
     }
+    place.patience.missed();
   }
   refuseToBlock(instead);
   try {

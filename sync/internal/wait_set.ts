@@ -5,6 +5,7 @@
  */
 
 import { atomics } from "./atomics.ts";
+import { Patience } from "./patience.ts";
 import { SLOTS } from "./thread_table.ts";
 import type { Member, WaitPlace } from "./member.ts";
 
@@ -29,6 +30,7 @@ export const HINTED_WAIT_SET: number = WAIT_SET + 1;
 export class WaitSet implements WaitPlace {
   readonly key: number;
   readonly forAll: boolean;
+  readonly patience: Patience = new Patience();
   readonly #words: Int32Array;
   readonly #at: number;
   readonly #member: Member;
@@ -63,7 +65,7 @@ export class WaitSet implements WaitPlace {
     const words = this.#words;
     const { threadTable } = this.#member;
     const { used } = threadTable;
-    const first = atomics.load(words, this.#at + CURSOR);
+    const first = atomics.peek(words, this.#at + CURSOR); // plain: any slot is right, if not fair
     for (let i = 0, slot = first; i < used; i++, slot++) {
       if (slot >= used) slot = 0;
       const at = this.#at + ENTRIES + slot;
@@ -71,7 +73,7 @@ export class WaitSet implements WaitPlace {
       // The exchange claims the thread along with its entry, so each wake-up is for a different thread.
       if (id === 0 || atomics.compareExchange(words, at, id, 0) !== id) continue;
       if (!threadTable.alive(id)) continue; // if it ends after this check, every thread is woken
-      atomics.store(words, this.#at + CURSOR, slot + 1);
+      if (slot + 1 !== first) atomics.poke(words, this.#at + CURSOR, slot + 1);
       threadTable.notify(slot);
       return true;
     }
