@@ -136,8 +136,7 @@ export class Dispatcher {
     if (task.payload === undefined) {
       encoded = this.#pack(task);
       if (encoded === undefined) return;
-      const beside = encoded.refs.length > 0 || encoded.transfers.length > 0;
-      if (beside || !this.#parts.inFlight.reserve(task, encoded.length)) {
+      if (encoded.refs.length > 0 || !this.#parts.inFlight.reserve(task, encoded.length)) {
         if (!this.#settleIfThrows(task, () => this.#parts.taskEncoder.keep(task, encoded!))) return;
       }
     }
@@ -146,7 +145,13 @@ export class Dispatcher {
       this.#parts.inFlight.free(task);
       return this.#queue.unshift(task);
     }
-    this.#parts.inFlight.fill(task, task.payload === undefined ? encoded : undefined);
+    const inline = task.payload === undefined ? encoded : undefined;
+    if (inline !== undefined && inline.transfers.length > 0) {
+      if (!this.#settleIfThrows(task, () => this.#parts.taskEncoder.move(task, inline))) {
+        return this.#parts.inFlight.free(task);
+      }
+    }
+    this.#parts.inFlight.fill(task, inline);
   }
 
   /** Encodes a task. If it cannot be sent, settles it and returns undefined. */

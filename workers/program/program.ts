@@ -41,7 +41,7 @@ import {
   type ToWorker,
 } from "../shared/messages.ts";
 import type { Payload } from "../../codec/payload.ts";
-import { forgetTransfers } from "../../codec/transfer.ts";
+import { detachTransfers, forgetTransfers } from "../../codec/transfer.ts";
 import { Children } from "../../runner/children.ts";
 import { enterThread } from "./enter_thread.ts";
 import { LateInterruption } from "../../runner/late_interruption.ts";
@@ -500,8 +500,13 @@ class Program {
   /** Sends a record, on the ring if it fits, otherwise by message, and wakes the caller. */
   #send(kind: number, taskId: number, detail: number, encoded: Encoded): void {
     const { length, refs, transfers, marked } = encoded;
-    if (refs.length === 0 && transfers.length === 0 && length <= LARGEST_RECORD) {
-      if (this.#completions.write(kind, taskId, detail, encoded)) return this.#wakeCaller();
+    if (refs.length === 0 && length <= LARGEST_RECORD) {
+      // Buffers to be moved stay here if the reply cannot be sent.
+      const moves = transfers.length > 0 && this.#completions.hasRoomFor(length);
+      if (moves) detachTransfers(encoded);
+      if ((moves || transfers.length === 0) && this.#completions.write(kind, taskId, detail, encoded)) {
+        return this.#wakeCaller();
+      }
     }
     const bytes = this.#replyEncoder.take(encoded);
     this.#post({ type: "record", kind, taskId, detail, payload: { bytes, refs } }, [bytes, ...transfers]);
