@@ -65,6 +65,9 @@ async function warmPool(options: { scope?: Record<string, unknown>; taskTimeout?
   return { pool, created, workers: [...new Set(tracedBy(pool).map(({ worker }) => worker))].sort() };
 }
 
+/** A small chunk, of a few calls of some microseconds each, that takes longer than this was probably without a core. */
+const PAUSE_MS = 0.2;
+
 /** A thousand tiny calls. */
 function tiny(title: string, chunksize?: number): Promise<Timeline> {
   const numbers = Array(1000).fill(14);
@@ -74,9 +77,11 @@ function tiny(title: string, chunksize?: number): Promise<Timeline> {
     for (let i = 0; i < 10; i++) await pool.map(fib, numbers, { chunksize }); // compiled by now
     const before = tracedBy(pool).length;
     await pool.map(fib, numbers, { chunksize });
-    const bars = tracedBy(pool).slice(before).map((task) => (
-      { ...task, label: chunksize === 1 ? "" : `${chunksize ?? 125}`, color: SHORT }
-    ));
+    const bars = tracedBy(pool).slice(before).map((task) => ({
+      ...task,
+      label: chunksize === 1 ? "" : `${chunksize ?? 125}`,
+      color: chunksize !== undefined && task.duration > PAUSE_MS ? OTHER : SHORT,
+    }));
     return timeline(title, bars, workers);
   });
 }
@@ -115,6 +120,7 @@ function results(method: "imap" | "imapUnordered", items: number[]): Promise<Tim
       const start = performance.now() - created;
       got.push({ worker: "results", start, duration: 1, label: `${ms}`, color: ms === LONG_MS ? LONG : OTHER });
     }
+    got.sort((a, b) => Number(a.color === LONG) - Number(b.color === LONG)); // the long one is drawn above the others
     return timeline(`${method}(work, items)`, [...workBars(tracedBy(pool).slice(WORKERS)), ...got], workers);
   });
 }
@@ -165,11 +171,14 @@ function deadly(): Promise<Timeline> {
 
 if (import.meta.main) {
   const pictures: Record<string, string> = {
-    chunks: draw([
-      await tiny("map(fib, items), that is chunksize 125"),
-      await tiny("map(fib, items, { chunksize: 10 })", 10),
-      await tiny("map(fib, items, { chunksize: 1 })", 1),
-    ], "fib(14), 1,000 times: some microseconds each. A bar is a chunk, with the number of its calls."),
+    chunks: draw(
+      [
+        await tiny("map(fib, items), that is chunksize 125"),
+        await tiny("map(fib, items, { chunksize: 10 })", 10),
+        await tiny("map(fib, items, { chunksize: 1 })", 1),
+      ],
+      "fib(14), 1,000 times, some microseconds each. A bar is a chunk, with the number of its calls. Gray: more than 0.2 ms.",
+    ),
     stragglers: draw([
       await stragglers("the longest call comes last", lengths(20, 20)),
       await stragglers("the longest call comes first", lengths(20, 0)),

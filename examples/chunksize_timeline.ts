@@ -62,8 +62,9 @@ export function draw(timelines: Timeline[], caption: string): string {
   const [unit, size] = longest < 2000 ? ["ms", 1] : ["s", 1000];
   const power = 10 ** Math.floor(Math.log10(longest / 5));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((step) => longest / step <= 9)!;
+  const escaped = (content: string) => content.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
   const text = (x: number, y: number, content: string, kind: string) =>
-    `<text x="${x.toFixed(1)}" y="${y}" class="${kind}">${content.replaceAll("<", "&lt;")}</text>`;
+    `<text x="${x.toFixed(1)}" y="${y}" class="${kind}">${escaped(content)}</text>`;
 
   const lines: string[] = [];
   let y = 4;
@@ -75,8 +76,8 @@ export function draw(timelines: Timeline[], caption: string): string {
       lines.push(text(LEFT - 10, y + i * LANE + 17, worker, "worker"));
       lines.push(`<rect x="${LEFT}" y="${y + i * LANE}" width="${WIDTH - LEFT - RIGHT}" height="24" class="lane"/>`);
     }
-    for (let time = 0; time <= longest; time += step) {
-      const x = LEFT + time * scale;
+    for (let n = 0; n * step <= longest; n++) {
+      const [time, x] = [n * step, LEFT + n * step * scale];
       lines.push(`<path d="M${x.toFixed(1)} ${y - 4}V${bottom + 4}" class="tick"/>`);
       lines.push(text(x, bottom + 18, `${Number((time / size).toPrecision(6))} ${unit}`, "time"));
     }
@@ -85,7 +86,9 @@ export function draw(timelines: Timeline[], caption: string): string {
       const top = y + workers.indexOf(worker) * LANE;
       lines.push(
         `<rect x="${x.toFixed(2)}" y="${top}" width="${Math.max(0.5, width > 4 ? width - 1 : width).toFixed(2)}" ` +
-          `height="24" fill="${color}">${label && `<title>${label}: ${duration.toFixed(3)} ms</title>`}</rect>`,
+          `height="24" fill="${color}">${
+            label && `<title>${escaped(label)}: ${duration.toFixed(3)} ms</title>`
+          }</rect>`,
       );
       if (width > label.length * 7.5 + 8) lines.push(text(x + width / 2, top + 17, label, "label"));
     }
