@@ -28,26 +28,38 @@ function fib(n: number): number {
   return n <= 1 ? 1 : fib(n - 1) + fib(n - 2);
 }
 
+/** Computes as well, and returns which worker has done it. */
+function workerOf(n: number): string {
+  fib(n);
+  return self.name;
+}
+
 /** Computes everything with a chunksize, and returns which chunk ran where and when. */
 async function measure(title: string, processes: number, chunksize: number): Promise<Timeline> {
-  await using pool = new Pool(processes, { trace: true, name: "worker" });
-  await pool.broadcast(fib, [20]); // all workers are there, and warm
-  await pool.map(fib, NUMS, { chunksize });
+  await using pool = new Pool(processes, { trace: true, name: "worker", scope: { fib } });
+  await pool.broadcast(workerOf, [20]); // all workers are there, and warm
+  const workers = await pool.map(workerOf, NUMS, { chunksize });
   const { traceEvents } = JSON.parse(pool.trace());
   const names = new Map(); // of the workers, by their numbers
   for (const { ph, tid, args } of traceEvents) if (ph === "M") names.set(tid, args.name);
   const chunks = traceEvents.filter(({ ph }: { ph: string }) => ph === "X").slice(processes);
-  chunks.sort((a: { ts: number }, b: { ts: number }) => a.ts - b.ts); // chunks begin in order
-  const bars = chunks.map(({ tid, ts, dur }: { tid: number; ts: number; dur: number }, i: number) => {
-    const inputs = NUMS.slice(i * chunksize, (i + 1) * chunksize);
-    return {
-      worker: names.get(tid),
-      start: (ts - chunks[0].ts) / 1000, // from microseconds
+  chunks.sort((a: { ts: number }, b: { ts: number }) => a.ts - b.ts);
+  const bars: Bar[] = [];
+  for (let i = 0; i < NUMS.length; i += chunksize) {
+    const inputs = NUMS.slice(i, i + chunksize);
+    // Each worker runs its chunks in order. The order of chunks that two workers begin at once is not known.
+    const next = chunks.findIndex(({ tid }: { tid: number }) => names.get(tid) === workers[i]);
+    const [{ ts, dur }] = chunks.splice(next, 1);
+    bars.push({
+      worker: workers[i]!,
+      start: ts / 1000, // from microseconds
       duration: dur / 1000,
       label: inputs.length === 1 ? `${inputs[0]}` : `${inputs[0]}…${inputs.at(-1)}`,
       color: `hsl(${210 + (NUMS[0]! - inputs[0]!) * 4}, 55%, 45%)`,
-    };
-  });
+    });
+  }
+  const zero = Math.min(...bars.map(({ start }) => start));
+  for (const bar of bars) bar.start -= zero;
   return { title, workers: [...names.values()], bars };
 }
 
@@ -59,7 +71,7 @@ export function draw(timelines: Timeline[], caption: string): string {
   const ends = timelines.map(({ bars }) => Math.max(...bars.map(({ start, duration }) => start + duration)));
   const longest = Math.max(...ends);
   const scale = (WIDTH - LEFT - RIGHT) / longest;
-  const [unit, size] = longest < 2000 ? ["ms", 1] : ["s", 1000];
+  const [unit, size] = longest < 1000 ? ["ms", 1] : ["s", 1000];
   const power = 10 ** Math.floor(Math.log10(longest / 5));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((step) => longest / step <= 9)!;
   const escaped = (content: string) => content.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
