@@ -73,6 +73,8 @@ export class WorkerHandle {
   readonly knownFunctions: Set<number> = new Set();
   /** The tasks that were posted to the worker alone and have not settled. */
   readonly directTasks: Set<Task> = new Set();
+  /** The task that was handed to the worker alone, as it was free, and has not settled: its payload could not be shared. */
+  handed: Task | undefined;
   /** The number of the task whose payload was posted to the worker last; -1 for none. */
   given = -1;
   /** True while processes live that were started on the worker and that it waits for. */
@@ -167,6 +169,22 @@ export class WorkerHandle {
     this.control.countMail(); // after the message, so that a worker that sees the count will get it
     // The worker may even have run the task and be idle in its event loop again: then its sleep word has to say that it was woken.
     this.wake();
+  }
+
+  /**
+   * Posts a task to the worker if it is parked: then it has nothing else to do before this task. Returns false if it is not parked.
+   * `post` is called with a function that posts.
+   */
+  handTask(
+    post: (post: (message: ToWorker & { type: "task" }, transfers: Transferable[]) => void) => boolean,
+  ): boolean {
+    if (!this.control.reserve()) return false;
+    const posted = post((message, transfers) => {
+      this.#port.postMessage(message, transfers);
+      this.control.countMail();
+    });
+    this.control.turn(); // in any case, as it was reserved
+    return posted;
   }
 
   /** In a browser: takes messages as they come, including those that the worker had sent before its end. */

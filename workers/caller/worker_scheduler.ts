@@ -295,7 +295,8 @@ export class WorkerScheduler implements Scheduler {
       handle.knownFunctions.add(task.functionId);
       this.#stillborn = 0;
     }
-    if (handle.directTasks.size > 0) handle.directTasks.delete(task);
+    if (handle.handed === task) handle.handed = undefined;
+    else if (handle.directTasks.size > 0) handle.directTasks.delete(task);
     const bare = this.#options.trace ? takeTimes(handle.number, task, reply, this.#events) : reply;
     this.#settle(task, this.#stacks.complete(task, received(task, bare)));
   }

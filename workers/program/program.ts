@@ -12,7 +12,8 @@
  */
 
 import { SerializationError } from "../../errors.ts";
-import { waitAsyncWakes } from "../../base/platform.ts";
+import { hasNodeModules, waitAsyncWakes } from "../../base/platform.ts";
+import { receiveMessage } from "../../sync/internal/resource_sharer.ts";
 import "../../sync/internal/current_process.ts"; // so that functions of tasks can call it by its name
 import { atomics } from "../../sync/internal/atomics.ts";
 import "../../sync/mod.ts"; // so that shared objects can be decoded here from their handles
@@ -299,6 +300,7 @@ class Program {
 
   /** Begins a task that was posted. Returns false if the worker cannot go on to another one. */
   #takeMail(): boolean {
+    if (this.#inbox.length === 0) this.#pull();
     const posted = this.#inbox.shift();
     if (posted === undefined) {
       this.#control.setTurning(); // the event loop still has to deliver the message
@@ -307,6 +309,17 @@ class Program {
     this.#control.setBusy();
     this.#control.hold(posted.header.taskId);
     return this.#begin(posted.header, posted.payload);
+  }
+
+  /** Takes the messages that the event loop has not delivered yet, if it has not got hold of them. */
+  #pull(): void {
+    if (!hasNodeModules()) return;
+    for (let next = receiveMessage(this.#port); next !== undefined; next = receiveMessage(this.#port)) {
+      const message = next.message as ToWorker;
+      if (message?.type !== "task") continue; // the others wake a worker that sleeps, or answer one that waits
+      this.#mail++;
+      this.#inbox.push(message);
+    }
   }
 
   #receive(message: ToWorker): void {

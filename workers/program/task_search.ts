@@ -60,7 +60,11 @@ export class TaskSearch {
     let patient = true; // a worker that was woken for nothing sleeps again at once, and leaves its core to others
     for (;;) {
       if (control.stopped) return STOPPED;
-      if (!this.#counted && hasMail()) return POSTED;
+      if (!this.#counted && hasMail()) {
+        // The caller may have counted on this worker until just now: it has to count anew.
+        if (submissions.hasTasks()) wakeCaller();
+        return POSTED;
+      }
       const slot = submissions.claim(number, control);
       if (submissions.callerIsNeeded) wakeCaller();
       if (slot >= 0) {
@@ -70,9 +74,9 @@ export class TaskSearch {
       if (hasMail()) {
         control.setTurning();
         this.#counted = submissions.hasTasks(); // the caller may have counted on it just before
-      } else if (control.park(linger, this.#anything, patient)) {
-        this.#counted = true;
-        patient = false;
+      } else if (control.park(linger, this.#anything, hasMail, patient)) {
+        this.#counted = control.isSearching;
+        patient = !this.#counted; // a task will be posted to it in a moment
       } else {
         return ASLEEP;
       }
