@@ -54,7 +54,7 @@ class Crowd {
       const control = new (secretive ? Secretive : ControlBlock)(this.#controls[number]!);
       const hasMail = (): boolean => atomics.load(words, posted) > 0;
       const wakeCaller = (): void => void submissions.wakeCaller(control);
-      const search = new TaskSearch({ submissions, control, number, linger: 2, hasMail, wakeCaller });
+      const search = new TaskSearch({ submissions, control, number, linger: () => 2, hasMail, wakeCaller });
       const sleep = (): void => {
         while (atomics.compareExchange(words, message, 1, 0) !== 1) atomics.wait(words, message, 0, Infinity);
       };

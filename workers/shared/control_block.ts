@@ -241,6 +241,13 @@ export class ControlBlock {
     atomics.store(this.#words, SLEEP, BUSY);
   }
 
+  /** Worker: as {@linkcode setBusy}, from its event loop. Returns whether the caller has counted on it for a task on the ring. */
+  becomeBusy(): boolean {
+    for (let state = atomics.load(this.#words, SLEEP);; state = atomics.load(this.#words, SLEEP)) {
+      if (atomics.compareExchange(this.#words, SLEEP, state, BUSY) === state) return state === SEARCHING;
+    }
+  }
+
   /** Worker: announces that it goes once through its event loop. */
   setTurning(): void {
     atomics.store(this.#words, SLEEP, TURNING);
