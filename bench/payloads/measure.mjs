@@ -3,7 +3,7 @@
 
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { extentOf, makePayload } from "./payloads.mjs";
+import { extentOf, give } from "./payloads.mjs";
 
 /**
  * The calls of a library. All of them run on two workers.
@@ -46,7 +46,7 @@ async function callOf(library, kind, size, direction) {
     return direction === "argument" ? () => library.takeMoved(new ArrayBuffer(size)) : () => library.giveMoved(size);
   }
   if (direction === "argument") {
-    const payload = makePayload(kind, size);
+    const payload = give(kind, size);
     return () => library.take(payload);
   }
   await library.prepare(kind, size);
@@ -63,7 +63,7 @@ async function callOf(library, kind, size, direction) {
  */
 async function check(call, kind, size, direction) {
   const result = await call();
-  const [actual, expected] = direction === "argument" ? [result, 0] : [result, makePayload(kind, size)].map(extentOf);
+  const [actual, expected] = direction === "argument" ? [result, 0] : [result, give(kind, size)].map(extentOf);
   if (actual !== expected) throw new Error(`${kind} ${size} ${direction}: ${actual} instead of ${expected}`);
 }
 

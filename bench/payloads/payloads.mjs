@@ -52,11 +52,12 @@ const WORDS = "amber basin cedar delta ember fjord grove haven inlet jetty knoll
  */
 function itemsOf(size, makeItem) {
   const items = [];
-  for (let bytes = 2; bytes < size || items.length === 0;) {
+  let length = 0;
+  for (let bytes = 2; bytes + length / 2 < size || items.length === 0; bytes += length) {
     const item = makeItem(items.length);
+    // Of many items, one of 16 is enough for the size.
+    if (items.length < 100 || items.length % 16 === 0) length = JSON.stringify(item).length + 1;
     items.push(item);
-    bytes += JSON.stringify(item).length + 1;
-    if (bytes + (bytes - 2) / items.length / 2 > size) break;
   }
   return items;
 }

@@ -15,7 +15,7 @@ const PEERS = ["piscina", "tinypool", "workerpool"];
 /** How long a round of one library lasts, in milliseconds, unless its calls take longer. */
 const ROUND = 25;
 /** A case has fewer rounds if they took longer than this, in milliseconds: 3 of the first limit, 2 of the second one. */
-const LIMITS = [[3, 1500], [2, 5000]] as const;
+const LIMITS = [[3, 1500], [2, 2500]] as const;
 /** Processes that use more memory than this, in MB, are replaced before the next kind. */
 const MEMORY = 1500;
 /** The most bytes that are in flight at a time. */
