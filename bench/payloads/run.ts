@@ -14,6 +14,8 @@ import { type Case, kindTable, medianOf, OURS, summaryTable, tables, withSection
 const PEERS = ["piscina", "tinypool", "workerpool"];
 /** How long a round of one library lasts, in milliseconds, unless its calls take longer. */
 const ROUND = 25;
+/** How long each direction and number of calls in flight is warmed up before a kind is measured, in milliseconds. */
+const WARM_UP = 100;
 /** A case has fewer rounds if they took longer than this, in milliseconds: 3 of the first limit, 2 of the second one. */
 const LIMITS = [[3, 1500], [2, 2500]] as const;
 /** Processes that use more memory than this, in MB, are replaced before the next kind. */
@@ -104,6 +106,15 @@ async function endAll(meters: Map<string, Meter>): Promise<void> {
   for (const meter of meters.values()) await meter.end();
 }
 
+/** Calls with small payloads of a kind, until the runtimes have optimized what encodes and decodes them. */
+async function warmUp(meters: Map<string, Meter>, kind: string): Promise<void> {
+  for (const meter of meters.values()) {
+    for (const direction of ["argument", "result"]) {
+      for (const inFlight of [1, 64]) await meter.measure(`${kind} 1000 ${direction} ${inFlight} ${WARM_UP}`);
+    }
+  }
+}
+
 async function measure(meters: Map<string, Meter>, measured: Omit<Case, "times">): Promise<Case> {
   const { kind, size, direction, inFlight } = measured;
   const times = new Map([...meters.keys()].map((name) => [name, [] as number[]]));
@@ -137,12 +148,13 @@ try {
   let meters = startMeters();
   try {
     for (const kind of kinds) {
+      const begin = performance.now();
       if ([...meters.values()].some(({ memory }) => memory > MEMORY)) {
         await endAll(meters);
         meters = startMeters();
       }
+      await warmUp(meters, kind);
       const ofKind: Case[] = [];
-      const begin = performance.now();
       for (const size of LARGE_KINDS.includes(kind) ? [...SIZES, LARGE] : SIZES) {
         for (const direction of ["argument", "result"] as const) {
           for (const inFlight of size === LARGE ? [1] : [1, 64]) {
