@@ -78,6 +78,20 @@ function textOf(length, alphabet) {
 }
 
 /**
+ * Fills an array with a pattern of 1000 numbers, and returns the array.
+ *
+ * @template {Uint8Array | Float64Array} T
+ * @param {T} numbers
+ * @param {(index: number) => number} numberAt
+ * @returns {T}
+ */
+function repeated(numbers, numberAt) {
+  for (let i = 0; i < Math.min(numbers.length, 1000); i++) numbers[i] = numberAt(i);
+  for (let filled = 1000; filled < numbers.length; filled *= 2) numbers.copyWithin(filled, 0, filled);
+  return numbers;
+}
+
+/**
  * Returns a JSON document as of a REST API.
  *
  * @param {number} size
@@ -135,9 +149,9 @@ export function makePayload(kind, size) {
     case "cyrillic":
       return textOf(size / 2, "абвгдежзийклмнопрстуфхцчшщъыьэюяАБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЭЮЯ");
     case "bytes":
-      return new Uint8Array(size).map((_, i) => i * 31);
+      return repeated(new Uint8Array(size), (i) => i * 31);
     case "doubles":
-      return new Float64Array(Math.floor(size / 8)).map((_, i) => i / 3);
+      return repeated(new Float64Array(Math.floor(size / 8)), (i) => i / 3);
     case "map":
       return new Map(itemsOf(size, (i) => [`key ${i}`, score()]));
     case "set":
