@@ -5,6 +5,7 @@
  *   deno task bench:peers
  */
 
+import { sectionOf } from "../payloads/report.ts";
 import { chart } from "./chart.ts";
 
 type Figures = Record<string, number>;
@@ -149,8 +150,10 @@ const table = `${lines.join("\n")}\n\n${more.join("\n")}\n`;
 console.log(table);
 
 await Deno.writeTextFile(new URL("../peers.svg", import.meta.url), chart(table));
+const page = new URL("../README.md", import.meta.url);
+const payloads = sectionOf(await Deno.readTextFile(page));
 await Deno.writeTextFile(
-  new URL("../README.md", import.meta.url),
+  page,
   `# Benchmarks
 
 \`deno task bench\` compares chunk sizes, on even and uneven work, with serial code and a bare Worker. \`deno task bench:peers\` compares
@@ -160,6 +163,8 @@ ${table}
 ![Time needed by each library, compared with this library's, on a logarithmic axis: the figures of the first table](peers.svg)
 
 ${versions.join(", ")}; ${machine}. Written by \`bench/peers/run.ts\`.
+
+${payloads}
 `,
 );
-await run(Deno.execPath(), ["fmt", new URL("../README.md", import.meta.url).pathname]);
+await run(Deno.execPath(), ["fmt", page.pathname]);
