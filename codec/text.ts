@@ -32,8 +32,20 @@ const { apply } = Reflect;
 /** Returns the string that a range of bytes holds. It reads shared memory without a copy. */
 type Slice = (this: Uint8Array, start: number, end: number) => string;
 
-/** Reads one-byte characters and UTF-16. Undefined where the runtime has no native code for them. */
-const [latin1Slice, utf16Slice] = nativeSlices();
+/** Read one-byte characters and UTF-16. Undefined where the runtime has no native code for them, and before they are loaded. */
+let latin1Slice: Slice | undefined;
+let utf16Slice: Slice | undefined;
+let loaded = false;
+
+/**
+ * Loads the functions that read shared memory without a copy. A worker does this before any task, which could replace them;
+ * other threads when they need them first, as importing this library loads no module of Node.
+ */
+export function loadTextReaders(): void {
+  if (loaded) return;
+  loaded = true;
+  [latin1Slice, utf16Slice] = nativeSlices();
+}
 
 function nativeSlices(): [latin1: Slice | undefined, utf16: Slice | undefined] {
   if (!hasNodeModules()) return [undefined, undefined];
@@ -48,6 +60,7 @@ function nativeSlices(): [latin1: Slice | undefined, utf16: Slice | undefined] {
 /** Writes a text. */
 export function writeText(text: string, out: ByteWriter): void {
   const { length } = text;
+  if (!loaded) loadTextReaders();
   if (utf16Slice !== undefined && isWide(text)) return writeUtf16(text, out);
   out.reserve(5 + length);
   let encoding = ASCII;
@@ -99,6 +112,7 @@ export function textSize(view: DataView, at: number): number {
  * @throws {SerializationError} If it is cut off, or no text.
  */
 export function readText(bytes: Uint8Array, view: DataView, at: number): string {
+  if (!loaded) loadTextReaders();
   const length = view.getUint32(at + 1, true);
   const start = at + 5;
   const end = start + length;

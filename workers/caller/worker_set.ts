@@ -150,7 +150,7 @@ export class WorkerSet {
   /** The number of workers that have a task. */
   get running(): number {
     let running = 0;
-    for (const handle of this.#handles) running += handle.awaiting.size + (this.#hasTask(handle) ? 1 : 0);
+    for (const handle of this.#handles) running += handle.control.aside + (this.#hasTask(handle) ? 1 : 0);
     return running;
   }
 

@@ -24,6 +24,7 @@ import { FETCHING, NONE } from "../../scheduler/messages.ts";
 import { CompletionRing, LARGEST_RECORD } from "../shared/completion_ring.ts";
 import { Decoder, sourceOf } from "../../codec/decoder.ts";
 import { type Encoded, NOTHING_ENCODED } from "../../codec/encoder.ts";
+import { loadTextReaders } from "../../codec/text.ts";
 import { messageOf } from "../../codec/error_fields.ts";
 import { EMPTY_ENVIRONMENT, type FunctionSpec, TASK_URL } from "../../codec/functions.ts";
 import type { AnyFunction } from "../../base/values.ts";
@@ -289,6 +290,7 @@ class Program {
       const { taskId } = run.header;
       const written = this.#completions.write(AWAITS, taskId, run.deadline | 0, NOTHING_ENCODED);
       if (!written) this.#send(AWAITS, taskId, run.deadline | 0, NOTHING_ENCODED);
+      this.#control.setAside(this.#awaiting.size);
       if (first) this.#control.finish();
     }
     this.#run = undefined;
@@ -534,7 +536,8 @@ class Program {
     if (ready && !this.#hasMail()) this.#search.begin();
     this.#reply(run.header.taskId, kind, encoded, detail);
     this.#run = undefined;
-    if (!aside) this.#control.finish();
+    if (aside) this.#control.setAside(this.#awaiting.size);
+    else this.#control.finish();
     if (this.#concurrency > 1) this.#tellDeadline();
     return "done";
   }
@@ -611,6 +614,7 @@ declare const self: {
 
 lockDown();
 rememberRuntime();
+loadTextReaders();
 self.onmessage = (event): void => {
   self.onmessage = null;
   void new Program(event.data).start(event.data);

@@ -24,6 +24,7 @@ const SPIN_MS = 0.01;
  *   8 LOOKS     number of times that the worker has begun to look for tasks
  *   9 ARRIVED   1 when the worker has read the message that this memory came with
  *   10 STAGE    NONE | PREPARING (the initializer runs) | IMPORTING (the module) | FETCHING (missing parts of the task it holds)
+ *   11 ASIDE    number of tasks that await while the worker may begin others
  *   16 …        RING bytes of records: size, kind, taskId, detail (32 bits each), payload; 8-byte aligned
  */
 const SLEEP = 0;
@@ -37,6 +38,7 @@ export const READ = 7;
 const LOOKS = 8;
 const ARRIVED = 9;
 const STAGE = 10;
+const ASIDE = 11;
 /** The offset of the ring of completions, in bytes. */
 export const RING_AT = 64;
 
@@ -153,6 +155,16 @@ export class ControlBlock {
   /** Caller: the number of times that the worker has begun to look for tasks. */
   get looks(): number {
     return atomics.load(this.#words, LOOKS);
+  }
+
+  /** Caller: the number of tasks that await while the worker may begin others. */
+  get aside(): number {
+    return atomics.load(this.#words, ASIDE);
+  }
+
+  /** Worker: sets the number of tasks that await while it may begin others. */
+  setAside(count: number): void {
+    atomics.store(this.#words, ASIDE, count);
   }
 
   /** Caller: the number of messages that the worker has sent. */
