@@ -27,6 +27,15 @@ export interface WorkerPoolOptions<I extends readonly unknown[] = never[]> {
    */
   readonly initargs?: NoInfer<InitargsOf<I>> | undefined;
   /**
+   * The number of tasks that a worker may have begun at the same time, a positive integer. While a task awaits, its worker
+   * begins others, up to this number; code that does not await runs alone. Use it for tasks that mostly wait, for example
+   * for a server. A chunk is one task, and makes its calls one after the other. If the worker ends, or a call loops beyond
+   * its limit after an `await`, all tasks that it has begun fail.
+   *
+   * @default {1}
+   */
+  readonly concurrency?: number | undefined;
+  /**
    * The number of tasks after which a worker is replaced by a new one, a positive integer. A chunk is one task. By
    * default workers are not replaced.
    *

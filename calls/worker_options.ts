@@ -32,6 +32,7 @@ export interface WorkerChecks {
   readonly [name: string]: Check<unknown>;
   readonly initializer: Check<AnyFunction>;
   readonly initargs: Check<readonly unknown[]>;
+  readonly concurrency: Check<number>;
   readonly maxTasksPerChild: Check<number>;
   readonly module: Check<string>;
   readonly scope: Check<Readonly<Record<string, unknown>>>;
@@ -46,6 +47,7 @@ export interface WorkerChecks {
 export const WORKER_CHECKS: WorkerChecks = {
   initializer: checkedFunction,
   initargs: checkedArgs,
+  concurrency: checkedCount,
   maxTasksPerChild: checkedCount,
   module: moduleUrl,
   scope: checkScope,
@@ -103,6 +105,7 @@ export function workerOptions(
     permissions: options.permissions,
     initializer: options.initializer,
     initargs: options.initargs ?? [],
+    concurrency: options.concurrency ?? 1,
     maxTasks: options.maxTasksPerChild ?? 0,
     idleTimeout: options.idleTimeout ?? IDLE_TIMEOUT,
     limit: wholeLimit(options.taskTimeout ?? Infinity),

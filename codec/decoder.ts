@@ -10,9 +10,9 @@ import { isInert } from "./foreign.ts";
 import { compileFunction, type Environment, type FunctionSpec, lazyFunction } from "./functions.ts";
 import type { AnyFunction } from "../base/values.ts";
 import { type Handle, reviveShared } from "./handles.ts";
-import { define, TAG, VIEWS } from "./tags.ts";
-
-const utf8Decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+import { type Properties, type Shape, ShapeTable } from "./shapes.ts";
+import { COLUMN, define, TAG, VIEWS } from "./tags.ts";
+import { copyOf, readAscii, readText, StringReader, textSize } from "./text.ts";
 
 /** Memory that values are decoded from. One source serves many reads of the same memory. */
 export interface Source {
@@ -67,6 +67,15 @@ export class Decoder {
   readonly #toFunction: (spec: FunctionSpec, environment: Environment) => AnyFunction;
   #refs: readonly unknown[] = [];
   #seen: unknown[] = [];
+  readonly #shapes = new ShapeTable();
+  /** The shapes of the current value, by number. */
+  #known: Shape[] = [];
+  readonly #strings = new StringReader();
+  /** The text of the current run of strings, and the part of it that was read. */
+  #run = "";
+  #runAt = 0;
+  readonly #noteObject = (object: object): void => void this.#seen.push(object);
+  readonly #readAny = (): unknown => this.#read();
 
   /**
    * `environment` returns the surroundings of functions. `compileEagerly`: true only for data from the controlling
@@ -94,6 +103,7 @@ export class Decoder {
     this.#at = start;
     this.#refs = refs;
     this.#seen = [];
+    this.#run = "";
     try {
       return this.#read();
     } catch (error) {
@@ -102,6 +112,8 @@ export class Decoder {
     } finally {
       this.#seen = [];
       this.#refs = [];
+      this.#run = "";
+      if (this.#known.length > 0) this.#known = [];
       this.#bytes = NOWHERE.bytes;
       this.#view = NOWHERE.view;
     }
@@ -149,14 +161,19 @@ export class Decoder {
         this.#at += 8;
         return this.#view.getFloat64(this.#at - 8, true);
       case TAG.ascii:
-      case TAG.utf8:
-      case TAG.utf16:
+      case TAG.first:
+      case TAG.next:
+      case TAG.nextLong:
+      case TAG.text:
         return this.#string(tag);
+      case TAG.run:
+        this.#at += textSize(this.#view, this.#at);
+        return this.#read();
       case TAG.bigint64:
         this.#at += 8;
         return this.#view.getBigInt64(this.#at - 8, true);
       case TAG.bigint: {
-        const text = this.#text();
+        const text = this.#longText();
         return text.startsWith("-") ? -BigInt(`0x${text.slice(1)}`) : BigInt(`0x${text}`);
       }
       case TAG.array:
@@ -171,19 +188,34 @@ export class Decoder {
         array.length = this.#count();
         return this.#setEntries(array);
       }
+      case TAG.column: {
+        const count = this.#count();
+        return this.#view.getUint8(this.#at) === COLUMN.strings
+          ? this.#note(this.#column(count))
+          : this.#fill(this.#note([]), count);
+      }
       case TAG.object:
         return this.#properties(this.#note({}));
+      case TAG.shaped:
+        return this.#shape().read(this.#noteObject, this.#readAny);
+      case TAG.beside: {
+        const value = at(this.#refs, this.#count());
+        if (typeof value === "string" || typeof value === "bigint") return value;
+        throw new SerializationError("Cannot read a value from another thread: it is of another kind");
+      }
       case TAG.map: {
         const map = this.#note(new Map<unknown, unknown>());
-        for (let n = this.#count(); n > 0; n--) {
-          const key = this.#read();
-          map.set(key, this.#read());
-        }
+        const count = this.#count();
+        const keys = this.#column(count);
+        const values = this.#column(count);
+        for (let i = 0; i < count; i++) map.set(keys[i], values[i]);
         return map;
       }
       case TAG.set: {
         const set = this.#note(new Set<unknown>());
-        for (let n = this.#count(); n > 0; n--) set.add(this.#read());
+        const count = this.#count();
+        const values = this.#column(count);
+        for (let i = 0; i < count; i++) set.add(values[i]);
         return set;
       }
       case TAG.date:
@@ -199,7 +231,8 @@ export class Decoder {
         return this.#toFunction(this.#description<FunctionSpec>(), this.#environment());
       case TAG.buffer: {
         const size = this.#count();
-        const copy = this.#copy(this.#at, this.#at + size).buffer;
+        this.#check(this.#at + size);
+        const copy = copyOf(this.#bytes, this.#at, this.#at + size).buffer;
         this.#at += size;
         return this.#note(copy);
       }
@@ -221,8 +254,8 @@ export class Decoder {
 
   /** Reads a string. Anything else is refused, as its conversion to a string would call methods of the value. */
   #text(): string {
-    const tag = this.#bytes[this.#at++];
-    if (tag === TAG.ascii || tag === TAG.utf8 || tag === TAG.utf16) return this.#string(tag);
+    const text = this.#read();
+    if (typeof text === "string") return text;
     throw new SerializationError("Cannot read a value from another thread: a text is missing");
   }
 
@@ -234,29 +267,35 @@ export class Decoder {
   }
 
   #string(tag: number): string {
-    const length = this.#count();
-    const start = this.#at;
-    if (tag === TAG.utf16) {
-      this.#at += length * 2;
-      let text = "";
-      for (let i = 0; i < length; i++) text += String.fromCharCode(this.#view.getUint16(start + i * 2, true));
-      return text;
+    switch (tag) {
+      case TAG.ascii: {
+        const length = this.#count();
+        const start = this.#at;
+        this.#check(this.#at += length);
+        return readAscii(this.#bytes, start, this.#at);
+      }
+      case TAG.first:
+        this.#run = readText(this.#bytes, this.#view, this.#start + this.#count());
+        this.#runAt = 0;
+        return this.#slice(this.#count());
+      case TAG.next:
+        return this.#slice(this.#view.getUint8(this.#at++));
+      case TAG.nextLong:
+        return this.#slice(this.#count());
+      default:
+        return this.#longText();
     }
-    this.#at += length;
-    if (tag === TAG.ascii && length < 24) {
-      let text = "";
-      for (let i = start; i < this.#at; i++) text += String.fromCharCode(this.#bytes[i]!);
-      return text;
-    }
-    return utf8Decoder.decode(this.#copy(start, this.#at)); // `TextDecoder` takes no shared memory
   }
 
-  /** Returns a copy of some bytes. `slice()` would let the class of the bytes make it: see `runner/lockdown.ts`. */
-  #copy(start: number, end: number): Uint8Array<ArrayBuffer> {
-    this.#check(end);
-    const copy = new Uint8Array(end - start);
-    copy.set(new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + start, end - start));
-    return copy;
+  /** Returns the next string of the run. */
+  #slice(length: number): string {
+    return this.#run.slice(this.#runAt, this.#runAt += length);
+  }
+
+  #longText(): string {
+    const start = this.#at;
+    this.#at += textSize(this.#view, start);
+    return readText(this.#bytes, this.#view, start);
   }
 
   /** Checks that the bytes reach to `end`, before memory is allocated for them. */
@@ -290,17 +329,109 @@ export class Decoder {
 
   #numbers(ints: boolean): number[] {
     const length = this.#count();
-    this.#at = this.#start + ((this.#at - this.#start + 7) & ~7);
-    const size = length * (ints ? 4 : 8);
-    this.#check(this.#at + size);
-    const offset = this.#bytes.byteOffset + this.#at;
-    // The numbers are aligned within the encoded value; in memory only if that value begins at an aligned address.
-    const aligned = offset % 8 === 0;
-    const buffer = aligned ? this.#bytes.buffer : this.#copy(this.#at, this.#at + size).buffer;
-    this.#at += size;
+    const { buffer, at } = this.#packed(length, ints ? 4 : 8);
     const array: number[] = new Array(length);
-    copyNumbers(buffer, aligned ? offset : 0, length, ints, array, 0);
+    copyNumbers(buffer, at, length, ints, array, 0);
     return this.#note(array);
+  }
+
+  /** Returns where packed numbers are. They are aligned within the encoded value; in memory only if that is aligned. */
+  #packed(length: number, each: number): { buffer: ArrayBufferLike; at: number } {
+    const start = this.#start + ((this.#at - this.#start + 7) & ~7);
+    const end = start + length * each;
+    this.#check(end);
+    this.#at = end;
+    const at = this.#bytes.byteOffset + start;
+    return at % 8 === 0
+      ? { buffer: this.#bytes.buffer, at }
+      : { buffer: copyOf(this.#bytes, start, end).buffer, at: 0 };
+  }
+
+  /** Reads a column into an array that is noted already: values in it may refer to it. */
+  #fill(array: unknown[], count: number): unknown[] {
+    if (this.#view.getUint8(this.#at) === COLUMN.any) {
+      this.#at++;
+      for (let i = 0; i < count; i++) array.push(this.#read());
+      return array;
+    }
+    const values = this.#column(count);
+    for (let i = 0; i < count; i++) array.push(values[i]);
+    return array;
+  }
+
+  /** Reads a column. Numbers may be in the memory that they are read from: the result is for immediate use only. */
+  #column(count: number): ArrayLike<unknown> {
+    const kind = this.#view.getUint8(this.#at++);
+    if (kind === COLUMN.ints || kind === COLUMN.doubles) {
+      const { buffer, at } = this.#packed(count, kind === COLUMN.ints ? 4 : 8);
+      return kind === COLUMN.ints ? new Int32Array(buffer, at, count) : new Float64Array(buffer, at, count);
+    }
+    if (kind === COLUMN.dates) {
+      const { buffer, at } = this.#packed(count, 8);
+      const times = new Float64Array(buffer, at, count);
+      const dates: Date[] = [];
+      for (let i = 0; i < count; i++) dates.push(this.#note(new Date(times[i]!)));
+      return dates;
+    }
+    this.#check(this.#at + count); // each value takes a byte at least
+    switch (kind) {
+      case COLUMN.any: {
+        const values: unknown[] = [];
+        for (let i = 0; i < count; i++) values.push(this.#read());
+        return values;
+      }
+      case COLUMN.strings: {
+        const strings = this.#strings.read(this.#bytes, this.#view, this.#at, count);
+        this.#at = this.#strings.end;
+        return strings;
+      }
+      case COLUMN.booleans: {
+        const values: boolean[] = [];
+        for (let i = 0; i < count; i++) values.push(this.#bytes[this.#at++] === 1);
+        return values;
+      }
+      case COLUMN.objects:
+        return this.#objects(count);
+      default:
+        throw new SerializationError(`Cannot read a value from another thread: unknown kind of column ${kind}`);
+    }
+  }
+
+  /** Reads objects of one shape. */
+  #objects(count: number): Properties[] {
+    const shape = this.#shape();
+    const columns: (ArrayLike<unknown> | undefined)[] = shape.keys.map(() => undefined);
+    let flat = this.#view.getUint8(this.#at++);
+    let rest = columns.length - flat;
+    if (rest < 0) throw new SerializationError("Cannot read a value from another thread: a shape has fewer keys");
+    for (; flat > 0; flat--) {
+      const k = this.#index(columns.length);
+      columns[k] = this.#column(count);
+    }
+    const rows = shape.build(count, columns);
+    for (let i = 0; i < count; i++) this.#seen.push(rows[i]);
+    for (; rest > 0; rest--) shape.assign(rows, this.#index(columns.length), this.#column(count));
+    return rows;
+  }
+
+  /** Reads the index of a key. */
+  #index(count: number): number {
+    const index = this.#view.getUint8(this.#at++);
+    if (index < count) return index;
+    throw new SerializationError("Cannot read a value from another thread: there is no such key");
+  }
+
+  /** Reads the number of a shape, and its keys if it is new. */
+  #shape(): Shape {
+    const number = this.#count();
+    const known = this.#known[number];
+    if (known !== undefined) return known;
+    const shape = this.#shapes.ofJoined(this.#longText());
+    if (shape === undefined || number !== this.#known.length) {
+      throw new SerializationError("Cannot read a value from another thread: there is no such shape");
+    }
+    this.#known.push(shape);
+    return shape;
   }
 
   #properties<T extends object>(target: T): T {

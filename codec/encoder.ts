@@ -10,18 +10,39 @@ import { describeFunction, type FunctionSpec, refuseClass } from "./functions.ts
 import type { AnyFunction } from "../base/values.ts";
 import { runtimeClass } from "./runtime_functions.ts";
 import { handleOf } from "./handles.ts";
-import { define, TAG, VIEWS } from "./tags.ts";
+import { ByteWriter } from "./byte_writer.ts";
+import { type Properties, type Shape, ShapeTable } from "./shapes.ts";
+import { COLUMN, define, TAG, VIEWS } from "./tags.ts";
+import { isWide, RunWriter, writeStrings, writeText } from "./text.ts";
 import { transfersHere } from "./transfer.ts";
 
-/** Buffers of up to this many bytes are written into the bytes; larger ones travel beside them. */
-const INLINE_BUFFER = 4096;
+/**
+ * Buffers of up to this many bytes are written into the bytes, also those to be moved: to copy them takes less time than
+ * a message. Larger ones travel beside the bytes.
+ */
+const INLINE_BUFFER = 2 ** 18;
+/** Nothing that can travel beside the bytes is written into them any more when they are this many. */
+const INLINE_TOTAL = 2 ** 19;
+/** The same for strings of one-byte characters, in UTF-16 units, and for those of other characters, which take longer. */
+const INLINE_TEXT = 2 ** 20;
+const INLINE_WIDE_TEXT = 2 ** 14;
+/** The same for a BigInt, in bits. */
+const INLINE_BIGINT = 2 ** 15;
+/** Smaller parts are written into the bytes in any case. */
+const SMALLEST_REF = 4096;
+
 /** Arrays of at least this many numbers are packed, as 32-bit integers or doubles. */
 const PACKED_NUMBERS = 8;
+/** Arrays of at least this many values of one kind are written as a column. */
+const COLUMN_LENGTH = 4;
+/** Strings of up to this many UTF-16 units may be written one by one. */
+const SHORT_STRING = 48;
+/** The number of short strings in a value that are written one by one; further ones are gathered into runs. */
+const SINGLE_STRINGS = 4;
+/** Strings of at least this many UTF-16 units are not gathered. */
+const LONG_STRING = 1000;
 
-/** From this many bytes on, {@linkcode Encoder.take} returns the encoder's memory instead of a copy. */
-const LARGE = 32_768;
-
-const utf8Encoder = new TextEncoder();
+const { getTime } = Date.prototype;
 
 const arrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
 
@@ -70,7 +91,7 @@ export class Encoded {
   length = 0;
   /** The values that travel beside the bytes. */
   refs: readonly unknown[] = NONE;
-  /** The objects that are moved, not copied. */
+  /** The objects that are moved, not copied. If there are no `refs`, the bytes hold copies of those that are part of the value. */
   transfers: readonly Transferable[] = NO_TRANSFERS;
   /** The values that `transfer()` marked. Once `transfers` are moved, they go to {@linkcode forgetTransfers}. */
   marked: readonly object[] = NOT_MARKED;
@@ -98,16 +119,21 @@ const EMPTY = new Uint8Array(0);
 const SHORT = 100;
 
 /** Up to this many objects are searched one by one; more are in a map. */
-const FEW = 8;
+const FEW = 16;
 
 /** An encoded value without any bytes. */
 export const NOTHING_ENCODED: Encoded = new Encoded();
 
 /** Turns values into bytes. Each encoder belongs to one thread and encodes one value at a time. */
 export class Encoder {
-  #bytes = new Uint8Array(1024);
-  #view = new DataView(this.#bytes.buffer);
-  #length = 0;
+  readonly #out = new ByteWriter();
+  readonly #runs = new RunWriter(this.#out, TAG);
+  readonly #shapes = new ShapeTable();
+  /** The number of the current value, and the number of shapes that it has so far. */
+  #value = 0;
+  #known = 0;
+  /** The number of strings of the current value that were written one by one. */
+  #single = 0;
   #refs: unknown[] | undefined;
   #transfers: Transferable[] | undefined;
   #marked: object[] | undefined;
@@ -121,6 +147,7 @@ export class Encoder {
   #fewCount = 0;
   readonly #inlineLimit: number;
   readonly #describe: (fn: AnyFunction) => FunctionSpec;
+  readonly #writeAny = (value: unknown): void => this.#write(value);
 
   /**
    * `inlineLimit`: the size in bytes up to which buffers are written inline; `Infinity` if nothing can travel beside
@@ -207,7 +234,11 @@ export class Encoder {
   }
 
   #begin(): void {
-    this.#length = 0;
+    this.#out.reset();
+    this.#runs.reset();
+    this.#single = 0;
+    this.#value++;
+    this.#known = 0;
     this.#seenCount = 0;
     this.#refs = undefined;
     this.#transfers = undefined;
@@ -215,9 +246,10 @@ export class Encoder {
   }
 
   #done(): Encoded {
+    this.#runs.end();
     const encoded = this.#encoded;
-    encoded.length = this.#length;
-    encoded.memory = this.#bytes;
+    encoded.length = this.#out.length;
+    encoded.memory = this.#out.bytes;
     encoded.refs = this.#refs ?? NONE;
     encoded.transfers = this.#transfers ?? NO_TRANSFERS;
     encoded.marked = this.#marked ?? NOT_MARKED;
@@ -227,7 +259,7 @@ export class Encoder {
   /** Drops the references to objects, so that the encoder keeps none of them alive. */
   #forget(): void {
     this.#seen = undefined;
-    for (let i = 0; i < this.#fewCount; i++) this.#few[i] = undefined;
+    for (let i = 0; i < FEW && this.#few[i] !== undefined; i++) this.#few[i] = undefined;
     this.#fewCount = 0;
   }
 
@@ -236,31 +268,21 @@ export class Encoder {
    * copied: the encoder continues with new memory.
    */
   take(encoded: Encoded): ArrayBuffer {
-    if (encoded.length < LARGE || encoded !== this.#encoded) return encoded.bytes.slice().buffer;
-    const { buffer } = this.#bytes;
-    this.#bytes = new Uint8Array(1024);
-    this.#view = new DataView(this.#bytes.buffer);
-    return buffer.transfer(encoded.length);
-  }
-
-  #reserve(size: number): void {
-    if (this.#length + size <= this.#bytes.length) return;
-    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + size));
-    grown.set(this.#bytes.subarray(0, this.#length));
-    this.#bytes = grown;
-    this.#view = new DataView(grown.buffer);
+    return encoded === this.#encoded ? this.#out.take(encoded.length) : encoded.bytes.slice().buffer;
   }
 
   #tag(tag: number): void {
-    this.#reserve(1);
-    this.#bytes[this.#length++] = tag;
+    this.#out.byte(tag);
   }
 
   #count(tag: number, count: number): void {
-    this.#reserve(5);
-    this.#bytes[this.#length] = tag;
-    this.#view.setUint32(this.#length + 1, count, true);
-    this.#length += 5;
+    this.#out.count(tag, count);
+  }
+
+  /** Returns whether a part of `size` units is to travel beside the bytes, if units of which `most` are inline are many. */
+  #isLarge(size: number, most: number): boolean {
+    return this.#inlineLimit !== Infinity &&
+      (size > most || (size > SMALLEST_REF && this.#out.length + size > INLINE_TOTAL));
   }
 
   #write(value: unknown): void {
@@ -285,60 +307,68 @@ export class Encoder {
   }
 
   #number(value: number): void {
-    this.#reserve(9);
     if ((value | 0) === value && !Object.is(value, -0)) {
-      this.#bytes[this.#length] = TAG.int;
-      this.#view.setInt32(this.#length + 1, value, true);
-      this.#length += 5;
+      const out = this.#out;
+      out.reserve(5);
+      out.bytes[out.length] = TAG.int;
+      out.view.setInt32(out.length + 1, value, true);
+      out.length += 5;
     } else {
-      this.#bytes[this.#length] = TAG.double;
-      this.#view.setFloat64(this.#length + 1, value, true);
-      this.#length += 9;
+      this.#out.double(TAG.double, value);
     }
   }
 
   #string(value: string): void {
     const { length } = value;
-    if (length < 48 && this.#ascii(value)) return;
-    if (!value.isWellFormed()) {
-      this.#count(TAG.utf16, length);
-      this.#reserve(length * 2);
-      for (let i = 0; i < length; i++) this.#view.setUint16(this.#length + i * 2, value.charCodeAt(i), true);
-      this.#length += length * 2;
-      return;
+    if (length < SHORT_STRING && this.#single < SINGLE_STRINGS && this.#ascii(value)) {
+      this.#single++;
+    } else if (length < LONG_STRING) {
+      this.#runs.write(value);
+    } else if (length > INLINE_WIDE_TEXT && this.#isLarge(length, isWide(value) ? INLINE_WIDE_TEXT : INLINE_TEXT)) {
+      this.#beside(value);
+    } else {
+      this.#tag(TAG.text);
+      writeText(value, this.#out);
     }
-    this.#reserve(5 + length * 3);
-    const { written } = utf8Encoder.encodeInto(value, this.#bytes.subarray(this.#length + 5));
-    this.#count(TAG.utf8, written);
-    this.#length += written;
   }
 
   /** Writes a short string without a call into the runtime. Returns false, with nothing written, if it is not ASCII. */
   #ascii(value: string): boolean {
     const { length } = value;
-    this.#reserve(5 + length);
-    const bytes = this.#bytes;
-    const start = this.#length + 5;
+    const out = this.#out;
+    out.reserve(5 + length);
+    const { bytes } = out;
+    const start = out.length + 5;
     for (let i = 0; i < length; i++) {
       const code = value.charCodeAt(i);
       if (code > 127) return false;
       bytes[start + i] = code;
     }
-    this.#count(TAG.ascii, length);
-    this.#length += length;
+    out.count(TAG.ascii, length);
+    out.length += length;
     return true;
   }
 
   #bigint(value: bigint): void {
     if (BigInt.asIntN(64, value) === value) {
-      this.#reserve(9);
-      this.#bytes[this.#length] = TAG.bigint64;
-      this.#view.setBigInt64(this.#length + 1, value, true);
-      this.#length += 9;
+      const out = this.#out;
+      out.reserve(9);
+      out.bytes[out.length] = TAG.bigint64;
+      out.view.setBigInt64(out.length + 1, value, true);
+      out.length += 9;
+    } else if (this.#inlineLimit !== Infinity && BigInt.asIntN(INLINE_BIGINT, value) !== value) {
+      this.#beside(value);
     } else {
       this.#tag(TAG.bigint);
-      this.#string(value.toString(16)); // hexadecimal converts in linear time, in both directions
+      writeText(value.toString(16), this.#out); // hexadecimal converts in linear time, in both directions
     }
+  }
+
+  /** Sends a string or BigInt beside the bytes. */
+  #beside(value: string | bigint): void {
+    const refs = this.#refs ??= [];
+    this.#count(TAG.beside, refs.length);
+    refs.push(value);
   }
 
   #function(fn: AnyFunction): void {
@@ -359,7 +389,7 @@ export class Encoder {
         this.#fewNumbers[this.#fewCount++] = this.#seenCount++;
         return false;
       }
-      this.#seen = new Map(this.#few.map((object, i) => [object, this.#fewNumbers[i]!]));
+      this.#seen = this.#fewAsMap();
     }
     const number = this.#seen.get(value);
     if (number === undefined) {
@@ -375,33 +405,29 @@ export class Encoder {
     if (this.#transfersHere.count !== 0) this.#noteTransfers(value);
     if (Array.isArray(value)) return this.#array(value);
     const prototype = Object.getPrototypeOf(value);
-    if (prototype === Object.prototype || prototype === null) return this.#properties(TAG.object, value);
+    if (prototype === Object.prototype || prototype === null) return this.#plain(value as Properties);
     if (ArrayBuffer.isView(value)) return this.#viewOf(value);
     if (value instanceof ArrayBuffer) return this.#buffer(value);
     if (value instanceof Map) {
       // The built-in method is used, as a subclass may override iteration.
-      const entries: [unknown, unknown][] = [];
-      Map.prototype.forEach.call(value, (item, key) => entries.push([key, item]));
-      this.#count(TAG.map, entries.length);
-      for (const [key, item] of entries) {
-        this.#write(key);
-        this.#write(item);
-      }
-      return;
+      const keys: unknown[] = [];
+      const items: unknown[] = [];
+      Map.prototype.forEach.call(value, (item, key) => {
+        keys.push(key);
+        items.push(item);
+      });
+      this.#count(TAG.map, keys.length);
+      this.#column(keys);
+      return this.#column(items);
     }
     if (value instanceof Set) {
       const items: unknown[] = [];
       Set.prototype.forEach.call(value, (item) => items.push(item));
       this.#count(TAG.set, items.length);
-      for (const item of items) this.#write(item);
-      return;
+      return this.#column(items);
     }
     if (value instanceof Date) {
-      this.#reserve(9);
-      this.#bytes[this.#length] = TAG.date;
-      this.#view.setFloat64(this.#length + 1, Date.prototype.getTime.call(value), true);
-      this.#length += 9;
-      return;
+      return this.#out.double(TAG.date, getTime.call(value));
     }
     if (value instanceof Error) {
       this.#tag(TAG.error);
@@ -477,6 +503,10 @@ export class Encoder {
       return this.#properties(TAG.object, value);
     }
     const named = keys.length > 0 && !isIndex(keys[keys.length - 1]!);
+    if (!named && length >= COLUMN_LENGTH && keys.length === length) {
+      this.#count(TAG.column, length);
+      return this.#column(value);
+    }
     this.#count(named ? TAG.arrayWithProperties : TAG.array, length);
     for (let i = 0; i < length; i++) {
       const item = value[i];
@@ -500,40 +530,214 @@ export class Encoder {
   }
 
   #packNumbers(numbers: readonly number[], start: number, end: number): void {
+    const tag = this.#out.length;
+    this.#count(TAG.ints, end - start);
+    if (!this.#packed(numbers, start, end)) this.#out.bytes[tag] = TAG.doubles;
+  }
+
+  /** Writes numbers, aligned. Returns whether they are 32-bit integers; otherwise they are doubles. */
+  #packed(numbers: readonly number[], start: number, end: number): boolean {
     const length = end - start;
-    this.#reserve(13 + length * 8);
-    const tag = this.#length;
-    this.#count(TAG.ints, length);
-    this.#length = (this.#length + 7) & ~7;
-    const { buffer } = this.#bytes;
-    if (packInts(numbers, start, new Int32Array(buffer, this.#length, length))) {
-      this.#length += length * 4;
-      return;
+    const out = this.#out;
+    out.align(length * 8);
+    const { buffer } = out.bytes;
+    if (packInts(numbers, start, new Int32Array(buffer, out.length, length))) {
+      out.length += length * 4;
+      return true;
     }
-    this.#bytes[tag] = TAG.doubles;
-    const packed = new Float64Array(buffer, this.#length, length);
+    const packed = new Float64Array(buffer, out.length, length);
     for (let i = 0; i < length; i++) packed[i] = numbers[start + i]!;
-    this.#length += length * 8;
+    out.length += length * 8;
+    return false;
+  }
+
+  /** Writes values as a column. */
+  #column(values: readonly unknown[]): void {
+    if (values.length >= COLUMN_LENGTH) {
+      if (this.#flatColumn(values)) return;
+      const shape = this.#commonShape(values);
+      if (shape !== undefined && this.#note(values as Properties[])) {
+        return this.#objects(values as Properties[], shape);
+      }
+    }
+    this.#tag(COLUMN.any);
+    for (let i = 0; i < values.length; i++) this.#write(values[i]);
+  }
+
+  /** Writes a column of values of one kind without parts. Returns false, with nothing written, for other values. */
+  #flatColumn(values: readonly unknown[]): boolean {
+    const out = this.#out;
+    switch (typeof values[0]) {
+      case "number": {
+        if (!isNumbers(values)) return false;
+        const at = out.length;
+        this.#tag(COLUMN.ints);
+        if (!this.#packed(values, 0, values.length)) out.bytes[at] = COLUMN.doubles;
+        return true;
+      }
+      case "string": {
+        if (!this.#isStrings(values)) return false;
+        this.#tag(COLUMN.strings);
+        writeStrings(values, out);
+        return true;
+      }
+      case "boolean": {
+        if (!isBooleans(values)) return false;
+        out.byte(COLUMN.booleans);
+        out.reserve(values.length);
+        for (let i = 0; i < values.length; i++) out.bytes[out.length + i] = values[i] ? 1 : 0;
+        out.length += values.length;
+        return true;
+      }
+      default:
+        return this.#dates(values);
+    }
+  }
+
+  /** Returns whether all values are strings that are short enough to travel together. */
+  #isStrings(values: readonly unknown[]): values is readonly string[] {
+    const most = this.#inlineLimit === Infinity ? Infinity : INLINE_WIDE_TEXT;
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i];
+      if (typeof value !== "string" || value.length > most) return false;
+    }
+    return true;
+  }
+
+  #dates(values: readonly unknown[]): boolean {
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i];
+      if (!(value instanceof Date) || Object.getPrototypeOf(value) !== Date.prototype) return false;
+    }
+    if (!this.#note(values as object[])) return false;
+    const out = this.#out;
+    out.byte(COLUMN.dates);
+    out.align(values.length * 8);
+    const times = new Float64Array(out.bytes.buffer, out.length, values.length);
+    for (let i = 0; i < values.length; i++) times[i] = getTime.call(values[i]);
+    out.length += times.byteLength;
+    return true;
+  }
+
+  /** Returns the shape of values that are all plain objects with the same keys. */
+  #commonShape(values: readonly unknown[]): Shape | undefined {
+    let shape: Shape | undefined;
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i];
+      if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+      const prototype = Object.getPrototypeOf(value);
+      if (prototype !== Object.prototype && prototype !== null) return undefined;
+      const keys = Object.keys(value);
+      if (shape === undefined) {
+        shape = this.#shapes.ofKeys(keys);
+        if (shape === undefined) return undefined;
+      } else if (!shape.matches(keys)) return undefined;
+    }
+    return shape;
+  }
+
+  /**
+   * Notes objects under the next numbers. Returns false, with none of them noted, if one was met before, or occurs twice,
+   * or if objects may be marked for `transfer()`.
+   */
+  #note(objects: readonly object[]): boolean {
+    if (this.#transfersHere.count !== 0) return false;
+    if (this.#seen === undefined && this.#fewCount + objects.length <= FEW) return this.#noteFew(objects);
+    const seen = this.#seen ??= this.#fewAsMap();
+    const first = this.#seenCount;
+    for (let i = 0; i < objects.length; i++) {
+      if (seen.get(objects[i]!) !== undefined) {
+        for (let k = 0; k < i; k++) seen.delete(objects[k]!);
+        return false;
+      }
+      seen.set(objects[i]!, first + i);
+    }
+    this.#seenCount += objects.length;
+    return true;
+  }
+
+  /** As {@linkcode #note}, while there are only a few objects. */
+  #noteFew(objects: readonly object[]): boolean {
+    const before = this.#fewCount;
+    for (let i = 0; i < objects.length; i++) {
+      const object = objects[i]!;
+      for (let k = 0; k < before + i; k++) {
+        if (this.#few[k] === object) return false; // what stands behind the count is forgotten
+      }
+      this.#few[before + i] = object;
+      this.#fewNumbers[before + i] = this.#seenCount + i;
+    }
+    this.#fewCount += objects.length;
+    this.#seenCount += objects.length;
+    return true;
+  }
+
+  #fewAsMap(): Map<unknown, number> {
+    const map = new Map<unknown, number>();
+    for (let i = 0; i < this.#fewCount; i++) map.set(this.#few[i], this.#fewNumbers[i]!);
+    return map;
+  }
+
+  /** Writes objects of one shape. They are noted already. */
+  #objects(rows: readonly Properties[], shape: Shape): void {
+    const columns = shape.gather(rows);
+    const out = this.#out;
+    out.byte(COLUMN.objects);
+    this.#shape(shape);
+    const counted = out.length;
+    out.byte(0);
+    const rest: number[] = [];
+    columns.forEach((column, k) => {
+      const at = out.length;
+      out.byte(k);
+      if (isFlat(column[0]) && this.#flatColumn(column)) return;
+      out.length = at;
+      rest.push(k);
+    });
+    out.bytes[counted] = columns.length - rest.length;
+    for (const k of rest) {
+      out.byte(k);
+      this.#column(columns[k]!);
+    }
+  }
+
+  /** Writes the number of a shape, and its keys if it is new in this value. */
+  #shape(shape: Shape): void {
+    if (shape.value === this.#value) return this.#out.word(shape.number);
+    shape.value = this.#value;
+    shape.number = this.#known++;
+    this.#out.word(shape.number);
+    this.#out.copy(shape.text);
+  }
+
+  #plain(object: Properties): void {
+    const keys = Object.keys(object);
+    const shape = this.#shapes.ofKeys(keys);
+    if (shape === undefined) return this.#entries(TAG.object, object, keys);
+    this.#tag(TAG.shaped);
+    this.#shape(shape);
+    shape.emit(object, this.#writeAny);
   }
 
   #properties(tag: number, value: object): void {
-    const keys = Object.keys(value);
+    this.#entries(tag, value as Properties, Object.keys(value));
+  }
+
+  #entries(tag: number, value: Properties, keys: readonly string[]): void {
     this.#count(tag, keys.length);
     for (const key of keys) {
       this.#string(key);
-      this.#write((value as Record<string, unknown>)[key]);
+      this.#write(value[key]);
     }
   }
 
   #buffer(buffer: ArrayBuffer): void {
-    const inline = this.#inlineLimit === Infinity ||
-      (buffer.byteLength <= this.#inlineLimit && !buffer.resizable && !this.#transfers?.includes(buffer));
-    if (!inline) return this.#ref(buffer);
     if (buffer.detached) throw new SerializationError("Cannot send a detached buffer to another thread");
+    if (this.#inlineLimit !== Infinity && (buffer.resizable || this.#isLarge(buffer.byteLength, this.#inlineLimit))) {
+      return this.#ref(buffer);
+    }
     this.#count(TAG.buffer, buffer.byteLength);
-    this.#reserve(buffer.byteLength);
-    this.#bytes.set(new Uint8Array(buffer), this.#length);
-    this.#length += buffer.byteLength;
+    this.#out.copy(new Uint8Array(buffer));
   }
 
   #viewOf(view: ArrayBufferView): void {
@@ -552,6 +756,17 @@ export class Encoder {
     }
     this.#write(name === "DataView" ? view.buffer : arrayBuffer.call(view));
   }
+}
+
+function isBooleans(values: readonly unknown[]): values is readonly boolean[] {
+  for (let i = 0; i < values.length; i++) if (typeof values[i] !== "boolean") return false;
+  return true;
+}
+
+/** Returns whether a value may begin a column that takes no numbers of objects. */
+function isFlat(value: unknown): boolean {
+  const type = typeof value;
+  return type === "number" || type === "string" || type === "boolean";
 }
 
 function isIndex(key: string): boolean {

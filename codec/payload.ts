@@ -9,7 +9,7 @@ import { type Encoded, Encoder } from "./encoder.ts";
 import { messageOf } from "./error_fields.ts";
 import type { FunctionSpec } from "./functions.ts";
 import type { AnyFunction } from "../base/values.ts";
-import { forgetTransfers } from "./transfer.ts";
+import { detachTransfers, forgetTransfers } from "./transfer.ts";
 
 /** An encoded value in a message. */
 export interface Payload {
@@ -85,6 +85,19 @@ export class PayloadEncoder {
     } catch (cause) {
       throw cannotSend(cause);
     }
+  }
+}
+
+/**
+ * Detaches the buffers to be moved with arguments, whose bytes hold copies of them.
+ *
+ * @throws {SerializationError} If one cannot be moved.
+ */
+export function moveCopied(encoded: Encoded): void {
+  try {
+    detachTransfers(encoded);
+  } catch (cause) {
+    throw cannotSend(cause);
   }
 }
 

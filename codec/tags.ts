@@ -2,7 +2,8 @@
  * The format of encoded values: each value begins with a tag.
  *
  * Values that structured clone takes become a flat sequence of tagged bytes, so that a small message fits into shared
- * memory and needs no turn of the event loop. Values that bytes cannot hold (large or transferred buffers, shared
+ * memory and needs no turn of the event loop. Values of one kind that stand together are packed into columns, and objects
+ * of one shape are written without their keys (`shapes.ts`). Values that bytes cannot hold (large or transferred buffers, shared
  * memory, ports, blobs, regular expressions) go into `refs`, which travel beside the bytes by `postMessage`.
  *
  * In addition to structured clone, functions travel by source at any depth, errors keep their class, own properties,
@@ -20,8 +21,6 @@ export const TAG = {
   int: 4,
   double: 5,
   ascii: 6,
-  utf8: 7,
-  utf16: 8,
   bigint64: 9,
   bigint: 10,
   array: 11,
@@ -41,6 +40,46 @@ export const TAG = {
   sparse: 25,
   shared: 26,
   ints: 27,
+  /** An array as a column. */
+  column: 28,
+  /** The first string of a run: the position of the run's text, and the length of the string. */
+  first: 29,
+  /** Another string of the run: its length in one byte. */
+  next: 30,
+  /** Another string of the run: its length in four bytes. */
+  nextLong: 31,
+  /** The text of a run, which is passed over here. */
+  run: 32,
+  /** A text of its own. */
+  text: 33,
+  /** An object of a shape: the shape, and its values. */
+  shaped: 34,
+  /** A string or BigInt beside the bytes. */
+  beside: 35,
+} as const;
+
+/**
+ * The kinds of columns. A column holds a known number of values: those of an array, those of a map or set, or those
+ * that the objects of an array have under one key.
+ */
+export const COLUMN = {
+  /** Values of any kind, each with its tag. */
+  any: 0,
+  /** Packed 32-bit integers, aligned to 8 bytes. */
+  ints: 1,
+  /** Packed doubles, aligned to 8 bytes. */
+  doubles: 2,
+  /** Strings: see `text.ts`. */
+  strings: 3,
+  /** One byte for each value, 1 for true. */
+  booleans: 4,
+  /** Dates, as packed doubles. */
+  dates: 5,
+  /**
+   * Objects of one shape: the shape; the number of flat columns, each with the index of its key; then the other
+   * columns, likewise. The objects take their numbers between the two.
+   */
+  objects: 6,
 } as const;
 
 /** The classes of views. A view is encoded with its class's index in this list. */

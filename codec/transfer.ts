@@ -40,6 +40,22 @@ export function forgetTransfers(values: readonly object[]): void {
 }
 
 /**
+ * Detaches the objects that are moved with an encoded value whose bytes hold a copy of them all.
+ *
+ * @throws {DOMException} If one of them cannot be moved; then none is.
+ */
+export function detachTransfers({ transfers, marked }: Moving): void {
+  structuredClone(null, { transfer: [...transfers] });
+  forgetTransfers(marked);
+}
+
+/** An encoded value with objects to be moved: see `Encoded`. */
+interface Moving {
+  readonly transfers: readonly Transferable[];
+  readonly marked: readonly object[];
+}
+
+/**
  * Marks `value` so that `buffers` are moved to the other thread, rather than copied, when `value` is sent the next
  * time: as an argument, an item of a map, a result, an item of a queue or through a pipe, by itself or at any depth in
  * another value. The buffers are detached on this thread by the call that sends them, even if its task never begins

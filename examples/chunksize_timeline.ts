@@ -7,60 +7,116 @@
 import { parseArgs } from "@std/cli";
 import { Pool } from "@manycore/parallel";
 
-const NUMS = Array.from({ length: 39 }, (_, i) => 39 - i); // the largest first
-const [WIDTH, LEFT, LANE, HEAD] = [960, 90, 30, 38];
-
-interface Chunk {
-  worker: number;
-  inputs: number[];
+/** What one worker did for some time; in milliseconds. */
+export interface Bar {
+  worker: string;
   start: number;
   duration: number;
+  label: string;
+  color: string;
 }
+
+export interface Timeline {
+  title: string;
+  workers: string[];
+  bars: Bar[];
+}
+
+const NUMS = Array.from({ length: 39 }, (_, i) => 39 - i); // the largest first
 
 function fib(n: number): number {
   return n <= 1 ? 1 : fib(n - 1) + fib(n - 2);
 }
 
-/** Computes everything with a chunksize, and tells which chunk ran where and when, in milliseconds. */
-async function measure(workers: number, chunksize: number): Promise<Chunk[]> {
-  await using pool = new Pool(workers, { trace: true });
-  await pool.broadcast(fib, [20]); // all workers are there, and warm
-  await pool.map(fib, NUMS, { chunksize });
-  const { traceEvents } = JSON.parse(pool.trace());
-  const bars = traceEvents.filter(({ ph }: { ph: string }) => ph === "X").slice(workers);
-  bars.sort((a: { ts: number }, b: { ts: number }) => a.ts - b.ts); // chunks begin in order
-  const origin = bars[0].ts;
-  return bars.map(({ tid, ts, dur }: { tid: number; ts: number; dur: number }, i: number) => ({
-    worker: tid,
-    inputs: NUMS.slice(i * chunksize, (i + 1) * chunksize),
-    start: (ts - origin) / 1000,
-    duration: dur / 1000,
-  }));
+/** Computes as well, and returns which worker has done it. */
+function workerOf(n: number): string {
+  fib(n);
+  return self.name;
 }
 
-function draw(title: string, chunks: Chunk[], workers: number, top: number, scale: number): string {
-  const end = Math.max(...chunks.map(({ start, duration }) => start + duration));
-  const lines = [`<text x="12" y="${top + 24}" class="title">${title}: ${(end / 1000).toFixed(2)} s</text>`];
-  for (let i = 0; i < workers; i++) {
-    const y = top + HEAD + i * LANE;
-    lines.push(`<text x="12" y="${y + 17}">worker ${i + 1}</text>`);
-    lines.push(`<rect x="${LEFT}" y="${y}" width="${WIDTH - LEFT - 20}" height="${LANE - 6}" class="lane"/>`);
-    for (const { inputs, start, duration } of chunks.filter((chunk) => chunk.worker === i + 1)) {
-      const [x, width] = [LEFT + start * scale, Math.max(1, duration * scale)];
-      const label = inputs.length === 1 ? `${inputs[0]}` : `${inputs[0]}…${inputs.at(-1)}`;
-      const hue = 210 + (NUMS[0]! - inputs[0]!) * 4;
-      lines.push(
-        `<rect x="${x.toFixed(1)}" y="${y}" width="${width.toFixed(1)}" height="${
-          LANE - 6
-        }" fill="hsl(${hue} 60% 55%)" ` +
-          `stroke="white"><title>fib of ${label}: ${duration.toFixed(1)} ms</title></rect>`,
-      );
-      if (width > label.length * 8 + 8) {
-        lines.push(`<text x="${(x + width / 2).toFixed(1)}" y="${y + 17}" class="bar">${label}</text>`);
-      }
-    }
+/** Computes everything with a chunksize, and returns which chunk ran where and when. */
+async function measure(title: string, processes: number, chunksize: number): Promise<Timeline> {
+  await using pool = new Pool(processes, { trace: true, name: "worker", scope: { fib } });
+  await pool.broadcast(workerOf, [20]); // all workers are there, and warm
+  const workers = await pool.map(workerOf, NUMS, { chunksize });
+  const { traceEvents } = JSON.parse(pool.trace());
+  const names = new Map(); // of the workers, by their numbers
+  for (const { ph, tid, args } of traceEvents) if (ph === "M") names.set(tid, args.name);
+  const chunks = traceEvents.filter(({ ph }: { ph: string }) => ph === "X").slice(processes);
+  chunks.sort((a: { ts: number }, b: { ts: number }) => a.ts - b.ts);
+  const bars: Bar[] = [];
+  for (let i = 0; i < NUMS.length; i += chunksize) {
+    const inputs = NUMS.slice(i, i + chunksize);
+    // Each worker runs its chunks in order. The order of chunks that two workers begin at once is not known.
+    const next = chunks.findIndex(({ tid }: { tid: number }) => names.get(tid) === workers[i]);
+    const [{ ts, dur }] = chunks.splice(next, 1);
+    bars.push({
+      worker: workers[i]!,
+      start: ts / 1000, // from microseconds
+      duration: dur / 1000,
+      label: inputs.length === 1 ? `${inputs[0]}` : `${inputs[0]}…${inputs.at(-1)}`,
+      color: `hsl(${210 + (NUMS[0]! - inputs[0]!) * 4}, 55%, 45%)`,
+    });
   }
-  return lines.join("\n");
+  const zero = Math.min(...bars.map(({ start }) => start));
+  for (const bar of bars) bar.start -= zero;
+  return { title, workers: [...names.values()], bars };
+}
+
+const [WIDTH, LEFT, RIGHT] = [960, 90, 104]; // names are at the left of the lanes, total times at the right
+const [HEAD, LANE, AXIS] = [36, 30, 40]; // the heights of a title, a lane, an axis
+
+/** Draws timelines below each other, all in the same scale, with an axis below each. */
+export function draw(timelines: Timeline[], caption: string): string {
+  const ends = timelines.map(({ bars }) => Math.max(...bars.map(({ start, duration }) => start + duration)));
+  const longest = Math.max(...ends);
+  const scale = (WIDTH - LEFT - RIGHT) / longest;
+  const [unit, size] = longest < 1000 ? ["ms", 1] : ["s", 1000];
+  const power = 10 ** Math.floor(Math.log10(longest / 5));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((step) => longest / step <= 9)!;
+  const escaped = (content: string) => content.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+  const text = (x: number, y: number, content: string, kind: string) =>
+    `<text x="${x.toFixed(1)}" y="${y}" class="${kind}">${escaped(content)}</text>`;
+
+  const lines: string[] = [];
+  let y = 4;
+  timelines.forEach(({ title, workers, bars }, i) => {
+    lines.push(text(12, y + 22, title, "title"));
+    y += HEAD;
+    const bottom = y + workers.length * LANE;
+    for (const [i, worker] of workers.entries()) {
+      lines.push(text(LEFT - 10, y + i * LANE + 17, worker, "worker"));
+      lines.push(`<rect x="${LEFT}" y="${y + i * LANE}" width="${WIDTH - LEFT - RIGHT}" height="24" class="lane"/>`);
+    }
+    for (let n = 0; n * step <= longest; n++) {
+      const [time, x] = [n * step, LEFT + n * step * scale];
+      lines.push(`<path d="M${x.toFixed(1)} ${y - 4}V${bottom + 4}" class="tick"/>`);
+      lines.push(text(x, bottom + 18, `${Number((time / size).toPrecision(6))} ${unit}`, "time"));
+    }
+    for (const { worker, start, duration, label, color } of bars) {
+      const [x, width] = [LEFT + start * scale, duration * scale];
+      const top = y + workers.indexOf(worker) * LANE;
+      lines.push(
+        `<rect x="${x.toFixed(2)}" y="${top}" width="${Math.max(0.5, width > 4 ? width - 1 : width).toFixed(2)}" ` +
+          `height="24" fill="${color}">${
+            label && `<title>${escaped(label)}: ${duration.toFixed(3)} ms</title>`
+          }</rect>`,
+      );
+      if (width > label.length * 7.5 + 8) lines.push(text(x + width / 2, top + 17, label, "label"));
+    }
+    const total = ends[i]! / size;
+    lines.push(text(WIDTH - RIGHT + 14, (y + bottom) / 2 + 2, `${total.toPrecision(3)} ${unit}`, "total"));
+    y = bottom + AXIS;
+  });
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y + 26}" font-family="sans-serif">
+<style>text { font-size: 13px; fill: #24292f } .title, .total { font-size: 16px; font-weight: bold }
+.worker { text-anchor: end } .time { text-anchor: middle; font-size: 12px } .label { fill: #fff; text-anchor: middle }
+.lane { fill: #e9edf2 } .tick { stroke: #afb8c1 }</style>
+<rect x="0.5" y="0.5" width="${WIDTH - 1}" height="${y + 25}" rx="6" fill="#fff" stroke="#d0d7de"/>
+${lines.join("\n")}
+${text(12, y + 8, caption, "caption")}
+</svg>
+`;
 }
 
 if (import.meta.main) {
@@ -68,25 +124,10 @@ if (import.meta.main) {
   const workers = Number(args.workers ?? 4);
   const explicit = Number(args.chunksize ?? 1);
   const implicit = Math.ceil(NUMS.length / (workers * 4));
-  const runs: [title: string, chunks: Chunk[]][] = [
-    [`map(fib, NUMS), that is chunksize ${implicit}`, await measure(workers, implicit)],
-    [`map(fib, NUMS, { chunksize: ${explicit} })`, await measure(workers, explicit)],
-  ];
-  const longest = Math.max(...runs.flatMap(([, chunks]) => chunks.map(({ start, duration }) => start + duration)));
-  const scale = (WIDTH - LEFT - 20) / longest;
-  const panel = HEAD + workers * LANE + 14;
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${
-    2 * panel + 34
-  }" font-family="sans-serif">
-<style>text { font-size: 13px; fill: #333 } .title { font-size: 16px; font-weight: bold } .lane { fill: #f1f3f6 }
-.bar { fill: white; text-anchor: middle }</style>
-<rect width="100%" height="100%" fill="white"/>
-${runs.map(([title, chunks], i) => draw(title, chunks, workers, i * panel, scale)).join("\n")}
-<text x="12" y="${
-    2 * panel + 20
-  }">A bar is a chunk, with the numbers it computes the Fibonacci number of. Same scale of time in both.</text>
-</svg>
-`;
+  const svg = draw([
+    await measure(`map(fib, NUMS), that is chunksize ${implicit}`, workers, implicit),
+    await measure(`map(fib, NUMS, { chunksize: ${explicit} })`, workers, explicit),
+  ], "A bar is a chunk, with the numbers whose Fibonacci numbers it computes. Same scale of time in both.");
   if (args.out === undefined) console.log(svg);
   else await Deno.writeTextFile(String(args.out), svg);
 }

@@ -206,13 +206,15 @@ for (const name of ["open_url_threads", "open_url_dummy_pool", "open_url_executo
 
 prints("shared_array_in_place", ["√250000 = 500, √998001 = 999"]);
 
-Deno.test("chunksize_timeline.ts draws a lane for each worker and a bar for each chunk, twice", async () => {
+Deno.test("chunksize_timeline.ts draws a lane for each worker, a bar for each chunk and an axis, twice", async () => {
   const svg = (await run("chunksize_timeline", ["--workers=3", "--chunksize=2"])).join("\n");
   const chunks = Math.ceil(39 / 4) + Math.ceil(39 / 2); // 4: a quarter of the share of one of 3 workers
   assertEquals(svg.match(/class="lane"/g)!.length, 6);
-  assertEquals(svg.match(/<title>fib of/g)!.length, chunks);
-  assertMatch(svg, /map\(fib, NUMS\), that is chunksize 4: \d/);
-  assertMatch(svg, /chunksize: 2 }\): \d/);
+  assertEquals(svg.match(/<title>\d+…?\d*: [\d.e+-]+ ms</g)!.length, chunks);
+  assertMatch(svg, />map\(fib, NUMS\), that is chunksize 4</);
+  assertMatch(svg, />map\(fib, NUMS, { chunksize: 2 }\)</);
+  assertEquals(svg.match(/class="total">[\d.e+]+ m?s</g)!.length, 2);
+  assertEquals(svg.match(/class="time">0 m?s</g)!.length, 2); // an axis each
   assertEquals(svg.trim().slice(-6), "</svg>");
 });
 

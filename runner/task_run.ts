@@ -40,6 +40,8 @@ export class TaskRun implements Answer {
   readonly started: number;
   /** The index of the current call. */
   index = 0;
+  /** When the current call must have ended, in milliseconds since the epoch of the calling side; 0 for never. */
+  deadline = 0;
 
   /** The time that reading the task took, in milliseconds. */
   readonly #read: number;

@@ -25,12 +25,12 @@ export interface RunnerHost {
   readonly epoch: number;
   /** Detects that an interruption has hit the program itself. */
   readonly lateInterruption: LateInterruption;
-  /** Reports to the calling side when the call that begins must have ended, in milliseconds since `epoch`. */
-  setDeadline(time: number): void;
-  /** Reports to the calling side that the task continues asynchronously. */
-  suspend(): void;
+  /** Reports to the calling side when the call of a task that begins must have ended, in milliseconds since `epoch`. */
+  setDeadline(run: TaskRun, time: number): void;
+  /** Reports to the calling side that a task continues asynchronously. */
+  suspend(run: TaskRun): void;
   /** Calls `step` when a suspended task can continue, in a turn of the event loop. */
-  resume(step: () => Progress): void;
+  resume(run: TaskRun, step: () => Progress): void;
   /** Makes the worker take no more tasks, as work that the task has started continues beyond its limit. */
   retire(): void;
   /** Sends the reply, once all calls of a task were made. */
@@ -49,7 +49,7 @@ export class TaskRunner {
   run(run: TaskRun): Progress {
     while (run.index < run.count) {
       if ((run.limit === 0 && run.mode === "map" ? this.#map(run) : this.#call(run)) === "done") continue;
-      this.#host.suspend();
+      this.#host.suspend(run);
       return "suspended";
     }
     return this.#host.end(run);
@@ -96,7 +96,7 @@ export class TaskRunner {
     } else {
       prepareLimit();
       const start = clock();
-      this.#host.setDeadline(ceil(start - this.#host.epoch + limit));
+      this.#host.setDeadline(run, ceil(start - this.#host.epoch + limit));
       this.#host.lateInterruption.watch(limit);
       const ended = runLimited(call, limit);
       if (!ended) {
@@ -120,7 +120,7 @@ export class TaskRunner {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const done = (record: () => void): void => {
       if (run.index !== index) return; // the call has already ended, by its limit
-      this.#host.resume(() => {
+      this.#host.resume(run, () => {
         if (timer !== undefined) timers.clear()(timer);
         record();
         run.index++;

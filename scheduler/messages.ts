@@ -44,6 +44,8 @@ export interface Setup {
   readonly initializer: FunctionSpec | undefined;
   /** The arguments of the initializer. */
   readonly initargs: readonly unknown[];
+  /** The number of tasks that the worker may have begun at the same time. */
+  readonly concurrency: number;
   /** The number of tasks after which the worker takes no more; 0 means no maximum. */
   readonly maxTasks: number;
   /** True if replies carry the times of their tasks. */

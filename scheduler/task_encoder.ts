@@ -9,7 +9,7 @@ import type { FunctionSpec } from "../codec/functions.ts";
 import type { AnyFunction } from "../base/values.ts";
 import type { CallSite } from "../base/call_site.ts";
 import { FunctionTable } from "./function_table.ts";
-import { PayloadEncoder, type StoredPayload } from "../codec/payload.ts";
+import { moveCopied, PayloadEncoder, type StoredPayload } from "../codec/payload.ts";
 import type { Task } from "./task.ts";
 
 /** Encodes the tasks of one scheduler. */
@@ -55,6 +55,16 @@ export class TaskEncoder {
     task.payload = this.#payloads.keep(encoded);
     task.moved = encoded.transfers.length > 0;
     task.range = undefined; // its numbers are in the payload
+  }
+
+  /**
+   * Detaches the buffers to be moved of a task whose encoded payload holds copies of them.
+   *
+   * @throws {SerializationError} If one cannot be moved.
+   */
+  move(task: Task, encoded: Encoded): void {
+    moveCopied(encoded);
+    task.moved = true;
   }
 
   /** Returns a payload with only the function of a task. */

@@ -32,6 +32,8 @@ export interface WorkerConfig {
   readonly initializer: AnyFunction | undefined;
   /** Its arguments. */
   readonly initargs: readonly unknown[];
+  /** How many tasks a worker may have begun at the same time, while they await; 1 by default. */
+  readonly concurrency?: number;
   /** After how many tasks a worker is replaced; 0 for never. */
   readonly maxTasks: number;
   /** The limit of each part of the preparation of a worker, in milliseconds; 0 means none. */
@@ -63,6 +65,7 @@ export function packSetup(options: WorkerConfig): Payload {
     values,
     initializer: options.initializer && describe(options.initializer),
     initargs: options.initargs,
+    concurrency: options.concurrency ?? 1,
     maxTasks: options.maxTasks,
     trace: options.trace,
   };

@@ -1,9 +1,12 @@
 /**
- * This library beside its peers, in one run: prints a table, and writes it to `bench/README.md` with a chart. The packages of
- * the peers come from npm, into a temporary folder.
+ * This library beside its peers, in one run: prints a table, and writes it to `bench/README.md` with a chart (`chart.ts`). The
+ * packages of the peers come from npm, into a temporary folder.
  *
  *   deno task bench:peers
  */
+
+import { sectionOf } from "../payloads/report.ts";
+import { chart } from "./chart.ts";
 
 type Figures = Record<string, number>;
 
@@ -119,11 +122,9 @@ const lines = [
   `|  | unit | here | ${columns.join(" | ")} | times the best | wanted |`,
   `| --- | --- | --- | ${columns.map(() => "---").join(" | ")} | --- | --- |`,
 ];
-const bars: { what: string; ratio: number }[] = [];
 for (const { what, unit, ours: key, peers, least } of ROWS) {
   const theirs = columns.map((peer) => peers[peer] === undefined ? undefined : results[peer]![peers[peer]]);
   const ratio = Math.min(...theirs.filter((value) => value !== undefined)) / ours[key]!;
-  bars.push({ what, ratio });
   const verdict = ratio < 1 ? `${number(ratio)}: **slower**` : number(ratio);
   lines.push(
     `| ${what} | ${unit} | ${number(ours[key])} | ${theirs.map(number).join(" | ")} | ${verdict} | ${least} |`,
@@ -148,34 +149,22 @@ const machine = `${navigator.hardwareConcurrency} cores (${cpu}), ${Deno.build.o
 const table = `${lines.join("\n")}\n\n${more.join("\n")}\n`;
 console.log(table);
 
-const HEIGHT = 34;
-const width = (ratio: number): number => 60 * Math.log2(Math.max(1, ratio) + 0.15);
-const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 860 ${
-  bars.length * HEIGHT + 40
-}" font-family="sans-serif" font-size="13">
-<rect width="100%" height="100%" fill="white"/>
-${
-  bars.map(({ what, ratio }, i) =>
-    `<text x="410" y="${i * HEIGHT + 26}" text-anchor="end">${what.replaceAll("`", "")}</text>
-<rect x="420" y="${i * HEIGHT + 10}" width="${width(ratio).toFixed(1)}" height="22" fill="#3b7dd8"/>
-<text x="${(428 + width(ratio)).toFixed(1)}" y="${i * HEIGHT + 26}">${number(ratio)} ×</text>`
-  ).join("\n")
-}
-<text x="420" y="${bars.length * HEIGHT + 26}" fill="#555">times as fast as the best peer (logarithmic)</text>
-</svg>
-`;
-await Deno.writeTextFile(new URL("../peers.svg", import.meta.url), svg);
+await Deno.writeTextFile(new URL("../peers.svg", import.meta.url), chart(table));
+const page = new URL("../README.md", import.meta.url);
+const payloads = sectionOf(await Deno.readTextFile(page));
 await Deno.writeTextFile(
-  new URL("../README.md", import.meta.url),
+  page,
   `# Benchmarks
 
 \`deno task bench\` compares chunk sizes, on even and uneven work, with serial code and a bare Worker. \`deno task bench:peers\` compares
 with other pools and writes this page. All of it is measured in one run, medians, with two workers each.
 
 ${table}
-![How many times as fast as the best peer](peers.svg)
+![Time needed by each library, compared with this library's, on a logarithmic axis: the figures of the first table](peers.svg)
 
 ${versions.join(", ")}; ${machine}. Written by \`bench/peers/run.ts\`.
+
+${payloads}
 `,
 );
-await run(Deno.execPath(), ["fmt", new URL("../README.md", import.meta.url).pathname]);
+await run(Deno.execPath(), ["fmt", page.pathname]);

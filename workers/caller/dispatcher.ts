@@ -12,6 +12,7 @@ import { argumentsMoved } from "../../scheduler/failures.ts";
 import type { Lifecycle } from "../../scheduler/lifecycle.ts";
 import { MODE_NUMBERS, type Outcome, type Task } from "../../scheduler/task.ts";
 import type { TaskEncoder } from "../../scheduler/task_encoder.ts";
+import type { TaskHeader } from "../../scheduler/messages.ts";
 import { LACKS_ARGUMENTS, LACKS_EXPORT, LACKS_FUNCTION, NEED_PAYLOAD } from "../shared/messages.ts";
 import { SLOTS, type SubmissionRing } from "../shared/submission_ring.ts";
 import type { InFlightTasks } from "./in_flight.ts";
@@ -136,17 +137,54 @@ export class Dispatcher {
     if (task.payload === undefined) {
       encoded = this.#pack(task);
       if (encoded === undefined) return;
-      const beside = encoded.refs.length > 0 || encoded.transfers.length > 0;
-      if (beside || !this.#parts.inFlight.reserve(task, encoded.length)) {
+      if (encoded.refs.length > 0 || !this.#parts.inFlight.reserve(task, encoded.length)) {
         if (!this.#settleIfThrows(task, () => this.#parts.taskEncoder.keep(task, encoded!))) return;
       }
     }
     if (this.#overtaken(task)) return this.#parts.inFlight.free(task);
+    if (task.payload !== undefined && this.#handToFree(task, task.payload)) return;
     if (!this.#parts.submissions.hasRoom()) {
       this.#parts.inFlight.free(task);
       return this.#queue.unshift(task);
     }
-    this.#parts.inFlight.fill(task, task.payload === undefined ? encoded : undefined);
+    const inline = task.payload === undefined ? encoded : undefined;
+    if (inline !== undefined && inline.transfers.length > 0) {
+      if (!this.#settleIfThrows(task, () => this.#parts.taskEncoder.move(task, inline))) {
+        return this.#parts.inFlight.free(task);
+      }
+    }
+    this.#parts.inFlight.fill(task, inline);
+  }
+
+  /**
+   * Posts a task to a worker that is parked, with nothing else to do, instead of having the worker ask for the payload. Returns
+   * false if there is none.
+   */
+  #handToFree(task: Task, stored: StoredPayload): boolean {
+    const { submissions, workerSet, inFlight } = this.#parts;
+    if (!this.#queue.empty || submissions.unclaimed() > 0 || !stored.refs.every(surelyArrives)) return false;
+    for (const handle of workerSet.handles) {
+      if (handle.retired || handle.handed !== undefined || !handle.control.isFree) continue;
+      const header = this.#headerOf(task);
+      const handed = handle.handTask((post) => {
+        task.payload = undefined;
+        inFlight.addDirect(task);
+        handle.handed = task;
+        return this.#settleIfThrows(
+          task,
+          () => postStored(stored, (payload, transfers) => post({ type: "task", header, payload }, transfers)),
+        );
+      });
+      if (handed) return true;
+      if (!task.settled) continue; // it was no longer parked
+      handle.handed = undefined;
+      return true;
+    }
+    return false;
+  }
+
+  #headerOf({ taskId, functionId, mode, limit }: Task): TaskHeader {
+    return { taskId, fn: functionId, mode: MODE_NUMBERS[mode], limit };
   }
 
   /** Encodes a task. If it cannot be sent, settles it and returns undefined. */
@@ -186,7 +224,7 @@ export class Dispatcher {
     task.payload = undefined;
     this.#parts.inFlight.addDirect(task);
     handle.directTasks.add(task);
-    const header = { taskId: task.taskId, fn: task.functionId, mode: MODE_NUMBERS[task.mode], limit: task.limit };
+    const header = this.#headerOf(task);
     const sent = this.#settleIfThrows(
       task,
       () => postStored(stored, (payload, transfers) => handle.postTask({ type: "task", header, payload }, transfers)),
@@ -255,4 +293,9 @@ export class Dispatcher {
   shouldHandOver(): boolean {
     return this.#parts.submissions.unclaimed() <= PLENTY && this.canHandOver();
   }
+}
+
+/** Returns whether a value beside the bytes arrives in any case. A message that cannot be read is lost with its header. */
+function surelyArrives(value: unknown): boolean {
+  return typeof value !== "object" || value instanceof ArrayBuffer;
 }

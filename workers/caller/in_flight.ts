@@ -185,7 +185,7 @@ export class InFlightTasks {
    * Takes back the tasks that a worker, told to stop, had claimed or held and not begun, without those posted to this worker
    * alone. `unbegun` are these tasks; `read` is the task that the worker was reading then, from the ring or posted.
    */
-  takeBack({ number, control, directTasks, given }: WorkerHandle): TakenBack {
+  takeBack({ number, control, directTasks, handed, given }: WorkerHandle): TakenBack {
     const tasks = new Set<Task>();
     let read: Task | undefined;
     const slots = this.#submissions.repossess(number, (slot) => read = this.get(this.#slots[slot]!));
@@ -195,6 +195,8 @@ export class InFlightTasks {
     }
     const held = this.get(control.revoke());
     if (held !== undefined && !directTasks.has(held)) tasks.add(held);
+    // What was handed to the worker has begun only if it is the task that runs.
+    if (handed !== undefined && !handed.settled && this.get(control.current) !== handed) tasks.add(handed);
     // The worker had the whole task, or was about to read the rest, and had not begun it.
     const fetching = control.stage === FETCHING;
     if (held !== undefined && (!fetching || given === held.taskId)) read = held;

@@ -6,7 +6,7 @@
  */
 
 import { unrefTimer } from "../../base/platform.ts";
-import { BUSY, SEARCHING, TURNING } from "../shared/control_block.ts";
+import { BUSY, TURNING } from "../shared/control_block.ts";
 import type { WorkerHandle } from "./worker_handle.ts";
 
 /** The time within which a free worker must look for a task, in milliseconds. */
@@ -34,7 +34,7 @@ export class LivenessWatchdog {
     let waiting = this.#unclaimed();
     for (const handle of this.#handles()) {
       this.#looks.set(handle, handle.control.looks);
-      waiting ||= handle.directTasks.size > 0;
+      waiting ||= handle.directTasks.size > 0 || handle.handed !== undefined;
     }
     if (!waiting) return this.#looks.clear();
     this.#due = performance.now() + UNRESPONSIVE_MS;
@@ -53,8 +53,8 @@ export class LivenessWatchdog {
     this.stop();
     for (const [handle, looks] of before) {
       const { sleep, current } = handle.control;
-      const called = this.#unclaimed() || handle.directTasks.size > 0;
-      const coming = sleep === BUSY || sleep === TURNING || sleep === SEARCHING;
+      const called = this.#unclaimed() || handle.directTasks.size > 0 || handle.handed !== undefined;
+      const coming = sleep === BUSY || sleep <= TURNING;
       if (called && coming && current < 0 && handle.control.looks === looks) this.#lose(handle);
     }
     this.watch();

@@ -73,6 +73,12 @@ export class WorkerHandle {
   readonly knownFunctions: Set<number> = new Set();
   /** The tasks that were posted to the worker alone and have not settled. */
   readonly directTasks: Set<Task> = new Set();
+  /** The task that was handed to the worker alone, as it was free, and has not settled: its payload could not be shared. */
+  handed: Task | undefined;
+  /** The tasks that await in the worker while it may begin others, and their deadlines; see `AWAITS`. */
+  readonly awaiting: Map<Task, number> = new Map();
+  /** The looks of the worker (see `ControlBlock.looks`) when it was found not to come. */
+  stuckSince = -1;
   /** The number of the task whose payload was posted to the worker last; -1 for none. */
   given = -1;
   /** True while processes live that were started on the worker and that it waits for. */
@@ -169,6 +175,22 @@ export class WorkerHandle {
     this.wake();
   }
 
+  /**
+   * Posts a task to the worker if it is parked: then it has nothing else to do before this task. Returns false if it is not parked.
+   * `post` is called with a function that posts.
+   */
+  handTask(
+    post: (post: (message: ToWorker & { type: "task" }, transfers: Transferable[]) => void) => boolean,
+  ): boolean {
+    if (!this.control.reserve()) return false;
+    const posted = post((message, transfers) => {
+      this.#port.postMessage(message, transfers);
+      this.control.countMail();
+    });
+    this.control.turn(); // in any case, as it was reserved
+    return posted;
+  }
+
   /** In a browser: takes messages as they come, including those that the worker had sent before its end. */
   #listen(onWake: () => void): void {
     this.#port.onmessage = ({ data }: MessageEvent<FromWorker>) => {
@@ -247,6 +269,11 @@ export class WorkerHandle {
     this.#worker.terminate();
     thisThread().sharer.disconnect(this.#sharer);
     if (this.#inbox === undefined) this.#port.close(); // in browsers the last messages are still on their way
+  }
+
+  /** True if the worker was found not to come to the submission ring, as a task that awaited keeps its thread, and has not come since. */
+  get stuck(): boolean {
+    return this.stuckSince >= 0 && this.stuckSince === this.control.looks;
   }
 
   /** True if the worker sleeps, or its task goes on asynchronously. */

@@ -43,7 +43,7 @@ import { packSetup, type WorkerConfig } from "../../scheduler/worker_config.ts";
 import { PendingSettlements } from "../../scheduler/settlements.ts";
 import type { Outcome, Scheduler, SchedulerStats, Task, TraceEvent, WorkerInfo } from "../../scheduler/task.ts";
 import { GIVEN_UP, UNCAUGHT } from "../../scheduler/messages.ts";
-import { CHILDREN, EXITING, NEED_PAYLOAD, type WorkerRecord } from "../shared/messages.ts";
+import { AWAITS, CHILDREN, EXITING, NEED_PAYLOAD, type WorkerRecord } from "../shared/messages.ts";
 import type { Payload } from "../../codec/payload.ts";
 
 /** A {@linkcode Scheduler} on workers. */
@@ -100,7 +100,12 @@ export class WorkerScheduler implements Scheduler {
       spawn: (number) => this.#makeHandle(number),
       failed: (error) => this.#break(error),
       goOn: (error) => this.#tellStartFailure(error),
-      onLost: (handle) => this.#lose(handle, "as it did not come to its next task", true),
+      onLost: (handle) => {
+        // A task that awaited keeps the thread: others take what the worker was called for.
+        if (handle.awaiting.size === 0) return this.#lose(handle, "as it did not come to its next task", true);
+        handle.stuckSince = handle.control.looks;
+        this.#wakeWorkers();
+      },
     });
     this.#dispatcher = new Dispatcher({
       submissions: this.#submissions,
@@ -259,7 +264,7 @@ export class WorkerScheduler implements Scheduler {
 
   #read(handle: WorkerHandle, record: Completion): void {
     const { kind, taskId, detail, at } = record;
-    if (kind === NEED_PAYLOAD || kind === EXITING || kind === CHILDREN) {
+    if (kind === NEED_PAYLOAD || kind === EXITING || kind === CHILDREN || kind === AWAITS) {
       handle.completions.consume();
       return this.#handle(handle, kind, taskId, detail, undefined);
     }
@@ -288,14 +293,21 @@ export class WorkerScheduler implements Scheduler {
     if (kind === NEED_PAYLOAD) return this.#dispatcher.answer(handle, taskId, detail);
     if (kind === CHILDREN) return this.#workerSet.noteChildren(handle, detail);
     const task = this.#inFlight.get(taskId);
+    if (kind === AWAITS) {
+      if (task !== undefined) handle.awaiting.set(task, detail);
+      if (handle.handed === task) handle.handed = undefined;
+      return;
+    }
     if (kind === UNCAUGHT) return this.#lose(handle, ...byUncaught(reply, detail > 0));
     if (detail > 0) this.#retire(handle, task, detail === GIVEN_UP);
     if (task === undefined || reply === undefined) return;
+    if (handle.awaiting.size > 0) handle.awaiting.delete(task);
     if (!handle.knownFunctions.has(task.functionId)) {
       handle.knownFunctions.add(task.functionId);
       this.#stillborn = 0;
     }
-    if (handle.directTasks.size > 0) handle.directTasks.delete(task);
+    if (handle.handed === task) handle.handed = undefined;
+    else if (handle.directTasks.size > 0) handle.directTasks.delete(task);
     const bare = this.#options.trace ? takeTimes(handle.number, task, reply, this.#events) : reply;
     this.#settle(task, this.#stacks.complete(task, received(task, bare)));
   }
@@ -328,7 +340,7 @@ export class WorkerScheduler implements Scheduler {
     const running = this.#inFlight.get(handle.control.current);
     const failed: [Task, Outcome][] = [];
     const { exitCode } = end;
-    if (running !== undefined) failed.push([running, workerLost(handle.name, how, running, end)]);
+    for (const task of runningOn(handle, running)) failed.push([task, workerLost(handle.name, how, task, end)]);
     if (read !== undefined && (read.blame += blame) >= MOST_BLAME) {
       failed.push([read, unreadable(handle.name, how, read, exitCode)]);
     }
@@ -337,7 +349,10 @@ export class WorkerScheduler implements Scheduler {
       if (this.state === "broken") return;
       for (const task of handle.directTasks) failed.push([task, workerLost(handle.name, how, task, end)]);
     }
-    if (running === undefined && read === undefined && handle.knownFunctions.size === 0 && !starting) {
+    if (
+      running === undefined && read === undefined && handle.knownFunctions.size === 0 && handle.awaiting.size === 0 &&
+      !starting
+    ) {
       // The worker has never come to a task. Once that may be chance, but not several times in a row.
       if (this.#submissions.unclaimed() > 0 && ++this.#stillborn >= MOST_STILLBORN) {
         const message = `Worker '${handle.name}' ended ${how} before its first task`;
@@ -404,10 +419,27 @@ export class WorkerScheduler implements Scheduler {
       this.#workerSet.end(handle, true); // it runs code: a turn of its event loop would have ended the call
       const { unbegun, read } = this.#inFlight.takeBack(handle);
       if (starting) return this.#break(startOverdue(handle.name, this.#options.limit));
-      const late = running?.settled === false ? running : read;
-      this.#goOnWithout(handle, unbegun, late === undefined ? [] : [[late, timedOut(late)]]);
+      this.#goOnWithout(handle, unbegun, this.#overdueOn(handle, running?.settled === false ? running : read));
     }
     this.#afterWork();
+  }
+
+  /** Returns the outcomes of the tasks of a worker that is ended at a limit: of the one that it was at, and of those that await. */
+  #overdueOn({ name, awaiting }: WorkerHandle, at: Task | undefined): [Task, Outcome][] {
+    const outcomes: [Task, Outcome][] = [];
+    let late: Task | undefined;
+    for (const [task, deadline] of awaiting) {
+      const over = this.#deadlines.isOverdue({ deadline });
+      if (over) late = task;
+      outcomes.push([task, over ? timedOut(task) : workerLost(name, "at the limit of another task", task, SILENT)]);
+    }
+    if (at !== undefined && !awaiting.has(at)) {
+      outcomes.push([
+        at,
+        late === undefined ? timedOut(at) : workerLost(name, "at the limit of another task", at, SILENT),
+      ]);
+    }
+    return outcomes;
   }
 
   // Sleeping and waking.
@@ -527,3 +559,10 @@ export class WorkerScheduler implements Scheduler {
 
 /** The number of workers in a row that may end before their first task while tasks wait; then that counts as a failed start. */
 const MOST_STILLBORN = 3;
+
+/** Returns the tasks that a worker has begun: `running` and those that await. */
+function runningOn({ awaiting }: WorkerHandle, running: Task | undefined): Set<Task> {
+  const tasks = new Set(awaiting.keys());
+  if (running !== undefined) tasks.add(running);
+  return tasks;
+}

@@ -39,6 +39,10 @@ interface Callable {
   readonly control: ControlBlock;
   /** True if the worker takes no more tasks. */
   readonly retired: boolean;
+  /** True if the worker does not come, though it was called. */
+  readonly stuck?: boolean;
+  /** The task that was handed to the worker alone, which it runs before it looks at the submission ring. */
+  readonly handed?: unknown;
   /** True if the last call counted on the worker. */
   onItsWay: boolean;
   /** Wakes the worker if it sleeps. Returns whether it did. */
@@ -62,7 +66,10 @@ export function callWorkers(submissions: SubmissionRing, workers: Iterable<Calla
   for (const state of [PARKED, IDLE]) {
     for (const worker of workers) {
       if (demand <= 0) return 0;
-      if (worker.onItsWay || worker.retired || worker.control.sleep !== state || !worker.wake()) continue;
+      if (
+        worker.onItsWay || worker.retired || worker.handed !== undefined || worker.control.sleep !== state ||
+        !worker.wake()
+      ) continue;
       worker.onItsWay = true;
       demand--;
     }
@@ -77,7 +84,8 @@ function countUnmet(submissions: SubmissionRing, workers: Iterable<Callable>): n
   if (demand === 0) return 0;
   for (const worker of workers) {
     // Remembered, as the worker may be about to sleep: it must not be counted a second time when it is woken.
-    worker.onItsWay = !worker.retired && worker.control.sleep === SEARCHING;
+    worker.onItsWay = worker.control.sleep <= SEARCHING && !worker.retired && worker.handed === undefined &&
+      worker.stuck !== true;
     if (worker.onItsWay) demand--;
   }
   return demand;
@@ -142,7 +150,7 @@ export class WorkerSet {
   /** The number of workers that have a task. */
   get running(): number {
     let running = 0;
-    for (const handle of this.#handles) if (this.#hasTask(handle)) running++;
+    for (const handle of this.#handles) running += handle.control.aside + (this.#hasTask(handle) ? 1 : 0);
     return running;
   }
 
@@ -154,7 +162,7 @@ export class WorkerSet {
   }
 
   #hasTask(handle: WorkerHandle): boolean {
-    return this.#options.inFlight.get(handle.control.current) !== undefined;
+    return handle.handed !== undefined || this.#options.inFlight.get(handle.control.current) !== undefined;
   }
 
   /** Starts one more worker. Returns false on failure. */

@@ -12,7 +12,8 @@
  */
 
 import { SerializationError } from "../../errors.ts";
-import { waitAsyncWakes } from "../../base/platform.ts";
+import { hasNodeModules, waitAsyncWakes } from "../../base/platform.ts";
+import { receiveMessage } from "../../sync/internal/resource_sharer.ts";
 import "../../sync/internal/current_process.ts"; // so that functions of tasks can call it by its name
 import { atomics } from "../../sync/internal/atomics.ts";
 import "../../sync/mod.ts"; // so that shared objects can be decoded here from their handles
@@ -23,12 +24,14 @@ import { FETCHING, NONE } from "../../scheduler/messages.ts";
 import { CompletionRing, LARGEST_RECORD } from "../shared/completion_ring.ts";
 import { Decoder, sourceOf } from "../../codec/decoder.ts";
 import { type Encoded, NOTHING_ENCODED } from "../../codec/encoder.ts";
+import { loadTextReaders } from "../../codec/text.ts";
 import { messageOf } from "../../codec/error_fields.ts";
 import { EMPTY_ENVIRONMENT, type FunctionSpec, TASK_URL } from "../../codec/functions.ts";
 import type { AnyFunction } from "../../base/values.ts";
 import { rememberRuntime } from "../../codec/runtime_functions.ts";
 import { FAILURE, GIVEN_UP, RETIRING, type Setup, type TaskHeader, UNCAUGHT } from "../../scheduler/messages.ts";
 import {
+  AWAITS,
   CHILDREN,
   EXITING,
   type FromWorker,
@@ -41,7 +44,7 @@ import {
   type ToWorker,
 } from "../shared/messages.ts";
 import type { Payload } from "../../codec/payload.ts";
-import { forgetTransfers } from "../../codec/transfer.ts";
+import { detachTransfers, forgetTransfers } from "../../codec/transfer.ts";
 import { Children } from "../../runner/children.ts";
 import { enterThread } from "./enter_thread.ts";
 import { LateInterruption } from "../../runner/late_interruption.ts";
@@ -94,6 +97,10 @@ class Program {
   #crash: (error?: unknown) => void = () => {};
   /** The task under way. */
   #run: TaskRun | undefined;
+  /** The tasks that await while this worker may begin others. The calling side knows of each. */
+  readonly #awaiting = new Set<TaskRun>();
+  /** The number of tasks that may be begun at the same time. */
+  #concurrency = 1;
   /** The function of the last task. */
   #last: FunctionSpec | undefined;
   /** True if the target of a process has returned. The reply follows once all children have ended. */
@@ -137,7 +144,8 @@ class Program {
       submissions: this.#submissions,
       control: this.#control,
       number: init.number,
-      linger: LINGER,
+      // A worker that is parked runs no timers, which the tasks that await may need.
+      linger: () => this.#awaiting.size > 0 ? 0 : LINGER,
       hasMail: () => this.#hasMail(),
       wakeCaller: () => this.#wakeCaller(),
     });
@@ -176,6 +184,7 @@ class Program {
       const preparation = new Preparation(this.#control, this.#epoch, limit, this.#name);
       const { setup, environment } = await preparation.run(() => this.#unpack(payload) as Setup);
       this.#environment = environment;
+      this.#concurrency = setup.concurrency;
       this.#rest = setup.maxTasks;
       this.#trace = setup.trace;
       this.#replyEncoder.timed = setup.trace;
@@ -190,7 +199,8 @@ class Program {
   /** See `EndListener`. A running task may wait for the code that has failed: then only this error can end it. */
   #uncaught(error: unknown): string | undefined {
     trimStack(error, this.#environment);
-    const run = this.#run;
+    // Of several tasks that await, any one: they all fail with this worker.
+    const run = this.#run ?? this.#awaiting.values().next().value;
     if (run === undefined && this.#started) {
       return afterTask(this.#last);
     }
@@ -232,24 +242,72 @@ class Program {
     return {
       epoch,
       lateInterruption: this.#lateInterruption,
-      setDeadline: (time) => this.#control.setDeadline(time),
-      suspend: () => {
+      setDeadline: (run, time) => {
+        run.deadline = time;
+        this.#tellDeadline();
+      },
+      suspend: (run) => {
+        if (this.#concurrency > 1) return this.#setAside(run);
         this.#free = false;
         this.#control.setAwaiting();
       },
-      resume: (step) =>
+      resume: (run, step) =>
         this.#enter(() => {
-          this.#control.setBusy();
+          // The calling side may have woken this worker for a task on the ring, which this one could keep waiting.
+          if (this.#control.becomeBusy() && this.#submissions.hasTasks()) this.#wakeCaller();
           this.#startTurn();
-          if (step() === "suspended") return;
-          this.#free = true;
-          this.#runLoop();
+          this.#run = run;
+          const progress = step();
+          if (progress === "suspended" && this.#concurrency === 1) return;
+          this.#run = undefined;
+          if (this.#fetching !== undefined) return this.#control.setTurning();
+          this.#free = this.#hasRoom;
+          if (this.#free) this.#runLoop();
+          else this.#control.setAwaiting();
         }),
       retire: () => {
         this.#retired = true;
       },
       end: (run) => this.#end(run),
     };
+  }
+
+  // Several tasks at once.
+
+  /** True if this worker may begin another task. */
+  get #hasRoom(): boolean {
+    const { size } = this.#awaiting;
+    return size < this.#concurrency && (this.#rest <= 0 || size < this.#rest) && !(this.#retired && size > 0);
+  }
+
+  /** Called when a task awaits and others may be begun meanwhile. */
+  #setAside(run: TaskRun): void {
+    const first = !this.#awaiting.has(run);
+    if (first || run.limit !== 0) {
+      this.#awaiting.add(run);
+      // Before the task leaves the control block: at each moment the caller finds it there or among the records.
+      // It is of interest only when this worker ends, so nobody is woken for it.
+      const { taskId } = run.header;
+      const written = this.#completions.write(AWAITS, taskId, run.deadline | 0, NOTHING_ENCODED);
+      if (!written) this.#send(AWAITS, taskId, run.deadline | 0, NOTHING_ENCODED);
+      this.#control.setAside(this.#awaiting.size);
+      if (first) this.#control.finish();
+    }
+    this.#run = undefined;
+    this.#tellDeadline();
+    this.#checkTurn();
+    this.#free = this.#hasRoom;
+    if (!this.#free) this.#control.setAwaiting();
+  }
+
+  /** Tells the calling side when the first of the tasks under way must have ended. */
+  #tellDeadline(): void {
+    let first = this.#run?.deadline ?? 0;
+    for (const { deadline } of this.#awaiting) {
+      if (deadline !== 0 && (first === 0 || deadline < first)) first = deadline;
+    }
+    if (first === 0) this.#control.clearDeadline();
+    else this.#control.setDeadline(first);
   }
 
   // Getting tasks.
@@ -260,7 +318,7 @@ class Program {
     this.#startTurn();
     this.#control.countLook();
     this.#search.begin();
-    while (!this.#retired) {
+    while (!this.#retired && this.#free) {
       const found = this.#search.next();
       if (found === STOPPED) return this.#control.leave();
       if (found === ASLEEP) return;
@@ -270,6 +328,8 @@ class Program {
       if (this.#control.stopped) return this.#control.leave();
       return this.#yield();
     }
+    if (!this.#retired) return; // all that it may begin is begun
+    if (this.#awaiting.size > 0) return this.#control.setAwaiting();
     this.#control.leave();
   }
 
@@ -299,6 +359,7 @@ class Program {
 
   /** Begins a task that was posted. Returns false if the worker cannot go on to another one. */
   #takeMail(): boolean {
+    if (this.#inbox.length === 0) this.#pull();
     const posted = this.#inbox.shift();
     if (posted === undefined) {
       this.#control.setTurning(); // the event loop still has to deliver the message
@@ -307,6 +368,17 @@ class Program {
     this.#control.setBusy();
     this.#control.hold(posted.header.taskId);
     return this.#begin(posted.header, posted.payload);
+  }
+
+  /** Takes the messages that the event loop has not delivered yet, if it has not got hold of them. */
+  #pull(): void {
+    if (!hasNodeModules()) return;
+    for (let next = receiveMessage(this.#port); next !== undefined; next = receiveMessage(this.#port)) {
+      const message = next.message as ToWorker;
+      if (message?.type !== "task") continue; // the others wake a worker that sleeps, or answer one that waits
+      this.#mail++;
+      this.#inbox.push(message);
+    }
   }
 
   #receive(message: ToWorker): void {
@@ -400,7 +472,7 @@ class Program {
       this.#trace ? clock() - this.#epoch : 0,
       read,
     );
-    return this.#runner.run(this.#run) === "done";
+    return this.#runner.run(this.#run) === "done" || this.#free;
   }
 
   /** Asks the caller for the parts that a task lacks. Always returns false: the answer comes through the event loop. */
@@ -450,7 +522,8 @@ class Program {
       if (!this.#returned) return this.#return();
       run.results[0] = undefined;
     }
-    let detail = this.#retired ? GIVEN_UP : 0;
+    const aside = this.#awaiting.delete(run);
+    let detail = this.#retired && this.#awaiting.size === 0 ? GIVEN_UP : 0;
     if (--this.#rest === 0) {
       this.#retired = true;
       detail ||= RETIRING;
@@ -459,10 +532,13 @@ class Program {
     const encoded = run.isOneCall ? this.#replyEncoder.result(run) : this.#replyEncoder.chunk(run);
     const { kind } = this.#replyEncoder;
     // Before the reply, as the caller may have the next task at once. No code of the user runs before the next look for tasks.
-    if (!this.#checkTurn() && !this.#retired && !this.#hasMail()) this.#search.begin();
+    const ready = !this.#checkTurn() && !this.#retired && this.#fetching === undefined;
+    if (ready && !this.#hasMail()) this.#search.begin();
     this.#reply(run.header.taskId, kind, encoded, detail);
-    this.#control.finish();
     this.#run = undefined;
+    if (aside) this.#control.setAside(this.#awaiting.size);
+    else this.#control.finish();
+    if (this.#concurrency > 1) this.#tellDeadline();
     return "done";
   }
 
@@ -500,8 +576,13 @@ class Program {
   /** Sends a record, on the ring if it fits, otherwise by message, and wakes the caller. */
   #send(kind: number, taskId: number, detail: number, encoded: Encoded): void {
     const { length, refs, transfers, marked } = encoded;
-    if (refs.length === 0 && transfers.length === 0 && length <= LARGEST_RECORD) {
-      if (this.#completions.write(kind, taskId, detail, encoded)) return this.#wakeCaller();
+    if (refs.length === 0 && length <= LARGEST_RECORD) {
+      // Buffers to be moved stay here if the reply cannot be sent.
+      const moves = transfers.length > 0 && this.#completions.hasRoomFor(length);
+      if (moves) detachTransfers(encoded);
+      if ((moves || transfers.length === 0) && this.#completions.write(kind, taskId, detail, encoded)) {
+        return this.#wakeCaller();
+      }
     }
     const bytes = this.#replyEncoder.take(encoded);
     this.#post({ type: "record", kind, taskId, detail, payload: { bytes, refs } }, [bytes, ...transfers]);
@@ -533,6 +614,7 @@ declare const self: {
 
 lockDown();
 rememberRuntime();
+loadTextReaders();
 self.onmessage = (event): void => {
   self.onmessage = null;
   void new Program(event.data).start(event.data);

@@ -27,8 +27,8 @@ export interface TaskSearchOptions {
   readonly control: ControlBlock;
   /** The number of the worker. */
   readonly number: number;
-  /** The time for which the worker stays parked before it goes to its event loop, in milliseconds. */
-  readonly linger: number;
+  /** Returns the time for which the worker stays parked before it goes to its event loop, in milliseconds. */
+  readonly linger: () => number;
   /** Returns whether a task was posted to this worker. */
   readonly hasMail: () => boolean;
   /** Wakes the calling thread. */
@@ -57,10 +57,14 @@ export class TaskSearch {
   /** Returns the slot of a task that was claimed, or {@linkcode POSTED}, {@linkcode STOPPED} or {@linkcode ASLEEP}. */
   next(): number {
     const { submissions, control, number, linger, hasMail, wakeCaller } = this.#options;
-    let patient = true; // a worker that was woken for nothing sleeps again at once, and leaves its core to others
+    let patient = linger() > 0; // a worker that was woken for nothing sleeps again at once, and leaves its core to others
     for (;;) {
       if (control.stopped) return STOPPED;
-      if (!this.#counted && hasMail()) return POSTED;
+      if (!this.#counted && hasMail()) {
+        // The caller may have counted on this worker until just now: it has to count anew.
+        if (submissions.hasTasks()) wakeCaller();
+        return POSTED;
+      }
       const slot = submissions.claim(number, control);
       if (submissions.callerIsNeeded) wakeCaller();
       if (slot >= 0) {
@@ -70,9 +74,9 @@ export class TaskSearch {
       if (hasMail()) {
         control.setTurning();
         this.#counted = submissions.hasTasks(); // the caller may have counted on it just before
-      } else if (control.park(linger, this.#anything, patient)) {
-        this.#counted = true;
-        patient = false;
+      } else if (control.park(linger(), this.#anything, hasMail, patient)) {
+        this.#counted = control.isSearching;
+        patient = !this.#counted && linger() > 0; // a task will be posted to it in a moment
       } else {
         return ASLEEP;
       }

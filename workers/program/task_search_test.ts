@@ -27,6 +27,8 @@ interface Caller {
   push(): void;
   call(): void;
   post(worker: number): void;
+  /** Hands a task to a worker if it is free, as the dispatcher does, otherwise puts it on the ring. */
+  hand(worker: number): void;
   /** Waits until `tasks` tasks have begun, and ends the workers that are left. */
   endAfter(tasks: number): void;
   readonly submissions: SubmissionRing;
@@ -52,7 +54,7 @@ class Crowd {
       const control = new (secretive ? Secretive : ControlBlock)(this.#controls[number]!);
       const hasMail = (): boolean => atomics.load(words, posted) > 0;
       const wakeCaller = (): void => void submissions.wakeCaller(control);
-      const search = new TaskSearch({ submissions, control, number, linger: 2, hasMail, wakeCaller });
+      const search = new TaskSearch({ submissions, control, number, linger: () => 2, hasMail, wakeCaller });
       const sleep = (): void => {
         while (atomics.compareExchange(words, message, 1, 0) !== 1) atomics.wait(words, message, 0, Infinity);
       };
@@ -92,15 +94,28 @@ class Crowd {
           if (how === "message") send(number);
           return how !== "awake";
         };
-        return { control, wake, onItsWay: false, retired: false };
+        return { control, wake, onItsWay: false, retired: false, handed: undefined as unknown };
       });
       let count = started;
+      const push = (): void => void submissions.push(1, 0, 0, 0, NOTHING_ENCODED);
+      const call = (): void => {
+        const unmet = callWorkers(submissions, workers.slice(0, count));
+        for (let i = 0; i < unmet && count < workers.length; i++) send(count++);
+      };
       say({
         submissions,
-        push: () => void submissions.push(1, 0, 0, 0, NOTHING_ENCODED),
-        call: () => {
-          const unmet = callWorkers(submissions, workers.slice(0, count));
-          for (let i = 0; i < unmet && count < workers.length; i++) send(count++);
+        push,
+        call,
+        hand: (worker) => {
+          const handle = workers[worker]!;
+          if (!handle.control.reserve()) {
+            push();
+            return call();
+          }
+          handle.handed = true;
+          send(worker);
+          atomics.add(words, 2 + 2 * worker, 1);
+          handle.control.turn();
         },
         post: (worker) => {
           atomics.add(words, 2 + 2 * worker, 1);
@@ -207,6 +222,30 @@ proves(
     caller.endAfter(2);
   },
   [{ tasks: 2 }, { tasks: 1 }],
+  false,
+);
+
+proves(
+  "a task that was handed to a free worker is begun, and so is the next one, though both keep their workers",
+  500,
+  ({ hand, push, call, endAfter }) => {
+    hand(0);
+    push();
+    call();
+    endAfter(2);
+  },
+  [{ tasks: 1 }, { tasks: 1 }],
+  false,
+);
+
+proves(
+  "a task that is handed to a worker that comes to rest is begun, whether by message or not",
+  100,
+  ({ hand, endAfter }) => {
+    hand(0);
+    endAfter(1);
+  },
+  [{ tasks: 1, awake: true }],
   false,
 );
 

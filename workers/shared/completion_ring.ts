@@ -103,6 +103,14 @@ export class CompletionRing {
 
   // The worker's side.
 
+  /** Worker: returns whether a record with a payload of `length` bytes can be written now. */
+  hasRoomFor(length: number): boolean {
+    const size = RECORD + ((length + 7) & ~7);
+    const written = this.#words[WRITTEN]! >>> 0;
+    const used = (written - atomics.load(this.#words, READ)) >>> 0;
+    return used + (RING - (written & (RING - 1))) + size <= RING; // whether or not the end of the ring is skipped
+  }
+
   /** Worker: writes a record. Returns false if the ring has no room for it. */
   write(kind: number, taskId: number, detail: number, payload: Writable): boolean {
     let words = this.#words;

@@ -13,7 +13,7 @@ const SPIN_MS = 0.01;
 /*
  * The memory of one worker, in 32-bit words, then its ring of completions (`completion_ring.ts`, which also has WRITTEN and READ):
  *
- *   0 SLEEP     SEARCHING | TURNING | STARTING | BUSY | AWAITING | PARKED (on this word) | IDLE (in its event loop) | LEFT
+ *   0 SLEEP     SPINNING | SEARCHING | TURNING | STARTING | BUSY | AWAITING | PARKED (on this word) | IDLE (in its event loop) | LEFT
  *   1 STOP      1 when the worker must stop
  *   2 WORK      taskId (30 bits) << 2 | NOTHING | HELD | RUNNING | REVOKED
  *   3 DEADLINE  time when the running call must be over, in milliseconds since the pool was made, modulo 2 ** 32; 0: never
@@ -24,6 +24,7 @@ const SPIN_MS = 0.01;
  *   8 LOOKS     number of times that the worker has begun to look for tasks
  *   9 ARRIVED   1 when the worker has read the message that this memory came with
  *   10 STAGE    NONE | PREPARING (the initializer runs) | IMPORTING (the module) | FETCHING (missing parts of the task it holds)
+ *   11 ASIDE    number of tasks that await while the worker may begin others
  *   16 …        RING bytes of records: size, kind, taskId, detail (32 bits each), payload; 8-byte aligned
  */
 const SLEEP = 0;
@@ -37,9 +38,12 @@ export const READ = 7;
 const LOOKS = 8;
 const ARRIVED = 9;
 const STAGE = 10;
+const ASIDE = 11;
 /** The offset of the ring of completions, in bytes. */
 export const RING_AT = 64;
 
+/** As {@linkcode SEARCHING}, and the worker has found nothing so far: the caller may also take it for a task by message. */
+export const SPINNING = -3;
 /** The worker checks the submission ring before it does anything else: the caller counts on it for one task. */
 export const SEARCHING = -2;
 /** The worker goes once through its event loop, with a task or before it looks for the next one. */
@@ -92,10 +96,42 @@ export class ControlBlock {
     return "notified";
   }
 
+  /** Caller: true if the worker may be taken by {@linkcode reserve}. */
+  get isFree(): boolean {
+    const { sleep } = this;
+    return sleep === PARKED || sleep === SPINNING;
+  }
+
+  /**
+   * Caller: takes a worker that has nothing to do for a task that will be posted to it alone. Returns false if it has something to
+   * do meanwhile. From then on, until {@linkcode turn} is called, it may only look at the submission ring, and sleep again.
+   */
+  reserve(): boolean {
+    const { sleep } = this;
+    return (sleep === PARKED || sleep === SPINNING) &&
+      atomics.compareExchange(this.#words, SLEEP, sleep, TURNING) === sleep;
+  }
+
+  /**
+   * Caller: wakes a worker to a task that was posted to it and counted. The worker takes this task before any on the submission
+   * ring, which {@linkcode wake} would have it look at first.
+   */
+  turn(): void {
+    atomics.notify(this.#words, SLEEP);
+    for (
+      let state = atomics.load(this.#words, SLEEP);
+      state === PARKED || state === IDLE || state === SPINNING;
+      state = atomics.load(this.#words, SLEEP)
+    ) {
+      // In its event loop, the posted message wakes it.
+      if (atomics.compareExchange(this.#words, SLEEP, state, TURNING) === state) atomics.notify(this.#words, SLEEP);
+    }
+  }
+
   /** Caller: true if the worker, told to stop, runs no code and will run none. */
   get rests(): boolean {
     const state = atomics.load(this.#words, SLEEP);
-    if (state === BUSY || state === SEARCHING) return false;
+    if (state === BUSY || state === SEARCHING || state === SPINNING) return false;
     const { stage } = this; // while it waits for a payload, no code of it runs; its module or initializer may run at any time
     return state === LEFT || stage === NONE || stage === FETCHING;
   }
@@ -119,6 +155,16 @@ export class ControlBlock {
   /** Caller: the number of times that the worker has begun to look for tasks. */
   get looks(): number {
     return atomics.load(this.#words, LOOKS);
+  }
+
+  /** Caller: the number of tasks that await while the worker may begin others. */
+  get aside(): number {
+    return atomics.load(this.#words, ASIDE);
+  }
+
+  /** Worker: sets the number of tasks that await while it may begin others. */
+  setAside(count: number): void {
+    atomics.store(this.#words, ASIDE, count);
   }
 
   /** Caller: the number of messages that the worker has sent. */
@@ -197,9 +243,21 @@ export class ControlBlock {
     if (atomics.peek(this.#words, SLEEP) !== SEARCHING) atomics.store(this.#words, SLEEP, SEARCHING);
   }
 
+  /** Worker: true if the caller counts on it for a task on the submission ring. */
+  get isSearching(): boolean {
+    return atomics.peek(this.#words, SLEEP) === SEARCHING; // once awake, only the worker writes the word
+  }
+
   /** Worker: announces that it has claimed a task or runs code. */
   setBusy(): void {
     atomics.store(this.#words, SLEEP, BUSY);
+  }
+
+  /** Worker: as {@linkcode setBusy}, from its event loop. Returns whether the caller has counted on it for a task on the ring. */
+  becomeBusy(): boolean {
+    for (let state = atomics.load(this.#words, SLEEP);; state = atomics.load(this.#words, SLEEP)) {
+      if (atomics.compareExchange(this.#words, SLEEP, state, BUSY) === state) return state === SEARCHING;
+    }
   }
 
   /** Worker: announces that it goes once through its event loop. */
@@ -225,21 +283,28 @@ export class ControlBlock {
   /**
    * Worker: sleeps until it is woken, at most `linger` milliseconds; then it is IDLE and must go to its event loop.
    * `anything` is called once more after the sleep is announced, so that no wake-up is lost. With `patient`, the worker calls it
-   * for a while before that.
+   * for a while before that. `hasMail` returns whether a task was posted to it: then it does not look at the submission ring first.
    *
    * @returns Whether there may be something to do.
    */
-  park(linger: number, anything: () => boolean, patient: boolean): boolean {
+  park(linger: number, anything: () => boolean, hasMail: () => boolean, patient: boolean): boolean {
     const words = this.#words;
-    this.setSearching();
-    for (const end = patient && atomics.patience ? atomics.now() + SPIN_MS : 0; end > 0 && atomics.now() < end;) {
-      for (let i = 0; i < 100; i++) if (anything()) return true;
-    }
-    atomics.store(words, SLEEP, PARKED);
-    if (anything()) {
-      atomics.store(words, SLEEP, SEARCHING);
+    /** Wakes up by itself, unless the caller has just woken or taken the worker. */
+    const rise = (from: number): true => {
+      atomics.compareExchange(words, SLEEP, from, hasMail() ? TURNING : SEARCHING);
       return true;
+    };
+    if (patient) {
+      atomics.store(words, SLEEP, SPINNING);
+      for (const end = atomics.patience > 0 ? atomics.now() + SPIN_MS : 0; end > 0 && atomics.now() < end;) {
+        for (let i = 0; i < 100; i++) if (anything()) return rise(SPINNING);
+      }
+      if (atomics.compareExchange(words, SLEEP, SPINNING, PARKED) !== SPINNING) return true;
+    } else {
+      this.setSearching();
+      atomics.store(words, SLEEP, PARKED);
     }
+    if (anything()) return rise(PARKED);
     atomics.wait(words, SLEEP, PARKED, linger);
     return atomics.compareExchange(words, SLEEP, PARKED, IDLE) !== PARKED;
   }

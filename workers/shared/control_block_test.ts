@@ -18,8 +18,8 @@ Deno.test("ControlBlock: a task that is held can be revoked, one that has begun 
 
 Deno.test("ControlBlock: a worker that parks is woken by what came just before, and by stop()", () => {
   const control = new ControlBlock();
-  assertEquals(control.park(1000, () => true, true), true);
-  assertEquals(control.park(1, () => false, false), false); // now it is in its event loop
+  assertEquals(control.park(1000, () => true, () => false, true), true);
+  assertEquals(control.park(1, () => false, () => false, false), false); // now it is in its event loop
   assertEquals(control.wake(), "message");
   assertEquals(control.wake(), "awake");
   control.stop();
@@ -30,7 +30,7 @@ Deno.test("ControlBlock: a worker that sleeps when it is told to stop rests from
   const control = new ControlBlock();
   control.setBusy();
   assert(!control.rests);
-  assertEquals(control.park(1, () => false, false), false); // now it is in its event loop
+  assertEquals(control.park(1, () => false, () => false, false), false); // now it is in its event loop
   control.stop();
   assert(control.rests);
   assertEquals(control.wake(), "awake");

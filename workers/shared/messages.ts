@@ -21,6 +21,9 @@ export const EXITING = 4;
  */
 export const CHILDREN = 6;
 
+/** A task awaits, and the worker begins others meanwhile. `detail`: its deadline, as in the control block; 0 for none. */
+export const AWAITS = 7;
+
 /** Detail of `NEED_PAYLOAD`: the function is missing. */
 export const LACKS_FUNCTION = 1;
 /** Detail of `NEED_PAYLOAD`: the arguments are missing. */

@@ -1,0 +1,7 @@
+import { move } from "piscina";
+import * as payloads from "./payloads.mjs";
+
+export const { take } = payloads;
+export const give = ([kind, size]) => payloads.give(kind, size);
+export const prepare = ([kind, size]) => payloads.prepare(kind, size);
+export const giveMoved = (size) => move(new ArrayBuffer(size));
