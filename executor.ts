@@ -30,7 +30,7 @@ import {
   OptionsSchema,
 } from "./base/options_schema.ts";
 import { sizeAndOptions, WORKER_CHECKS, workerOptions } from "./calls/worker_options.ts";
-import { refuseInstances } from "./codec/encoder.ts";
+import { refuseInstances } from "./codec/refused.ts";
 import { BrokenProcessPoolError } from "./errors.ts";
 import type { LocalPoolOptions, NeedsInitargs, PoolStats, WorkerPoolOptions } from "./calls/options.ts";
 import { LocalScheduler } from "./scheduler/local_scheduler.ts";

@@ -33,7 +33,7 @@ import type {
   ResultOf,
   WorkerPoolOptions,
 } from "./calls/options.ts";
-import { refuseInstances } from "./codec/encoder.ts";
+import { refuseInstances } from "./codec/refused.ts";
 import { checkedCount, checkedFlag, OptionsSchema } from "./base/options_schema.ts";
 import { sizeAndOptions, WORKER_CHECKS, workerOptions } from "./calls/worker_options.ts";
 import { refuseWhileImporting } from "./calls/import_guard.ts";

@@ -22,7 +22,7 @@
 import { BrokenProcessPoolError, InvalidStateError } from "./errors.ts";
 import { checkTimeout } from "./base/checks.ts";
 import { checkedArgs, checkedFlag, checkedFunction, type OptionsOf, OptionsSchema } from "./base/options_schema.ts";
-import { refuseInstances } from "./codec/encoder.ts";
+import { refuseInstances } from "./codec/refused.ts";
 import { checkBackend, checkName, checkPermissions, checkScope, moduleUrl } from "./calls/worker_options.ts";
 import type { WorkerPermissions } from "./calls/options.ts";
 import { currentProcess, type ProcessInfo } from "./sync/internal/current_process.ts";

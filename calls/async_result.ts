@@ -6,7 +6,7 @@
 
 import { keepCause } from "./callback_errors.ts";
 import { InvalidStateError, TimeoutError } from "../errors.ts";
-import { refuseInstances } from "../codec/encoder.ts";
+import { refuseInstances } from "../codec/refused.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
 import { stackHere } from "../base/call_site.ts";
 import { type Outcome, resolution } from "../scheduler/task.ts";

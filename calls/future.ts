@@ -7,7 +7,7 @@
 import { AsyncResultImpl, type Block, lateError } from "./async_result.ts";
 import { checkFunction } from "../base/checks.ts";
 import { CancelledError, InvalidStateError } from "../errors.ts";
-import { refuseInstances } from "../codec/encoder.ts";
+import { refuseInstances } from "../codec/refused.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
 import { type BlockingScheduler, type Outcome, resolution } from "../scheduler/task.ts";
 

@@ -7,7 +7,7 @@
 import { type CallSite, callSite } from "../base/call_site.ts";
 import { checkIterator } from "../base/checks.ts";
 import { isIterable, type Items } from "../base/values.ts";
-import { isNumbers } from "../codec/encoder.ts";
+import { isNumbers } from "../codec/columns.ts";
 import type { AnyFunction } from "../base/values.ts";
 import type { TaskProducer } from "../scheduler/lifecycle.ts";
 import {

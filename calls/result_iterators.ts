@@ -5,7 +5,7 @@
  */
 
 import type { ResultIterator, ResultStream } from "./result_stream.ts";
-import { refuseInstances } from "../codec/encoder.ts";
+import { refuseInstances } from "../codec/refused.ts";
 
 const CANNOT_SEND = "Cannot send the results of a map to another thread: send them one by one";
 

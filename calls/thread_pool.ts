@@ -18,7 +18,7 @@ import type {
   PoolStats,
   ResultOf,
 } from "./options.ts";
-import { refuseInstances } from "../codec/encoder.ts";
+import { refuseInstances } from "../codec/refused.ts";
 import {
   checkedArgs,
   checkedCount,

@@ -6,14 +6,18 @@
 
 import { SerializationError } from "../errors.ts";
 import { errorClassOf, errorFields, messageOf, readText } from "./error_fields.ts";
-import { describeFunction, type FunctionSpec, refuseClass } from "./functions.ts";
+import { describeFunction, type FunctionSpec } from "./functions.ts";
 import type { AnyFunction } from "../base/values.ts";
 import { runtimeClass } from "./runtime_functions.ts";
 import { handleOf } from "./handles.ts";
 import { ByteWriter } from "./byte_writer.ts";
+import { commonShape, isDates, isFlat, isNumbers, writeDates, writeFlatColumn, writeNumbers } from "./columns.ts";
+import { Encoded, NO_TRANSFERS, NONE, NOT_MARKED } from "./encoded.ts";
+import { ObjectNumbers } from "./object_numbers.ts";
+import { refusedReason } from "./refused.ts";
 import { type Properties, type Shape, ShapeTable } from "./shapes.ts";
 import { COLUMN, define, TAG, VIEWS } from "./tags.ts";
-import { isWide, RunWriter, writeStrings, writeText } from "./text.ts";
+import { isWide, RunWriter, writeText } from "./text.ts";
 import { transfersHere } from "./transfer.ts";
 
 /**
@@ -55,75 +59,6 @@ const arrayLength = getterOf<number>("length");
 const arrayOffset = getterOf<number>("byteOffset");
 const arrayBuffer = getterOf<ArrayBufferLike>("buffer");
 
-/** Returns whether an array holds only numbers. */
-export function isNumbers(items: readonly unknown[]): items is readonly number[] {
-  const { length } = items;
-  for (let i = 0; i < length; i++) if (typeof items[i] !== "number") return false;
-  return true;
-}
-
-/** Fills `packed` with the numbers from index `start` on. Returns false at one that is no 32-bit integer, or is -0. */
-function packInts(numbers: readonly number[], start: number, packed: Int32Array): boolean {
-  const { length } = packed;
-  for (let i = 0; i < length; i++) {
-    const number = numbers[start + i]!;
-    if ((number | 0) !== number || (number === 0 && 1 / number < 0)) return false;
-    packed[i] = number;
-  }
-  return true;
-}
-
-/**
- * The property that holds why instances of a class cannot be sent. Every copy of this library knows it; a copy that did
- * not would send the fields of the instances.
- */
-const REFUSED = Symbol.for("@manycore/parallel/refused");
-
-/** Makes a class and its instances unsendable, as they mean nothing on other threads. Instances fail with `reason`. */
-export function refuseInstances(prototype: object, reason: string): void {
-  Object.defineProperty(prototype, REFUSED, { value: reason });
-  refuseClass(prototype.constructor as AnyFunction);
-}
-
-/** An encoded value, valid only until the encoder is used again. */
-export class Encoded {
-  /** The number of bytes. */
-  length = 0;
-  /** The values that travel beside the bytes. */
-  refs: readonly unknown[] = NONE;
-  /** The objects that are moved, not copied. If there are no `refs`, the bytes hold copies of those that are part of the value. */
-  transfers: readonly Transferable[] = NO_TRANSFERS;
-  /** The values that `transfer()` marked. Once `transfers` are moved, they go to {@linkcode forgetTransfers}. */
-  marked: readonly object[] = NOT_MARKED;
-  /** The memory of the encoder, which begins with the bytes. */
-  memory: Uint8Array<ArrayBuffer> = EMPTY;
-
-  /** The bytes, in the memory of the encoder. */
-  get bytes(): Uint8Array<ArrayBuffer> {
-    return this.memory.subarray(0, this.length);
-  }
-
-  /** Copies the bytes into `target`, from index `at` on. */
-  writeTo(target: Uint8Array, at: number): void {
-    const { length, memory } = this;
-    if (length > SHORT) return target.set(this.bytes, at);
-    for (let i = 0; i < length; i++) target[at + i] = memory[i]!; // cheaper than a view
-  }
-}
-
-const NONE: readonly unknown[] = [];
-const NO_TRANSFERS: readonly Transferable[] = [];
-const NOT_MARKED: readonly object[] = [];
-const EMPTY = new Uint8Array(0);
-/** Up to this many bytes are copied one by one. */
-const SHORT = 100;
-
-/** Up to this many objects are searched one by one; more are in a map. */
-const FEW = 16;
-
-/** An encoded value without any bytes. */
-export const NOTHING_ENCODED: Encoded = new Encoded();
-
 /** Turns values into bytes. Each encoder belongs to one thread and encodes one value at a time. */
 export class Encoder {
   readonly #out = new ByteWriter();
@@ -139,12 +74,7 @@ export class Encoder {
   #marked: object[] | undefined;
   readonly #transfersHere = transfersHere();
   readonly #encoded = new Encoded();
-  #seen: Map<unknown, number> | undefined;
-  #seenCount = 0;
-  /** The objects that were met, and their numbers, while there are only a few: most messages have no more. */
-  readonly #few: unknown[] = new Array(FEW).fill(undefined);
-  readonly #fewNumbers: number[] = new Array(FEW).fill(0);
-  #fewCount = 0;
+  readonly #objects = new ObjectNumbers();
   readonly #inlineLimit: number;
   readonly #describe: (fn: AnyFunction) => FunctionSpec;
   readonly #writeAny = (value: unknown): void => this.#write(value);
@@ -171,7 +101,7 @@ export class Encoder {
     } catch (error) {
       throw failed(error);
     } finally {
-      this.#forget();
+      this.#objects.reset();
     }
   }
 
@@ -184,14 +114,14 @@ export class Encoder {
     this.#begin();
     try {
       this.#count(TAG.array, 2);
-      this.#seenCount++; // the pair itself, which nothing in it can refer to
+      this.#objects.skip(); // the pair itself, which nothing in it can refer to
       if (value === undefined) this.#tag(TAG.undefined);
       else this.#write(value);
       const { length } = args;
       if (length >= PACKED_NUMBERS) {
         this.#write(args);
       } else {
-        this.#met(args);
+        this.#objects.meet(args);
         if (this.#transfersHere.count !== 0) this.#noteTransfers(args);
         this.#count(TAG.array, length);
         for (let i = 0; i < length; i++) this.#write(args[i]);
@@ -200,7 +130,7 @@ export class Encoder {
     } catch (error) {
       throw failed(error);
     } finally {
-      this.#forget();
+      this.#objects.reset();
     }
   }
 
@@ -220,16 +150,16 @@ export class Encoder {
     this.#begin();
     try {
       this.#count(TAG.array, 2);
-      this.#seenCount++;
+      this.#objects.skip();
       if (value === undefined) this.#tag(TAG.undefined);
       else this.#write(value);
-      this.#seenCount++;
+      this.#objects.skip();
       this.#packNumbers(numbers, start, end);
       return this.#done();
     } catch (error) {
       throw failed(error);
     } finally {
-      this.#forget();
+      this.#objects.reset();
     }
   }
 
@@ -239,7 +169,6 @@ export class Encoder {
     this.#single = 0;
     this.#value++;
     this.#known = 0;
-    this.#seenCount = 0;
     this.#refs = undefined;
     this.#transfers = undefined;
     this.#marked = undefined;
@@ -254,13 +183,6 @@ export class Encoder {
     encoded.transfers = this.#transfers ?? NO_TRANSFERS;
     encoded.marked = this.#marked ?? NOT_MARKED;
     return encoded;
-  }
-
-  /** Drops the references to objects, so that the encoder keeps none of them alive. */
-  #forget(): void {
-    this.#seen = undefined;
-    for (let i = 0; i < FEW && this.#few[i] !== undefined; i++) this.#few[i] = undefined;
-    this.#fewCount = 0;
   }
 
   /**
@@ -376,32 +298,9 @@ export class Encoder {
     this.#write(this.#describe(fn));
   }
 
-  /** Writes a reference and returns true if `value` was met before; else notes it under the next number. */
-  #met(value: object): boolean {
-    if (this.#seen === undefined) {
-      for (let i = 0; i < this.#fewCount; i++) {
-        if (this.#few[i] !== value) continue;
-        this.#count(TAG.back, this.#fewNumbers[i]!);
-        return true;
-      }
-      if (this.#fewCount < FEW) {
-        this.#few[this.#fewCount] = value;
-        this.#fewNumbers[this.#fewCount++] = this.#seenCount++;
-        return false;
-      }
-      this.#seen = this.#fewAsMap();
-    }
-    const number = this.#seen.get(value);
-    if (number === undefined) {
-      this.#seen.set(value, this.#seenCount++);
-      return false;
-    }
-    this.#count(TAG.back, number);
-    return true;
-  }
-
   #object(value: object): void {
-    if (this.#met(value)) return;
+    const number = this.#objects.meet(value);
+    if (number >= 0) return this.#count(TAG.back, number);
     if (this.#transfersHere.count !== 0) this.#noteTransfers(value);
     if (Array.isArray(value)) return this.#array(value);
     const prototype = Object.getPrototypeOf(value);
@@ -436,8 +335,8 @@ export class Encoder {
       this.#string(readText(value, "name"));
       return this.#write(errorFields(value));
     }
-    const reason = (value as { readonly [REFUSED]?: unknown })[REFUSED];
-    if (typeof reason === "string") throw new SerializationError(reason);
+    const reason = refusedReason(value);
+    if (reason !== undefined) throw new SerializationError(reason);
     const handle = handleOf(value);
     if (handle !== undefined) {
       this.#tag(TAG.shared);
@@ -499,7 +398,7 @@ export class Encoder {
     const keys = Object.keys(value);
     if (length > 64 && keys.length < length / 4) {
       this.#count(TAG.sparse, length);
-      this.#seenCount++; // the decoder makes an object of the entries, which takes a number there
+      this.#objects.skip(); // the decoder makes an object of the entries, which takes a number there
       return this.#properties(TAG.object, value);
     }
     const named = keys.length > 0 && !isIndex(keys[keys.length - 1]!);
@@ -518,7 +417,7 @@ export class Encoder {
     for (const key of keys) {
       if (!isIndex(key)) define(properties, key, (value as unknown as Record<string, unknown>)[key]);
     }
-    this.#seenCount++; // the decoder makes this object too, which takes a number there
+    this.#objects.skip(); // the decoder makes this object too, which takes a number there
     this.#properties(TAG.object, properties);
   }
 
@@ -532,154 +431,39 @@ export class Encoder {
   #packNumbers(numbers: readonly number[], start: number, end: number): void {
     const tag = this.#out.length;
     this.#count(TAG.ints, end - start);
-    if (!this.#packed(numbers, start, end)) this.#out.bytes[tag] = TAG.doubles;
-  }
-
-  /** Writes numbers, aligned. Returns whether they are 32-bit integers; otherwise they are doubles. */
-  #packed(numbers: readonly number[], start: number, end: number): boolean {
-    const length = end - start;
-    const out = this.#out;
-    out.align(length * 8);
-    const { buffer } = out.bytes;
-    if (packInts(numbers, start, new Int32Array(buffer, out.length, length))) {
-      out.length += length * 4;
-      return true;
-    }
-    const packed = new Float64Array(buffer, out.length, length);
-    for (let i = 0; i < length; i++) packed[i] = numbers[start + i]!;
-    out.length += length * 8;
-    return false;
+    if (!writeNumbers(this.#out, numbers, start, end)) this.#out.bytes[tag] = TAG.doubles;
   }
 
   /** Writes values as a column. */
   #column(values: readonly unknown[]): void {
     if (values.length >= COLUMN_LENGTH) {
-      if (this.#flatColumn(values)) return;
-      const shape = this.#commonShape(values);
-      if (shape !== undefined && this.#note(values as Properties[])) {
-        return this.#objects(values as Properties[], shape);
+      if (isFlat(values[0])) {
+        if (this.#flatColumn(values)) return;
+      } else if (isDates(values)) {
+        if (this.#add(values)) return writeDates(this.#out, values);
+      } else {
+        const shape = commonShape(this.#shapes, values);
+        if (shape !== undefined && this.#add(values as Properties[])) return this.#rows(values as Properties[], shape);
       }
     }
     this.#tag(COLUMN.any);
     for (let i = 0; i < values.length; i++) this.#write(values[i]);
   }
 
-  /** Writes a column of values of one kind without parts. Returns false, with nothing written, for other values. */
   #flatColumn(values: readonly unknown[]): boolean {
-    const out = this.#out;
-    switch (typeof values[0]) {
-      case "number": {
-        if (!isNumbers(values)) return false;
-        const at = out.length;
-        this.#tag(COLUMN.ints);
-        if (!this.#packed(values, 0, values.length)) out.bytes[at] = COLUMN.doubles;
-        return true;
-      }
-      case "string": {
-        if (!this.#isStrings(values)) return false;
-        this.#tag(COLUMN.strings);
-        writeStrings(values, out);
-        return true;
-      }
-      case "boolean": {
-        if (!isBooleans(values)) return false;
-        out.byte(COLUMN.booleans);
-        out.reserve(values.length);
-        for (let i = 0; i < values.length; i++) out.bytes[out.length + i] = values[i] ? 1 : 0;
-        out.length += values.length;
-        return true;
-      }
-      default:
-        return this.#dates(values);
-    }
-  }
-
-  /** Returns whether all values are strings that are short enough to travel together. */
-  #isStrings(values: readonly unknown[]): values is readonly string[] {
-    const most = this.#inlineLimit === Infinity ? Infinity : INLINE_WIDE_TEXT;
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i];
-      if (typeof value !== "string" || value.length > most) return false;
-    }
-    return true;
-  }
-
-  #dates(values: readonly unknown[]): boolean {
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i];
-      if (!(value instanceof Date) || Object.getPrototypeOf(value) !== Date.prototype) return false;
-    }
-    if (!this.#note(values as object[])) return false;
-    const out = this.#out;
-    out.byte(COLUMN.dates);
-    out.align(values.length * 8);
-    const times = new Float64Array(out.bytes.buffer, out.length, values.length);
-    for (let i = 0; i < values.length; i++) times[i] = getTime.call(values[i]);
-    out.length += times.byteLength;
-    return true;
-  }
-
-  /** Returns the shape of values that are all plain objects with the same keys. */
-  #commonShape(values: readonly unknown[]): Shape | undefined {
-    let shape: Shape | undefined;
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i];
-      if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-      const prototype = Object.getPrototypeOf(value);
-      if (prototype !== Object.prototype && prototype !== null) return undefined;
-      const keys = Object.keys(value);
-      if (shape === undefined) {
-        shape = this.#shapes.ofKeys(keys);
-        if (shape === undefined) return undefined;
-      } else if (!shape.matches(keys)) return undefined;
-    }
-    return shape;
+    return writeFlatColumn(this.#out, values, this.#inlineLimit === Infinity ? Infinity : INLINE_WIDE_TEXT);
   }
 
   /**
-   * Notes objects under the next numbers. Returns false, with none of them noted, if one was met before, or occurs twice,
-   * or if objects may be marked for `transfer()`.
+   * Gives objects the next numbers, unless they may be marked for `transfer()`, or one of them was met before: then it
+   * returns false.
    */
-  #note(objects: readonly object[]): boolean {
-    if (this.#transfersHere.count !== 0) return false;
-    if (this.#seen === undefined && this.#fewCount + objects.length <= FEW) return this.#noteFew(objects);
-    const seen = this.#seen ??= this.#fewAsMap();
-    const first = this.#seenCount;
-    for (let i = 0; i < objects.length; i++) {
-      if (seen.get(objects[i]!) !== undefined) {
-        for (let k = 0; k < i; k++) seen.delete(objects[k]!);
-        return false;
-      }
-      seen.set(objects[i]!, first + i);
-    }
-    this.#seenCount += objects.length;
-    return true;
+  #add(objects: readonly object[]): boolean {
+    return this.#transfersHere.count === 0 && this.#objects.add(objects);
   }
 
-  /** As {@linkcode #note}, while there are only a few objects. */
-  #noteFew(objects: readonly object[]): boolean {
-    const before = this.#fewCount;
-    for (let i = 0; i < objects.length; i++) {
-      const object = objects[i]!;
-      for (let k = 0; k < before + i; k++) {
-        if (this.#few[k] === object) return false; // what stands behind the count is forgotten
-      }
-      this.#few[before + i] = object;
-      this.#fewNumbers[before + i] = this.#seenCount + i;
-    }
-    this.#fewCount += objects.length;
-    this.#seenCount += objects.length;
-    return true;
-  }
-
-  #fewAsMap(): Map<unknown, number> {
-    const map = new Map<unknown, number>();
-    for (let i = 0; i < this.#fewCount; i++) map.set(this.#few[i], this.#fewNumbers[i]!);
-    return map;
-  }
-
-  /** Writes objects of one shape. They are noted already. */
-  #objects(rows: readonly Properties[], shape: Shape): void {
+  /** Writes objects of one shape. They have their numbers already. */
+  #rows(rows: readonly Properties[], shape: Shape): void {
     const columns = shape.gather(rows);
     const out = this.#out;
     out.byte(COLUMN.objects);
@@ -756,17 +540,6 @@ export class Encoder {
     }
     this.#write(name === "DataView" ? view.buffer : arrayBuffer.call(view));
   }
-}
-
-function isBooleans(values: readonly unknown[]): values is readonly boolean[] {
-  for (let i = 0; i < values.length; i++) if (typeof values[i] !== "boolean") return false;
-  return true;
-}
-
-/** Returns whether a value may begin a column that takes no numbers of objects. */
-function isFlat(value: unknown): boolean {
-  const type = typeof value;
-  return type === "number" || type === "string" || type === "boolean";
 }
 
 function isIndex(key: string): boolean {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Encoded } from "../codec/encoder.ts";
+import type { Encoded } from "../codec/encoded.ts";
 import type { FunctionSpec } from "../codec/functions.ts";
 import type { AnyFunction } from "../base/values.ts";
 import type { CallSite } from "../base/call_site.ts";

@@ -176,12 +176,12 @@ export class Value<out T extends SharedType = SharedType> {
    * @throws {RangeError} If the sum is out of range. The content stays unchanged.
    */
   add(this: Value<T & IntegerType>, n: ValueOf<T>): ValueOf<T> {
-    return this.#add(n, n) ?? this.#change(n, (old, n) => old + n);
+    return this.#add(n, n as number) ?? this.#change(n, (old, n) => old + n);
   }
 
   /** Subtracts `n` atomically, as {@linkcode Value.add}. */
   sub(this: Value<T & IntegerType>, n: ValueOf<T>): ValueOf<T> {
-    return this.#add(n, -(n as number)) ?? this.#change(n, (old, n) => old - n);
+    return this.#add(n, typeof n === "number" ? -n : 0) ?? this.#change(n, (old, n) => old - n);
   }
 
   /**
@@ -242,12 +242,12 @@ export class Value<out T extends SharedType = SharedType> {
    *
    * An exchange, not `Atomics.add`, which would store a sum out of range before anyone could check it.
    */
-  #add(n: ValueOf<T>, difference: unknown): ValueOf<T> | undefined {
+  #add(n: ValueOf<T>, difference: number): ValueOf<T> | undefined {
     if (typeof n !== "number" || !Number.isInteger(n)) return undefined;
     const view = this.#view as Int32Array;
     let old = view[0]!; // read plainly: if another thread has changed it, the exchange fails
     for (;;) {
-      const next = old + (difference as number);
+      const next = old + difference;
       if (!(next >= this.#least && next <= this.#most)) return undefined;
       const seen = compareExchange(view, 0, old, next);
       if (seen === old) return old as ValueOf<T>;

@@ -5,7 +5,7 @@
  */
 
 import { Deque } from "../../base/deque.ts";
-import type { Encoded } from "../../codec/encoder.ts";
+import type { Encoded } from "../../codec/encoded.ts";
 import { postStored, type StoredPayload } from "../../codec/payload.ts";
 import { SerializationError } from "../../errors.ts";
 import { argumentsMoved } from "../../scheduler/failures.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Encoded, NOTHING_ENCODED } from "../../codec/encoder.ts";
+import { type Encoded, NOTHING_ENCODED } from "../../codec/encoded.ts";
 import { Arena } from "./arena.ts";
 import { PAYLOAD, SLOTS, type SubmissionRing } from "../shared/submission_ring.ts";
 import { TASK_ID_MASK } from "../shared/control_block.ts";

@@ -18,23 +18,20 @@ import "../../sync/internal/current_process.ts"; // so that functions of tasks c
 import { atomics } from "../../sync/internal/atomics.ts";
 import "../../sync/mod.ts"; // so that shared objects can be decoded here from their handles
 import { afterInterruption } from "../../sync/internal/current_thread.ts";
-import { AWAKE, LISTENING, type SlotHeader, SubmissionRing } from "../shared/submission_ring.ts";
+import { LISTENING, type SlotHeader, SubmissionRing } from "../shared/submission_ring.ts";
 import { ControlBlock } from "../shared/control_block.ts";
 import { FETCHING, NONE } from "../../scheduler/messages.ts";
-import { CompletionRing, LARGEST_RECORD } from "../shared/completion_ring.ts";
+import { CallerLink } from "./caller_link.ts";
 import { Decoder, sourceOf } from "../../codec/decoder.ts";
-import { type Encoded, NOTHING_ENCODED } from "../../codec/encoder.ts";
+import { NOTHING_ENCODED } from "../../codec/encoded.ts";
 import { loadTextReaders } from "../../codec/text.ts";
-import { messageOf } from "../../codec/error_fields.ts";
 import { EMPTY_ENVIRONMENT, type FunctionSpec, TASK_URL } from "../../codec/functions.ts";
 import type { AnyFunction } from "../../base/values.ts";
 import { rememberRuntime } from "../../codec/runtime_functions.ts";
 import { FAILURE, GIVEN_UP, RETIRING, type Setup, type TaskHeader, UNCAUGHT } from "../../scheduler/messages.ts";
 import {
-  AWAITS,
   CHILDREN,
   EXITING,
-  type FromWorker,
   type Init,
   LACKS_ARGUMENTS,
   LACKS_EXPORT,
@@ -44,7 +41,6 @@ import {
   type ToWorker,
 } from "../shared/messages.ts";
 import type { Payload } from "../../codec/payload.ts";
-import { detachTransfers, forgetTransfers } from "../../codec/transfer.ts";
 import { Children } from "../../runner/children.ts";
 import { enterThread } from "./enter_thread.ts";
 import { LateInterruption } from "../../runner/late_interruption.ts";
@@ -75,7 +71,7 @@ const { clock } = atomics;
 class Program {
   readonly #submissions: SubmissionRing;
   readonly #control: ControlBlock;
-  readonly #completions: CompletionRing;
+  readonly #link: CallerLink;
   readonly #port: MessagePort;
   readonly #number: number;
   readonly #name: string;
@@ -107,7 +103,7 @@ class Program {
   #returned = false;
   /** The processes that were started here and have to end before this worker does. */
   readonly #children = new Children((detail) => {
-    this.#send(CHILDREN, 0, detail, NOTHING_ENCODED);
+    this.#link.send(CHILDREN, 0, detail, NOTHING_ENCODED);
     if (this.#returned) this.#yieldChannel.port2.postMessage(null);
   });
   /** True while code of this program runs. */
@@ -136,7 +132,6 @@ class Program {
   constructor(init: Init) {
     this.#submissions = new SubmissionRing(init.submissions);
     this.#control = new ControlBlock(init.control);
-    this.#completions = new CompletionRing(init.control);
     this.#control.arrive();
     this.#port = init.port;
     this.#number = init.number;
@@ -147,20 +142,27 @@ class Program {
       // A worker that is parked runs no timers, which the tasks that await may need.
       linger: () => this.#awaiting.size > 0 ? 0 : LINGER,
       hasMail: () => this.#hasMail(),
-      wakeCaller: () => this.#wakeCaller(),
+      wakeCaller: () => this.#link.wakeCaller(),
     });
     this.#name = init.name;
     this.#epoch = init.epoch;
     this.#reading = new ReadingLimit(this.#control, init.epoch);
     this.#runner = new TaskRunner(this.#runnerHost(init.epoch));
     this.#replyEncoder = new ReplyEncoder(() => clock() - init.epoch);
+    this.#link = new CallerLink(init, {
+      submissions: this.#submissions,
+      control: this.#control,
+      replyEncoder: this.#replyEncoder,
+      wake,
+      ringParent: () => this.#ringParent(),
+    });
     this.#port.onmessage = (event) => this.#enter(() => this.#receive(event.data));
     this.#port.onmessageerror = () => this.#enter(() => this.#lostPayload());
     this.#yieldChannel.port1.onmessage = () => this.#enter(() => this.#returned ? this.#endProcess() : this.#runLoop());
     this.#ringParent = enterThread(init, {
       stopped: () => this.#control.stopped,
       environment: () => this.#environment,
-      post: (note) => this.#post(note, []),
+      post: (note) => this.#link.post(note, []),
       wakeParent: this.#wakeParent,
       childrenChanged: (count) => this.#children.note(count),
     });
@@ -175,7 +177,7 @@ class Program {
     this.#crash = watchForEnd(this.#name, {
       farewell: (code) => {
         this.#retired = true;
-        this.#send(EXITING, 0, code, NOTHING_ENCODED);
+        this.#link.send(EXITING, 0, code, NOTHING_ENCODED);
         if (this.#started) this.#control.leave();
       },
       uncaught: (error) => this.#uncaught(error),
@@ -189,7 +191,10 @@ class Program {
       this.#trace = setup.trace;
       this.#replyEncoder.timed = setup.trace;
     } catch (error) {
-      return this.#post({ type: "broken", payload: this.#replyEncoder.payload(this.#replyEncoder.error(error)) }, []);
+      return this.#link.post(
+        { type: "broken", payload: this.#replyEncoder.payload(this.#replyEncoder.error(error)) },
+        [],
+      );
     }
     this.#free = true;
     this.#started = true;
@@ -206,8 +211,8 @@ class Program {
     }
     this.#retired = true;
     const encoded = this.#replyEncoder.uncaught(error);
-    if (run === undefined) this.#post({ type: "broken", payload: this.#replyEncoder.payload(encoded) }, []);
-    else this.#send(UNCAUGHT, run.header.taskId, this.#last === undefined ? 0 : 1, encoded);
+    if (run === undefined) this.#link.post({ type: "broken", payload: this.#replyEncoder.payload(encoded) }, []);
+    else this.#link.send(UNCAUGHT, run.header.taskId, this.#last === undefined ? 0 : 1, encoded);
     if (this.#started) this.#control.leave();
   }
 
@@ -254,7 +259,7 @@ class Program {
       resume: (run, step) =>
         this.#enter(() => {
           // The calling side may have woken this worker for a task on the ring, which this one could keep waiting.
-          if (this.#control.becomeBusy() && this.#submissions.hasTasks()) this.#wakeCaller();
+          if (this.#control.becomeBusy() && this.#submissions.hasTasks()) this.#link.wakeCaller();
           this.#startTurn();
           this.#run = run;
           const progress = step();
@@ -286,10 +291,7 @@ class Program {
     if (first || run.limit !== 0) {
       this.#awaiting.add(run);
       // Before the task leaves the control block: at each moment the caller finds it there or among the records.
-      // It is of interest only when this worker ends, so nobody is woken for it.
-      const { taskId } = run.header;
-      const written = this.#completions.write(AWAITS, taskId, run.deadline | 0, NOTHING_ENCODED);
-      if (!written) this.#send(AWAITS, taskId, run.deadline | 0, NOTHING_ENCODED);
+      this.#link.sendAwaits(run.header.taskId, run.deadline | 0);
       this.#control.setAside(this.#awaiting.size);
       if (first) this.#control.finish();
     }
@@ -487,7 +489,7 @@ class Program {
     this.#fetchedArgs = args;
     this.#free = false;
     this.#control.setStage(FETCHING);
-    this.#send(NEED_PAYLOAD, header.taskId, lacks, NOTHING_ENCODED);
+    this.#link.send(NEED_PAYLOAD, header.taskId, lacks, NOTHING_ENCODED);
     this.#control.setTurning();
     return false;
   }
@@ -508,7 +510,9 @@ class Program {
     this.#fetchedArgs = undefined;
     const reason = this.#reading.fail(error);
     trimStack(reason, this.#environment);
-    if (this.#control.begin(header.taskId)) this.#reply(header.taskId, FAILURE, this.#replyEncoder.error(reason), 0);
+    if (this.#control.begin(header.taskId)) {
+      this.#link.reply(header.taskId, FAILURE, this.#replyEncoder.error(reason), 0);
+    }
     this.#control.finish();
     this.#checkTurn();
     return true;
@@ -534,7 +538,7 @@ class Program {
     // Before the reply, as the caller may have the next task at once. No code of the user runs before the next look for tasks.
     const ready = !this.#checkTurn() && !this.#retired && this.#fetching === undefined;
     if (ready && !this.#hasMail()) this.#search.begin();
-    this.#reply(run.header.taskId, kind, encoded, detail);
+    this.#link.reply(run.header.taskId, kind, encoded, detail);
     this.#run = undefined;
     if (aside) this.#control.setAside(this.#awaiting.size);
     else this.#control.finish();
@@ -560,46 +564,6 @@ class Program {
     this.#end(run);
     this.#free = true;
     this.#runLoop();
-  }
-
-  #reply(taskId: number, kind: number, encoded: Encoded, detail: number): void {
-    try {
-      this.#send(kind, taskId, detail, encoded);
-    } catch (error) {
-      const reason = new SerializationError(`Cannot send the result of the task: ${messageOf(error)}`, {
-        cause: error,
-      });
-      this.#send(FAILURE, taskId, detail, this.#replyEncoder.error(reason));
-    }
-  }
-
-  /** Sends a record, on the ring if it fits, otherwise by message, and wakes the caller. */
-  #send(kind: number, taskId: number, detail: number, encoded: Encoded): void {
-    const { length, refs, transfers, marked } = encoded;
-    if (refs.length === 0 && length <= LARGEST_RECORD) {
-      // Buffers to be moved stay here if the reply cannot be sent.
-      const moves = transfers.length > 0 && this.#completions.hasRoomFor(length);
-      if (moves) detachTransfers(encoded);
-      if ((moves || transfers.length === 0) && this.#completions.write(kind, taskId, detail, encoded)) {
-        return this.#wakeCaller();
-      }
-    }
-    const bytes = this.#replyEncoder.take(encoded);
-    this.#post({ type: "record", kind, taskId, detail, payload: { bytes, refs } }, [bytes, ...transfers]);
-    if (marked.length > 0) forgetTransfers(marked);
-  }
-
-  #post(message: FromWorker, transfers: Transferable[]): void {
-    this.#port.postMessage(message, transfers);
-    this.#control.countSent(); // after the message, so that the caller can read each message that it sees counted
-    this.#wakeCaller();
-  }
-
-  #wakeCaller(): void {
-    const slept = this.#submissions.wakeCaller(this.#control);
-    if (slept === AWAKE) return;
-    if (slept === LISTENING) wake(null);
-    this.#ringParent(); // the caller may be blocked elsewhere than in this pool
   }
 
   #unpack(payload: Payload): unknown {

@@ -1,5 +1,5 @@
 import { assert, assertStringIncludes } from "@std/assert";
-import { NOTHING_ENCODED } from "../../codec/encoder.ts";
+import { NOTHING_ENCODED } from "../../codec/encoded.ts";
 import { atomics } from "../../sync/internal/atomics.ts";
 import { Model, type ModelThread } from "../../testing/model_checker.ts";
 import { AWAKE, CALLER, SubmissionRing, WAITING } from "../shared/submission_ring.ts";
