@@ -4,7 +4,7 @@
  * @module
  */
 
-/** What an encoded value without such parts has: each encoded value has the same arrays. */
+/** The parts of an encoded value that has none. All such values share these arrays. */
 export const NONE: readonly unknown[] = [];
 /** See {@linkcode NONE}. */
 export const NO_TRANSFERS: readonly Transferable[] = [];

@@ -450,13 +450,14 @@ export class Encoder {
     for (let i = 0; i < values.length; i++) this.#write(values[i]);
   }
 
+  /** As {@linkcode writeFlatColumn}. Strings that travel beside the bytes are not for columns. */
   #flatColumn(values: readonly unknown[]): boolean {
     return writeFlatColumn(this.#out, values, this.#inlineLimit === Infinity ? Infinity : INLINE_WIDE_TEXT);
   }
 
   /**
-   * Gives objects the next numbers, unless they may be marked for `transfer()`, or one of them was met before: then it
-   * returns false.
+   * Numbers objects as {@linkcode ObjectNumbers.add}. Returns false, with nothing changed, also if some may be marked
+   * for `transfer()`.
    */
   #add(objects: readonly object[]): boolean {
     return this.#transfersHere.count === 0 && this.#objects.add(objects);

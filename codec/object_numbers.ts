@@ -46,7 +46,7 @@ export class ObjectNumbers {
     return -1;
   }
 
-  /** Gives objects the next numbers. Returns false, with nothing changed, if one was met before, or occurs twice. */
+  /** Assigns the next numbers to objects. Returns false, with nothing changed, if one was met before, or occurs twice. */
   add(objects: readonly object[]): boolean {
     if (this.#all === undefined && this.#fewCount + objects.length <= FEW) return this.#addFew(objects);
     const all = this.#all ??= this.#fewAsMap();

@@ -403,7 +403,39 @@ for (
     (heard) => ["true false", "false true", "false false"].includes(heard),
   );
 
-  proves(`${a}, notifyAll() lets everyone go who waits`, 3, 300, (scene) => {
+  proves(
+    `${a}, whoever has notified is terminated at any step before it has released the lock`,
+    3,
+    NewLock === Lock ? 5000 : 300,
+    (scene) => {
+      const state = words(1);
+      const of = conditions(scene, NewLock);
+      const dying = of(0);
+      const [stop, markDead] = ends(scene, 0);
+      return [
+        {
+          actions: [{
+            run: () => {
+              dying.acquire();
+              dying.notify();
+              atomics.store(state, 0, 1);
+              dying.release();
+            },
+          }],
+          mortal: true,
+        },
+        { actions: [waits(of(1))], first: true },
+        [() => {
+          if (atomics.load(state, 0) === 0) return;
+          stop!();
+          markDead!();
+        }],
+      ];
+    },
+    (_, heard) => heard === "true",
+  );
+
+  proves(`${a}, notifyAll() lets everyone go who waits`, 3, NewLock === Lock ? 5000 : 300, (scene) => {
     const of = conditions(scene, NewLock);
     const says = of(2);
     return [

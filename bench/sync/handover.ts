@@ -1,6 +1,7 @@
 /**
  * Measures how fast two threads hand over to each other: `Semaphore` and `Condition` against bare `Atomics.wait` and
- * `notify`, in fresh processes. `deno run -A bench/sync/handover.ts [runs]`
+ * `notify`, in fresh processes. `deno run -A bench/sync/handover.ts [runs]`; with `taskset -c 0` before
+ * it for both threads on one core.
  *
  * @module
  */
@@ -100,11 +101,15 @@ function median(numbers: readonly number[]): number {
   return numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
 }
 
+declare const self: {
+  onmessage: ((event: MessageEvent<Shared>) => void) | null;
+  postMessage(message: null): void;
+};
+
 if ("WorkerGlobalScope" in globalThis) {
-  const scope = self as unknown as { onmessage: unknown; postMessage(value: unknown): void };
-  scope.onmessage = ({ data }: MessageEvent<Shared>) => {
+  self.onmessage = ({ data }): void => {
     measure(data, 1);
-    scope.postMessage(undefined);
+    self.postMessage(null);
   };
 } else if (Deno.args[0] === "--one") {
   const semaphores = [new Semaphore(1), new Semaphore(0)];

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { refuseToBlock } from "../../base/platform.ts";
+import { canBlock, refuseToBlock } from "../../base/platform.ts";
 import { checkSignal } from "../../base/checks.ts";
 import { checkedFlag, checkedSignal, checkedTimeout, OptionsSchema } from "../../base/options_schema.ts";
 import { atomics } from "./atomics.ts";
@@ -99,8 +99,9 @@ export function waitFor(
   instead = "'waitAsync()'",
 ): boolean {
   const deadline = timeout < Infinity ? atomics.now() + timeout : Infinity;
-  // Poll first: for a change that comes at once a sleep is not worthwhile, as it takes much longer to end.
-  if (atomics.patience > 0 && place.patience.polls()) {
+  // Poll first: for a change that comes at once a sleep is not worthwhile, as it takes much longer to end. A thread that
+  // must not sleep has no other way.
+  if (atomics.patience > 0 && (place.patience.polls() || !canBlock())) {
     for (const end = atomics.now() + Math.min(atomics.patience, timeout); atomics.now() < end;) {
       if (!attempt()) continue;
       place.patience.hit();

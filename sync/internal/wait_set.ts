@@ -65,7 +65,7 @@ export class WaitSet implements WaitPlace {
     const words = this.#words;
     const { threadTable } = this.#member;
     const { used } = threadTable;
-    const first = atomics.peek(words, this.#at + CURSOR); // plain: any slot is right, if not fair
+    const first = atomics.peek(words, this.#at + CURSOR); // plainly: every slot is right, if not fair
     for (let i = 0, slot = first; i < used; i++, slot++) {
       if (slot >= used) slot = 0;
       const at = this.#at + ENTRIES + slot;

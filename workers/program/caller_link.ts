@@ -15,7 +15,7 @@ import type { ControlBlock } from "../shared/control_block.ts";
 import { AWAITS, type FromWorker, type Init } from "../shared/messages.ts";
 import { AWAKE, LISTENING, type SubmissionRing } from "../shared/submission_ring.ts";
 
-/** What a caller link sends by. */
+/** The parts of the worker that a caller link uses. */
 export interface LinkParts {
   readonly submissions: SubmissionRing;
   readonly control: ControlBlock;
@@ -26,7 +26,7 @@ export interface LinkParts {
   ringParent(): void;
 }
 
-/** Sends what a worker has to say to its caller. */
+/** Sends replies and messages of a worker to its caller, and wakes the caller. */
 export class CallerLink {
   readonly #completions: CompletionRing;
   readonly #port: MessagePort;
