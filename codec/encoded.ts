@@ -9,6 +9,8 @@ export const NONE: readonly unknown[] = [];
 /** See {@linkcode NONE}. */
 export const NO_TRANSFERS: readonly Transferable[] = [];
 /** See {@linkcode NONE}. */
+export const NO_COPIES: readonly ArrayBuffer[] = [];
+/** See {@linkcode NONE}. */
 export const NOT_MARKED: readonly object[] = [];
 const EMPTY = new Uint8Array(0);
 /** Up to this many bytes are copied one by one. */
@@ -22,6 +24,8 @@ export class Encoded {
   refs: readonly unknown[] = NONE;
   /** The objects that are moved, not copied. If there are no `refs`, the bytes hold copies of those that are part of the value. */
   transfers: readonly Transferable[] = NO_TRANSFERS;
+  /** The buffers among `refs` that were copied for the message alone, so that they are moved with it. */
+  copies: readonly ArrayBuffer[] = NO_COPIES;
   /** The values that `transfer()` marked. Once `transfers` are moved, they go to `forgetTransfers()`. */
   marked: readonly object[] = NOT_MARKED;
   /** The memory of the encoder, which begins with the bytes. */

@@ -12,7 +12,7 @@ import { runtimeClass } from "./runtime_functions.ts";
 import { handleOf } from "./handles.ts";
 import { ByteWriter } from "./byte_writer.ts";
 import { commonShape, isDates, isFlat, isNumbers, writeDates, writeFlatColumn, writeNumbers } from "./columns.ts";
-import { Encoded, NO_TRANSFERS, NONE, NOT_MARKED } from "./encoded.ts";
+import { Encoded, NO_COPIES, NO_TRANSFERS, NONE, NOT_MARKED } from "./encoded.ts";
 import { ObjectNumbers } from "./object_numbers.ts";
 import { refusedReason } from "./refused.ts";
 import { type Properties, type Shape, ShapeTable } from "./shapes.ts";
@@ -47,6 +47,7 @@ const SINGLE_STRINGS = 4;
 const LONG_STRING = 1000;
 
 const { getTime } = Date.prototype;
+const { slice: arrayBufferSlice } = ArrayBuffer.prototype;
 
 const arrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
 
@@ -71,6 +72,7 @@ export class Encoder {
   #single = 0;
   #refs: unknown[] | undefined;
   #transfers: Transferable[] | undefined;
+  #copies: ArrayBuffer[] | undefined;
   #marked: object[] | undefined;
   readonly #transfersHere = transfersHere();
   readonly #encoded = new Encoded();
@@ -171,6 +173,7 @@ export class Encoder {
     this.#known = 0;
     this.#refs = undefined;
     this.#transfers = undefined;
+    this.#copies = undefined;
     this.#marked = undefined;
   }
 
@@ -181,6 +184,7 @@ export class Encoder {
     encoded.memory = this.#out.bytes;
     encoded.refs = this.#refs ?? NONE;
     encoded.transfers = this.#transfers ?? NO_TRANSFERS;
+    encoded.copies = this.#copies ?? NO_COPIES;
     encoded.marked = this.#marked ?? NOT_MARKED;
     return encoded;
   }
@@ -519,7 +523,11 @@ export class Encoder {
   #buffer(buffer: ArrayBuffer): void {
     if (buffer.detached) throw new SerializationError("Cannot send a detached buffer to another thread");
     if (this.#inlineLimit !== Infinity && (buffer.resizable || this.#isLarge(buffer.byteLength, this.#inlineLimit))) {
-      return this.#ref(buffer);
+      if (buffer.resizable || this.#transfers?.includes(buffer)) return this.#ref(buffer);
+      // A copy that is moved: the engine would copy the bytes once into the message, and once out of it.
+      const copy = arrayBufferSlice.call(buffer, 0);
+      (this.#copies ??= []).push(copy);
+      return this.#ref(copy);
     }
     this.#count(TAG.buffer, buffer.byteLength);
     this.#out.copy(new Uint8Array(buffer));

@@ -76,12 +76,13 @@ export class PayloadEncoder {
    * @throws {SerializationError} If an object cannot be moved.
    */
   keep(encoded: Encoded): StoredPayload {
-    const { refs, transfers, marked } = encoded;
-    if (transfers.length === 0) return { bytes: this.#encoder.take(encoded), refs, moves: [] };
+    const { refs, transfers, copies, marked } = encoded;
+    if (transfers.length === 0) return { bytes: this.#encoder.take(encoded), refs, moves: copies };
     try {
-      const moved = structuredClone(refs, { transfer: [...transfers] });
+      const taken: Transferable[] = [...transfers, ...copies];
+      const moved = structuredClone(refs, { transfer: taken });
       forgetTransfers(marked);
-      const moves = moved.filter((_, i) => transfers.includes(refs[i] as Transferable)) as Transferable[];
+      const moves = moved.filter((_, i) => taken.includes(refs[i] as Transferable)) as Transferable[];
       return { bytes: this.#encoder.take(encoded), refs: moved, moves };
     } catch (cause) {
       throw cannotSend(cause);

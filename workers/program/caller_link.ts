@@ -52,7 +52,7 @@ export class CallerLink {
 
   /** Sends a record, on the ring if it fits, otherwise by message, and wakes the caller. */
   send(kind: number, taskId: number, detail: number, encoded: Encoded): void {
-    const { length, refs, transfers, marked } = encoded;
+    const { length, refs, transfers, copies, marked } = encoded;
     if (refs.length === 0 && length <= LARGEST_RECORD) {
       // Buffers to be moved stay here if the reply cannot be sent.
       const moves = transfers.length > 0 && this.#completions.hasRoomFor(length);
@@ -62,7 +62,7 @@ export class CallerLink {
       }
     }
     const bytes = this.#parts.replyEncoder.take(encoded);
-    this.post({ type: "record", kind, taskId, detail, payload: { bytes, refs } }, [bytes, ...transfers]);
+    this.post({ type: "record", kind, taskId, detail, payload: { bytes, refs } }, [bytes, ...transfers, ...copies]);
     if (marked.length > 0) forgetTransfers(marked);
   }
 
