@@ -6,8 +6,8 @@
 
 /** The size of new memory, in bytes. */
 const SMALL = 1024;
-/** Memory of more bytes than this is not kept for the next value. */
-const KEPT = 2 ** 22;
+/** Memory of more bytes than this is kept for the next value only if at least a quarter of it was used. */
+const KEPT = 2 ** 20;
 /** From this many bytes on, {@linkcode ByteWriter.take} returns the memory itself instead of a copy. */
 const LARGE = 32_768;
 
@@ -25,8 +25,8 @@ export class ByteWriter {
 
   /** Begins anew. */
   reset(): void {
+    if (this.bytes.length > KEPT && this.length < this.bytes.length / 4) this.#use(new Uint8Array(SMALL));
     this.length = 0;
-    if (this.bytes.length > KEPT) this.#use(new Uint8Array(SMALL));
   }
 
   #use(bytes: Uint8Array<ArrayBuffer>): void {

@@ -11,7 +11,8 @@ import { compileFunction, type Environment, type FunctionSpec, lazyFunction } fr
 import type { AnyFunction } from "../base/values.ts";
 import { type Handle, reviveShared } from "./handles.ts";
 import { type Properties, type Shape, ShapeTable } from "./shapes.ts";
-import { COLUMN, define, TAG, VIEWS } from "./tags.ts";
+import { COLUMN, define, REFERS, TAG, VIEWS } from "./tags.ts";
+import { fromRawBigint } from "./engine_bytes.ts";
 import { copyOf, readAscii, readText, StringReader, textSize } from "./text.ts";
 
 /** Memory that values are decoded from. One source serves many reads of the same memory. */
@@ -26,6 +27,9 @@ export interface Source {
 export function sourceOf(bytes: Uint8Array): Source {
   return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
 }
+
+/** The third byte of a BigInt as the engine writes it. */
+const RAW_BIGINT = 0x5a;
 
 const NOWHERE = sourceOf(new Uint8Array(0));
 
@@ -66,7 +70,9 @@ export class Decoder {
   #at = 0;
   readonly #toFunction: (spec: FunctionSpec, environment: Environment) => AnyFunction;
   #refs: readonly unknown[] = [];
+  /** The objects so far, in the order of their numbers, if the value refers to some of them again. */
   #seen: unknown[] = [];
+  #noting = false;
   readonly #shapes = new ShapeTable();
   /** The shapes of the current value, by number. */
   #known: Shape[] = [];
@@ -74,7 +80,9 @@ export class Decoder {
   /** The text of the current run of strings, and the part of it that was read. */
   #run = "";
   #runAt = 0;
-  readonly #noteObject = (object: object): void => void this.#seen.push(object);
+  readonly #noteObject = (object: object): void => {
+    if (this.#noting) this.#seen.push(object);
+  };
   readonly #readAny = (): unknown => this.#read();
 
   /**
@@ -100,9 +108,9 @@ export class Decoder {
     this.#bytes = source.bytes;
     this.#view = source.view;
     this.#start = start;
-    this.#at = start;
+    this.#at = start + 1;
     this.#refs = refs;
-    this.#seen = [];
+    this.#noting = source.bytes[start] === REFERS;
     this.#run = "";
     try {
       return this.#read();
@@ -110,7 +118,7 @@ export class Decoder {
       if (error instanceof SerializationError) throw error;
       throw new SerializationError(`Cannot read a value from another thread: ${messageOf(error)}`, { cause: error });
     } finally {
-      this.#seen = [];
+      if (this.#noting) this.#seen = [];
       this.#refs = [];
       this.#run = "";
       if (this.#known.length > 0) this.#known = [];
@@ -125,14 +133,14 @@ export class Decoder {
    */
   decodeNumbersTo(source: Source, start: number, target: NumberTarget): boolean {
     const { bytes, view } = source;
-    if (bytes[start] !== TAG.array || view.getUint32(start + 1, true) !== 2 || bytes[start + 5] !== TAG.undefined) {
+    if (bytes[start + 1] !== TAG.array || view.getUint32(start + 2, true) !== 2 || bytes[start + 6] !== TAG.undefined) {
       return false;
     }
-    const tag = bytes[start + 6];
+    const tag = bytes[start + 7];
     if (tag !== TAG.ints && tag !== TAG.doubles) return false;
     const at = bytes.byteOffset + start + 16;
     if (at % 8 !== 0) return false;
-    if (view.getUint32(start + 7, true) !== target.count) return false;
+    if (view.getUint32(start + 8, true) !== target.count) return false;
     copyNumbers(bytes.buffer, at, target.count, tag === TAG.ints, target.array, target.at);
     return true;
   }
@@ -175,6 +183,17 @@ export class Decoder {
       case TAG.bigint: {
         const text = this.#longText();
         return text.startsWith("-") ? -BigInt(`0x${text.slice(1)}`) : BigInt(`0x${text}`);
+      }
+      case TAG.rawBigint: {
+        const size = this.#count();
+        const start = this.#at;
+        this.#check(this.#at += size);
+        // Other values are refused unseen, so bytes from another thread can only make a BigInt or an error.
+        const value = this.#bytes[start + 2] === RAW_BIGINT
+          ? fromRawBigint(copyOf(this.#bytes, start, this.#at))
+          : undefined;
+        if (typeof value === "bigint") return value;
+        throw new SerializationError("Cannot read a value from another thread: it is of another kind");
       }
       case TAG.array:
         return this.#array(false);
@@ -239,8 +258,8 @@ export class Decoder {
       case TAG.view:
         return this.#viewOf();
       case TAG.shared: {
-        const place = this.#seen.push(undefined) - 1;
-        return this.#seen[place] = reviveShared(this.#description<Handle>());
+        const place = this.#takePlace();
+        return this.#fillPlace(place, reviveShared(this.#description<Handle>()));
       }
       default:
         throw new SerializationError(`Cannot read a value from another thread: unknown tag ${tag}`);
@@ -248,7 +267,17 @@ export class Decoder {
   }
 
   #note<T>(value: T): T {
-    this.#seen.push(value);
+    if (this.#noting) this.#seen.push(value);
+    return value;
+  }
+
+  /** Takes the next number for an object that is made after its parts. {@linkcode Decoder.#fillPlace} notes it. */
+  #takePlace(): number {
+    return this.#noting ? this.#seen.push(undefined) - 1 : -1;
+  }
+
+  #fillPlace<T>(place: number, value: T): T {
+    if (place >= 0) this.#seen[place] = value;
     return value;
   }
 
@@ -409,7 +438,7 @@ export class Decoder {
       columns[k] = this.#column(count);
     }
     const rows = shape.build(count, columns);
-    for (let i = 0; i < count; i++) this.#seen.push(rows[i]);
+    if (this.#noting) { for (let i = 0; i < count; i++) this.#seen.push(rows[i]); }
     for (; rest > 0; rest--) shape.assign(rows, this.#index(columns.length), this.#column(count));
     return rows;
   }
@@ -450,7 +479,7 @@ export class Decoder {
 
   #viewOf(): unknown {
     const name = VIEWS[this.#bytes[this.#at++]!]!;
-    const place = this.#seen.push(undefined) - 1;
+    const place = this.#takePlace();
     const offset = this.#read();
     const length = this.#read();
     const buffer = this.#read();
@@ -460,7 +489,7 @@ export class Decoder {
     const View =
       (globalThis as unknown as Record<string, new (b: ArrayBufferLike, o: number, n: number) => unknown>)[name];
     if (View === undefined) throw new SerializationError(`There is no ${name} on this side`);
-    return this.#seen[place] = new View(buffer, offset, length);
+    return this.#fillPlace(place, new View(buffer, offset, length));
   }
 }
 

@@ -16,22 +16,25 @@ import { Encoded, NO_COPIES, NO_TRANSFERS, NONE, NOT_MARKED } from "./encoded.ts
 import { ObjectNumbers } from "./object_numbers.ts";
 import { refusedReason } from "./refused.ts";
 import { type Properties, type Shape, ShapeTable } from "./shapes.ts";
-import { COLUMN, define, TAG, VIEWS } from "./tags.ts";
+import { COLUMN, define, REFERS, TAG, VIEWS } from "./tags.ts";
+import { hasRawText, rawBigint } from "./engine_bytes.ts";
 import { isWide, RunWriter, writeText } from "./text.ts";
 import { transfersHere } from "./transfer.ts";
 
-/**
- * Buffers of up to this many bytes are written into the bytes, also those to be moved: to copy them takes less time than
- * a message. Larger ones travel beside the bytes.
- */
-const INLINE_BUFFER = 2 ** 18;
+/** Buffers of up to this many bytes are written into the bytes. Larger ones travel beside them. */
+const INLINE_BUFFER = 2 ** 21;
+/** The same for buffers that are moved: to copy less takes less time than a message. */
+const INLINE_MOVED = 2 ** 14;
 /** Nothing that can travel beside the bytes is written into them any more when they are this many. */
-const INLINE_TOTAL = 2 ** 19;
-/** The same for strings of one-byte characters, in UTF-16 units, and for those of other characters, which take longer. */
-const INLINE_TEXT = 2 ** 20;
+const INLINE_TOTAL = 2 ** 22;
+/** The same for strings, in UTF-16 units, with the help of the engine for other than ASCII characters, and without. */
+const INLINE_TEXT = 2 ** 21;
 const INLINE_WIDE_TEXT = 2 ** 14;
 /** The same for a BigInt, in bits. */
-const INLINE_BIGINT = 2 ** 15;
+const INLINE_BIGINT = 2 ** 24;
+const INLINE_BIGINT_TEXT = 2 ** 15;
+/** BigInts of more bits than this are written by the engine, if it does that. */
+const SHORT_BIGINT = 2 ** 12;
 /** Smaller parts are written into the bytes in any case. */
 const SMALLEST_REF = 4096;
 
@@ -167,6 +170,7 @@ export class Encoder {
 
   #begin(): void {
     this.#out.reset();
+    this.#out.byte(0); // REFERS if an object occurs again
     this.#runs.reset();
     this.#single = 0;
     this.#value++;
@@ -250,12 +254,16 @@ export class Encoder {
       this.#single++;
     } else if (length < LONG_STRING) {
       this.#runs.write(value);
-    } else if (length > INLINE_WIDE_TEXT && this.#isLarge(length, isWide(value) ? INLINE_WIDE_TEXT : INLINE_TEXT)) {
+    } else if (length > INLINE_WIDE_TEXT && this.#isLarge(length, this.#mostText(value))) {
       this.#beside(value);
     } else {
       this.#tag(TAG.text);
       writeText(value, this.#out);
     }
+  }
+
+  #mostText(value: string): number {
+    return !isWide(value) || hasRawText() ? INLINE_TEXT : INLINE_WIDE_TEXT;
   }
 
   /** Writes a short string without a call into the runtime. Returns false, with nothing written, if it is not ASCII. */
@@ -282,12 +290,26 @@ export class Encoder {
       out.bytes[out.length] = TAG.bigint64;
       out.view.setBigInt64(out.length + 1, value, true);
       out.length += 9;
+    } else if (BigInt.asIntN(SHORT_BIGINT, value) === value) {
+      this.#bigintText(value);
     } else if (this.#inlineLimit !== Infinity && BigInt.asIntN(INLINE_BIGINT, value) !== value) {
       this.#beside(value);
     } else {
-      this.#tag(TAG.bigint);
-      writeText(value.toString(16), this.#out); // hexadecimal converts in linear time, in both directions
+      const raw = rawBigint(value);
+      if (raw !== undefined) {
+        this.#count(TAG.rawBigint, raw.length);
+        this.#out.copy(raw);
+      } else if (this.#inlineLimit !== Infinity && BigInt.asIntN(INLINE_BIGINT_TEXT, value) !== value) {
+        this.#beside(value);
+      } else {
+        this.#bigintText(value);
+      }
     }
+  }
+
+  #bigintText(value: bigint): void {
+    this.#tag(TAG.bigint);
+    writeText(value.toString(16), this.#out); // hexadecimal converts in linear time, in both directions
   }
 
   /** Sends a string or BigInt beside the bytes. */
@@ -304,7 +326,10 @@ export class Encoder {
 
   #object(value: object): void {
     const number = this.#objects.meet(value);
-    if (number >= 0) return this.#count(TAG.back, number);
+    if (number >= 0) {
+      this.#out.bytes[0] = REFERS;
+      return this.#count(TAG.back, number);
+    }
     if (this.#transfersHere.count !== 0) this.#noteTransfers(value);
     if (Array.isArray(value)) return this.#array(value);
     const prototype = Object.getPrototypeOf(value);
@@ -522,8 +547,10 @@ export class Encoder {
 
   #buffer(buffer: ArrayBuffer): void {
     if (buffer.detached) throw new SerializationError("Cannot send a detached buffer to another thread");
-    if (this.#inlineLimit !== Infinity && (buffer.resizable || this.#isLarge(buffer.byteLength, this.#inlineLimit))) {
-      if (buffer.resizable || this.#transfers?.includes(buffer)) return this.#ref(buffer);
+    const moved = this.#transfers?.includes(buffer) === true;
+    const most = moved ? INLINE_MOVED : this.#inlineLimit;
+    if (this.#inlineLimit !== Infinity && (buffer.resizable || this.#isLarge(buffer.byteLength, most))) {
+      if (buffer.resizable || moved) return this.#ref(buffer);
       // A copy that is moved: the engine would copy the bytes once into the message, and once out of it.
       const copy = arrayBufferSlice.call(buffer, 0);
       (this.#copies ??= []).push(copy);

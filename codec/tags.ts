@@ -1,5 +1,6 @@
 /**
- * The format of encoded values: each value begins with a tag.
+ * The format of encoded values: a byte that says whether the value refers to some of its objects again, then the value. Each value
+ * begins with a tag.
  *
  * Values that structured clone takes become a flat sequence of tagged bytes, so that a small message fits into shared
  * memory and needs no turn of the event loop. Values of one kind that stand together are packed into columns, and objects
@@ -11,6 +12,9 @@
  *
  * @module
  */
+
+/** The first byte of an encoded value in which objects occur again, so that the decoder has to number them. */
+export const REFERS = 1;
 
 /** The tags, with which values begin. */
 export const TAG = {
@@ -56,6 +60,8 @@ export const TAG = {
   shaped: 34,
   /** A string or BigInt beside the bytes. */
   beside: 35,
+  /** A BigInt as the engine writes it: the number of bytes, and the bytes. */
+  rawBigint: 38,
 } as const;
 
 /**

@@ -9,12 +9,17 @@
 import { hasNodeModules, isDeno } from "../base/platform.ts";
 import { SerializationError } from "../errors.ts";
 import type { ByteWriter } from "./byte_writer.ts";
+import { rawText } from "./engine_bytes.ts";
 
 /** The encodings of texts. */
 const ASCII = 0;
 const UTF8 = 1;
 /** For strings with halves of surrogate pairs, which UTF-8 cannot hold, and where it takes less time than UTF-8. */
 const UTF16 = 2;
+/** One byte for each character. */
+const LATIN1 = 3;
+/** Strings of other than ASCII characters that have at least this many UTF-16 units are written by the engine, if it does that. */
+const ENGINE = 2048;
 
 /** Up to this many bytes are turned into a string one by one. */
 const SHORT = 7;
@@ -79,6 +84,11 @@ export function writeText(text: string, out: ByteWriter): void {
 
 function writeUtf16(text: string, out: ByteWriter): void {
   const { length } = text;
+  const raw = length < ENGINE ? undefined : rawText(text);
+  if (raw !== undefined && (raw.wide || latin1Slice !== undefined)) {
+    out.count(raw.wide ? UTF16 : LATIN1, raw.bytes.length);
+    return out.copy(raw.bytes);
+  }
   out.count(UTF16, length * 2);
   out.reserve(length * 2);
   const { bytes } = out;
@@ -122,6 +132,9 @@ export function readText(bytes: Uint8Array, view: DataView, at: number): string 
       return readAscii(bytes, start, end);
     case UTF8:
       return decoder.decode(copyOf(bytes, start, end)); // `TextDecoder` takes no shared memory
+    case LATIN1:
+      if (latin1Slice !== undefined) return apply(latin1Slice, bytes, [start, end]);
+      throw new SerializationError("Cannot read a value from another thread: a text is in one-byte characters");
     case UTF16:
       return utf16Slice === undefined ? readUtf16(copyOf(bytes, start, end)) : apply(utf16Slice, bytes, [start, end]);
     default:

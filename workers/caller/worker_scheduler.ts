@@ -25,7 +25,7 @@ import { Lifecycle, type TaskProducer } from "../../scheduler/lifecycle.ts";
 import { InFlightTasks, MOST_BLAME } from "./in_flight.ts";
 import { TaskEncoder } from "../../scheduler/task_encoder.ts";
 import { thisThread } from "../../sync/internal/current_thread.ts";
-import { touchLazyGlobals } from "../../base/platform.ts";
+import { keepFreedMemory, touchLazyGlobals } from "../../base/platform.ts";
 import {
   argumentsMoved,
   byUncaught,
@@ -86,6 +86,7 @@ export class WorkerScheduler implements Scheduler {
    */
   constructor(options: WorkerConfig) {
     touchLazyGlobals();
+    keepFreedMemory();
     this.size = options.size;
     this.#options = options;
     this.#life = new Lifecycle(options.owner);

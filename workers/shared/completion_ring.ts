@@ -13,7 +13,7 @@ import { growable, growTo, sourceOver, type Writable } from "./growable.ts";
 const { max } = Math;
 
 /** The size of the ring, in bytes. */
-const RING = 2 ** 22;
+const RING = 2 ** 24;
 /** The part of the ring, in bytes, that is used while the caller keeps up. The runtime commits no memory for an unused part. */
 const NEAR = 65536;
 const RECORD = 16;
