@@ -105,13 +105,38 @@ export function isDates(values: readonly unknown[]): values is readonly Date[] {
   return true;
 }
 
-/** Writes a column of dates. */
-export function writeDates(out: ByteWriter, dates: readonly Date[]): void {
+/**
+ * Writes a column of dates. `add` numbers them; it is told whether they are known to be distinct. Returns false, with nothing
+ * written, if it does.
+ */
+export function writeDates(
+  out: ByteWriter,
+  dates: readonly Date[],
+  add: (dates: readonly Date[], distinct: boolean) => boolean,
+): boolean {
+  const start = out.length;
   out.byte(COLUMN.dates);
   out.align(dates.length * 8);
   const times = new Float64Array(out.bytes.buffer, out.length, dates.length);
   for (let i = 0; i < dates.length; i++) times[i] = getTime.call(dates[i]);
+  if (!add(dates, rises(times))) {
+    out.length = start;
+    return false;
+  }
   out.length += times.byteLength;
+  return true;
+}
+
+/** Returns whether each value is a number above the one before: then what they belong to are distinct objects. */
+export function rises(values: ArrayLike<unknown>): boolean {
+  const { length } = values;
+  let last = -Infinity;
+  for (let i = 0; i < length; i++) {
+    const value = values[i];
+    if (typeof value !== "number" || !(value > last)) return false;
+    last = value;
+  }
+  return true;
 }
 
 /** Returns the shape of values that are all plain objects with the same keys. */
@@ -122,11 +147,10 @@ export function commonShape(shapes: ShapeTable, values: readonly unknown[]): Sha
     if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
     const prototype = Object.getPrototypeOf(value);
     if (prototype !== Object.prototype && prototype !== null) return undefined;
-    const keys = Object.keys(value);
     if (shape === undefined) {
-      shape = shapes.ofKeys(keys);
+      shape = shapes.ofKeys(Object.keys(value));
       if (shape === undefined) return undefined;
-    } else if (!shape.matches(keys)) return undefined;
+    } else if (!shape.fits(value)) return undefined;
   }
   return shape;
 }

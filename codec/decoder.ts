@@ -209,7 +209,9 @@ export class Decoder {
       }
       case TAG.column: {
         const count = this.#count();
-        return this.#view.getUint8(this.#at) === COLUMN.strings
+        const kind = this.#view.getUint8(this.#at);
+        // The array has its number before what it holds. Packed numbers are no array so far.
+        return kind === COLUMN.strings || (!this.#noting && kind !== COLUMN.ints && kind !== COLUMN.doubles)
           ? this.#note(this.#column(count))
           : this.#fill(this.#note([]), count);
       }

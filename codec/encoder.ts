@@ -11,7 +11,16 @@ import type { AnyFunction } from "../base/values.ts";
 import { runtimeClass } from "./runtime_functions.ts";
 import { handleOf } from "./handles.ts";
 import { ByteWriter } from "./byte_writer.ts";
-import { commonShape, isDates, isFlat, isNumbers, writeDates, writeFlatColumn, writeNumbers } from "./columns.ts";
+import {
+  commonShape,
+  isDates,
+  isFlat,
+  isNumbers,
+  rises,
+  writeDates,
+  writeFlatColumn,
+  writeNumbers,
+} from "./columns.ts";
 import { Encoded, NO_COPIES, NO_TRANSFERS, NONE, NOT_MARKED } from "./encoded.ts";
 import { ObjectNumbers } from "./object_numbers.ts";
 import { refusedReason } from "./refused.ts";
@@ -325,11 +334,7 @@ export class Encoder {
   }
 
   #object(value: object): void {
-    const number = this.#objects.meet(value);
-    if (number >= 0) {
-      this.#out.bytes[0] = REFERS;
-      return this.#count(TAG.back, number);
-    }
+    if (this.#metBefore(value)) return;
     if (this.#transfersHere.count !== 0) this.#noteTransfers(value);
     if (Array.isArray(value)) return this.#array(value);
     const prototype = Object.getPrototypeOf(value);
@@ -469,10 +474,10 @@ export class Encoder {
       if (isFlat(values[0])) {
         if (this.#flatColumn(values)) return;
       } else if (isDates(values)) {
-        if (this.#add(values)) return writeDates(this.#out, values);
+        if (writeDates(this.#out, values, this.#addObjects)) return;
       } else {
         const shape = commonShape(this.#shapes, values);
-        if (shape !== undefined && this.#add(values as Properties[])) return this.#rows(values as Properties[], shape);
+        if (shape !== undefined) return this.#rows(values as Properties[], shape);
       }
     }
     this.#tag(COLUMN.any);
@@ -485,17 +490,17 @@ export class Encoder {
   }
 
   /**
-   * Numbers objects as {@linkcode ObjectNumbers.add}. Returns false, with nothing changed, also if some may be marked
-   * for `transfer()`.
+   * Numbers objects as {@linkcode ObjectNumbers.add}, or as `addDistinct` if they are known to be `distinct`. Returns false, with
+   * nothing changed, also if some may be marked for `transfer()`.
    */
-  #add(objects: readonly object[]): boolean {
-    return this.#transfersHere.count === 0 && this.#objects.add(objects);
-  }
+  readonly #addObjects = (objects: readonly object[], distinct: boolean): boolean =>
+    this.#transfersHere.count === 0 && (distinct ? this.#objects.addDistinct(objects) : this.#objects.add(objects));
 
-  /** Writes objects of one shape. They have their numbers already. */
+  /** Writes objects of one shape as a column. */
   #rows(rows: readonly Properties[], shape: Shape): void {
     const columns = shape.gather(rows);
     const out = this.#out;
+    if (!this.#addObjects(rows, columns.some(rises))) return this.#separateRows(rows, shape, columns);
     out.byte(COLUMN.objects);
     this.#shape(shape);
     const counted = out.length;
@@ -513,6 +518,27 @@ export class Encoder {
       out.byte(k);
       this.#column(columns[k]!);
     }
+  }
+
+  /** Writes objects of one shape, some of which were written before, or are to be moved. Their values were read already. */
+  #separateRows(rows: readonly Properties[], shape: Shape, columns: readonly unknown[][]): void {
+    this.#tag(COLUMN.any);
+    for (let i = 0; i < rows.length; i++) {
+      if (this.#metBefore(rows[i]!)) continue;
+      if (this.#transfersHere.count !== 0) this.#noteTransfers(rows[i]!);
+      this.#tag(TAG.shaped);
+      this.#shape(shape);
+      for (const column of columns) this.#write(column[i]);
+    }
+  }
+
+  /** Numbers an object. If it has a number already, writes that, and returns true. */
+  #metBefore(object: object): boolean {
+    const number = this.#objects.meet(object);
+    if (number < 0) return false;
+    this.#out.bytes[0] = REFERS;
+    this.#count(TAG.back, number);
+    return true;
   }
 
   /** Writes the number of a shape, and its keys if it is new in this value. */

@@ -89,6 +89,14 @@ export class Shape {
     return true;
   }
 
+  /** Returns whether the keys of a plain object are those of this shape. It allocates nothing, as `Object.keys()` would. */
+  fits(object: object): boolean {
+    const own = this.keys;
+    let count = 0;
+    for (const key in object) if (own[count++] !== key) return false; // inherited keys come last, and so do not fit
+    return count === own.length;
+  }
+
   /** Calls `write` with each value of an object of this shape. */
   emit(object: Properties, write: (value: unknown) => void): void {
     if (this.#use(1)) return (this.#emit ??= generate<Emit>(emitText(this.keys)))(object, write);
