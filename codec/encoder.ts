@@ -43,7 +43,7 @@ const INLINE_WIDE_TEXT = 2 ** 14;
 const INLINE_BIGINT = 2 ** 24;
 const INLINE_BIGINT_TEXT = 2 ** 15;
 /** BigInts of more bits than this are written by the engine, if it does that. */
-const SHORT_BIGINT = 2 ** 12;
+const SHORT_BIGINT = 2 ** 14;
 /** Smaller parts are written into the bytes in any case. */
 const SMALLEST_REF = 4096;
 

@@ -37,19 +37,45 @@ const { apply } = Reflect;
 /** Returns the string that a range of bytes holds. It reads shared memory without a copy. */
 type Slice = (this: Uint8Array, start: number, end: number) => string;
 
-/** Read one-byte characters and UTF-16. Undefined where the runtime has no native code for them, and before they are loaded. */
+/** Read one-byte characters and UTF-16. Undefined where the runtime has no native code for them, and before that pays. */
 let latin1Slice: Slice | undefined;
 let utf16Slice: Slice | undefined;
 let loaded = false;
+/** The number of UTF-16 units for which the functions would have been of use so far. */
+let unserved = 0;
+/** To load the functions takes 20 to 40 ms: it pays from so many units on. */
+const WORTH_LOADING = 2 ** 18;
+/** Memory that texts are copied to before they are read; undefined if they are read where they are. */
+let scratch: Uint8Array<ArrayBuffer> | undefined;
+/** A larger text gets memory of its own. */
+const SCRATCH = 2 ** 20;
 
 /**
- * Loads the functions that read shared memory without a copy. A worker does this before any task, which could replace them;
- * other threads when they need them first, as importing this library loads no module of Node.
+ * Makes this thread read copies of texts. A worker does so, as its tasks can replace the functions that read texts: a replacement
+ * would get the memory that all workers of a pool share.
  */
-export function loadTextReaders(): void {
-  if (loaded) return;
+export function readCopies(): void {
+  scratch ??= new Uint8Array(0);
+}
+
+/** Returns whether the functions are loaded, or loads them as there was enough text. `length`: the number of units to read or write. */
+function ready(length: number): boolean {
+  if (loaded) return true;
+  unserved += length;
+  if (unserved < WORTH_LOADING) return false;
   loaded = true;
   [latin1Slice, utf16Slice] = nativeSlices();
+  return true;
+}
+
+/** Returns the string that a function makes of a range of bytes. */
+function sliceOf(slice: Slice, bytes: Uint8Array, start: number, end: number): string {
+  if (scratch === undefined) return apply(slice, bytes, [start, end]);
+  const size = end - start;
+  if (size > SCRATCH) return apply(slice, copyOf(bytes, start, end), [0, size]);
+  if (size > scratch.length) scratch = new Uint8Array(Math.min(SCRATCH, 2 * size));
+  scratch.set(new Uint8Array(bytes.buffer, bytes.byteOffset + start, size));
+  return apply(slice, scratch, [0, size]);
 }
 
 function nativeSlices(): [latin1: Slice | undefined, utf16: Slice | undefined] {
@@ -65,7 +91,7 @@ function nativeSlices(): [latin1: Slice | undefined, utf16: Slice | undefined] {
 /** Writes a text. */
 export function writeText(text: string, out: ByteWriter): void {
   const { length } = text;
-  if (!loaded) loadTextReaders();
+  ready(length);
   if (utf16Slice !== undefined && isWide(text)) return writeUtf16(text, out);
   out.reserve(5 + length);
   let encoding = ASCII;
@@ -122,21 +148,20 @@ export function textSize(view: DataView, at: number): number {
  * @throws {SerializationError} If it is cut off, or no text.
  */
 export function readText(bytes: Uint8Array, view: DataView, at: number): string {
-  if (!loaded) loadTextReaders();
   const length = view.getUint32(at + 1, true);
   const start = at + 5;
   const end = start + length;
   if (end > bytes.length) throw new SerializationError("Cannot read a value from another thread: a text is cut off");
+  ready(length);
   switch (view.getUint8(at)) {
     case ASCII:
       return readAscii(bytes, start, end);
     case UTF8:
       return decoder.decode(copyOf(bytes, start, end)); // `TextDecoder` takes no shared memory
     case LATIN1:
-      if (latin1Slice !== undefined) return apply(latin1Slice, bytes, [start, end]);
-      throw new SerializationError("Cannot read a value from another thread: a text is in one-byte characters");
+      return latin1Slice === undefined ? readLatin1(bytes, start, end) : sliceOf(latin1Slice, bytes, start, end);
     case UTF16:
-      return utf16Slice === undefined ? readUtf16(copyOf(bytes, start, end)) : apply(utf16Slice, bytes, [start, end]);
+      return utf16Slice === undefined ? readUtf16(copyOf(bytes, start, end)) : sliceOf(utf16Slice, bytes, start, end);
     default:
       throw new SerializationError("Cannot read a value from another thread: a text is missing");
   }
@@ -149,7 +174,7 @@ export function readAscii(bytes: Uint8Array, start: number, end: number): string
     for (let i = start; i < end; i++) text += fromCharCode(bytes[i]!);
     return text;
   }
-  if (latin1Slice !== undefined) return apply(latin1Slice, bytes, [start, end]);
+  if (latin1Slice !== undefined) return sliceOf(latin1Slice, bytes, start, end);
   return decoder.decode(copyOf(bytes, start, end));
 }
 
@@ -158,6 +183,15 @@ export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Arra
   const copy = new Uint8Array(end - start);
   copy.set(new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start));
   return copy;
+}
+
+function readLatin1(bytes: Uint8Array, start: number, end: number): string {
+  let text = "";
+  for (let at = start; at < end; at += UNITS) {
+    const units = copyOf(bytes, at, Math.min(end, at + UNITS));
+    text += apply(fromCharCode, undefined, units as unknown as number[]);
+  }
+  return text;
 }
 
 function readUtf16({ buffer, length }: Uint8Array<ArrayBuffer>): string {

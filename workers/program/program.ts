@@ -24,7 +24,7 @@ import { FETCHING, NONE } from "../../scheduler/messages.ts";
 import { CallerLink } from "./caller_link.ts";
 import { Decoder, sourceOf } from "../../codec/decoder.ts";
 import { NOTHING_ENCODED } from "../../codec/encoded.ts";
-import { loadTextReaders } from "../../codec/text.ts";
+import { readCopies } from "../../codec/text.ts";
 import { EMPTY_ENVIRONMENT, type FunctionSpec, TASK_URL } from "../../codec/functions.ts";
 import type { AnyFunction } from "../../base/values.ts";
 import { rememberRuntime } from "../../codec/runtime_functions.ts";
@@ -578,7 +578,7 @@ declare const self: {
 
 lockDown();
 rememberRuntime();
-loadTextReaders();
+readCopies();
 self.onmessage = (event): void => {
   self.onmessage = null;
   void new Program(event.data).start(event.data);
