@@ -159,13 +159,23 @@ export class BrokenExecutorError extends Error {
 export class BrokenProcessPoolError extends BrokenExecutorError {
   /** Always `"BrokenProcessPoolError"`. */
   override name = "BrokenProcessPoolError";
-  /** The code that was passed to `Deno.exit()` or a similar function in the worker; undefined if there was none. */
+  /**
+   * The code that was passed to `Deno.exit()` or a similar function in the worker; undefined if there was none. Of a
+   * process that a signal has ended, it is minus the number of the signal, as in Python: -9 for `SIGKILL`.
+   */
   declare readonly exitCode?: number;
+  /** The signal that has ended the process, such as `"SIGKILL"`; undefined if there was none. */
+  declare readonly signal?: string;
 
-  /** Creates an error with a message, and with `cause` and `exitCode` if they are known. */
-  constructor(message?: string, options: { cause?: unknown; exitCode?: number | undefined } = {}) {
+  /** Creates an error with a message, and with `cause`, `exitCode` and `signal` if they are known. */
+  constructor(
+    message?: string,
+    options: { cause?: unknown; exitCode?: number | undefined; signal?: string | undefined } = {},
+  ) {
     super(message, "cause" in options ? { cause: options.cause } : undefined);
-    if (options.exitCode !== undefined) Object.defineProperty(this, "exitCode", { value: options.exitCode });
+    for (const key of ["exitCode", "signal"] as const) {
+      if (options[key] !== undefined) Object.defineProperty(this, key, { value: options[key] });
+    }
   }
 }
 

@@ -242,6 +242,12 @@ export class Decoder {
       case TAG.date:
         this.#at += 8;
         return this.#note(new Date(this.#view.getFloat64(this.#at - 8, true)));
+      case TAG.regexp:
+        return this.#note(new RegExp(this.#text(), this.#text()));
+      case TAG.boxed: {
+        const place = this.#seen.push(undefined) - 1;
+        return this.#seen[place] = boxed(this.#read());
+      }
       case TAG.error:
         return this.#error();
       case TAG.back:
@@ -493,6 +499,14 @@ export class Decoder {
     if (View === undefined) throw new SerializationError(`There is no ${name} on this side`);
     return this.#fillPlace(place, new View(buffer, offset, length));
   }
+}
+
+/** Returns an object that wraps a primitive value. */
+function boxed(value: unknown): object {
+  if (typeof value === "number" || typeof value === "string" || typeof value === "boolean" || typeof value === "bigint") {
+    return Object(value) as object;
+  }
+  throw new SerializationError("Cannot read a value from another thread: it is of another kind");
 }
 
 function isBuffer(value: unknown): value is ArrayBufferLike {

@@ -60,6 +60,7 @@ const LONG_STRING = 1000;
 
 const { getTime } = Date.prototype;
 const { slice: arrayBufferSlice } = ArrayBuffer.prototype;
+const { isPrototypeOf } = Object.prototype;
 
 const arrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
 
@@ -71,6 +72,48 @@ const arrayTag = getterOf<string | undefined>(Symbol.toStringTag);
 const arrayLength = getterOf<number>("length");
 const arrayOffset = getterOf<number>("byteOffset");
 const arrayBuffer = getterOf<ArrayBufferLike>("buffer");
+
+/** Where values go: to a thread, with which memory can be shared, or to another process. */
+export type Reach = "thread" | "process";
+
+/** Returns the error for a value that only threads of one process can share. */
+function unreachable(kind: string): SerializationError {
+  return new SerializationError(
+    `Cannot send ${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind} to another process, which shares no memory with this one: ` +
+      "use a pool, executor or process without 'backend'",
+  );
+}
+
+function getterOfRegExp<T>(key: string): (this: RegExp) => T {
+  return Object.getOwnPropertyDescriptor(RegExp.prototype, key)!.get as (this: RegExp) => T;
+}
+
+const regexpSource = getterOfRegExp<string>("source");
+/** The flags of regular expressions that this runtime knows, each with its getter. */
+const FLAGS = ([
+  ["hasIndices", "d"],
+  ["global", "g"],
+  ["ignoreCase", "i"],
+  ["multiline", "m"],
+  ["dotAll", "s"],
+  ["unicode", "u"],
+  ["unicodeSets", "v"],
+  ["sticky", "y"],
+] as const).filter(([key]) => key in RegExp.prototype)
+  .map(([key, flag]): [(this: RegExp) => boolean, string] => [getterOfRegExp(key), flag]);
+
+/** Returns the primitive value that an object wraps; undefined for any other object. */
+function unboxed(value: object): unknown {
+  for (const { prototype } of [Number, String, Boolean, BigInt] as const) {
+    if (!isPrototypeOf.call(prototype, value)) continue;
+    try {
+      return prototype.valueOf.call(value);
+    } catch {
+      return undefined; // it only inherits from the class
+    }
+  }
+  return undefined;
+}
 
 /** Turns values into bytes. Each encoder belongs to one thread and encodes one value at a time. */
 export class Encoder {
@@ -91,15 +134,22 @@ export class Encoder {
   readonly #objects = new ObjectNumbers();
   readonly #inlineLimit: number;
   readonly #describe: (fn: AnyFunction) => FunctionSpec;
+  readonly #reach: Reach;
   readonly #writeAny = (value: unknown): void => this.#write(value);
 
   /**
    * `inlineLimit`: the size in bytes up to which buffers are written inline; `Infinity` if nothing can travel beside
-   * the bytes. `describe` returns what is sent of a function.
+   * the bytes. `describe` returns what is sent of a function. `reach`: where the values go. To another process, all of a value
+   * goes in the bytes, or the value is refused.
    */
-  constructor(inlineLimit: number = INLINE_BUFFER, describe: (fn: AnyFunction) => FunctionSpec = describeFunction) {
-    this.#inlineLimit = inlineLimit;
+  constructor(
+    inlineLimit: number = INLINE_BUFFER,
+    describe: (fn: AnyFunction) => FunctionSpec = describeFunction,
+    reach: Reach = "thread",
+  ) {
+    this.#inlineLimit = reach === "process" ? Infinity : inlineLimit;
     this.#describe = describe;
+    this.#reach = reach;
   }
 
   /**
@@ -373,10 +423,18 @@ export class Encoder {
     if (reason !== undefined) throw new SerializationError(reason);
     const handle = handleOf(value);
     if (handle !== undefined) {
+      if (this.#reach === "process") throw unreachable(handle.kind);
       this.#tag(TAG.shared);
       return this.#write(handle);
     }
-    if (value instanceof SharedArrayBuffer || this.#goesBeside(value)) return this.#ref(value);
+    if (value instanceof SharedArrayBuffer) return this.#ref(value);
+    if (value instanceof RegExp && this.#regexp(value)) return;
+    const primitive = unboxed(value);
+    if (primitive !== undefined) {
+      this.#tag(TAG.boxed);
+      return this.#write(primitive);
+    }
+    if (this.#goesBeside(value)) return this.#ref(value);
     this.#properties(TAG.object, value);
   }
 
@@ -396,7 +454,25 @@ export class Encoder {
     }
   }
 
-  #ref(value: unknown): void {
+  /** Writes a regular expression. Returns false, with nothing written, for an object that only inherits from one. */
+  #regexp(value: RegExp): boolean {
+    let source: string;
+    try {
+      source = regexpSource.call(value);
+    } catch {
+      return false;
+    }
+    this.#tag(TAG.regexp);
+    this.#string(source);
+    this.#string(FLAGS.filter(([get]) => get.call(value)).map(([, flag]) => flag).join(""));
+    return true;
+  }
+
+  #ref(value: object): void {
+    if (this.#reach === "process") {
+      const name = Object.prototype.toString.call(value).slice(8, -1);
+      throw unreachable(name === "Object" ? "shared object" : name);
+    }
     const refs = this.#refs ??= [];
     this.#count(TAG.ref, refs.length);
     refs.push(value);

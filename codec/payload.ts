@@ -6,7 +6,7 @@
 
 import { SerializationError } from "../errors.ts";
 import type { Encoded } from "./encoded.ts";
-import { Encoder } from "./encoder.ts";
+import { Encoder, type Reach } from "./encoder.ts";
 import { messageOf } from "./error_fields.ts";
 import type { FunctionSpec } from "./functions.ts";
 import type { AnyFunction } from "../base/values.ts";
@@ -45,12 +45,18 @@ type Args = readonly unknown[] | NumberRange | undefined;
 export class PayloadEncoder {
   readonly #encoder: Encoder;
   readonly #describe: (fn: AnyFunction) => FunctionSpec;
+  readonly #reach: Reach;
   #busy = false;
 
-  /** `describe` returns what is sent of a function among the arguments. */
-  constructor(describe: (fn: AnyFunction) => FunctionSpec) {
+  /** `describe` returns what is sent of a function among the arguments. `reach`: where the payloads go. */
+  constructor(describe: (fn: AnyFunction) => FunctionSpec, reach: Reach = "thread") {
     this.#describe = describe;
-    this.#encoder = new Encoder(undefined, describe);
+    this.#reach = reach;
+    this.#encoder = this.#newEncoder();
+  }
+
+  #newEncoder(): Encoder {
+    return new Encoder(undefined, this.#describe, this.#reach);
   }
 
   /**
@@ -60,7 +66,7 @@ export class PayloadEncoder {
    */
   encode(spec: FunctionSpec | undefined, args: Args): Encoded {
     // A getter of an argument has submitted more work, which must not disturb the payload that is half encoded.
-    if (this.#busy) return encodeCall(new Encoder(undefined, this.#describe), spec, args);
+    if (this.#busy) return encodeCall(this.#newEncoder(), spec, args);
     this.#busy = true;
     try {
       return encodeCall(this.#encoder, spec, args);

@@ -5,7 +5,7 @@
  * Values that structured clone takes become a flat sequence of tagged bytes, so that a small message fits into shared
  * memory and needs no turn of the event loop. Values of one kind that stand together are packed into columns, and objects
  * of one shape are written without their keys (`shapes.ts`). Values that bytes cannot hold (large or transferred buffers, shared
- * memory, ports, blobs, regular expressions) go into `refs`, which travel beside the bytes by `postMessage`.
+ * memory, ports, blobs) go into `refs`, which travel beside the bytes by `postMessage`.
  *
  * In addition to structured clone, functions travel by source at any depth, errors keep their class, own properties,
  * `cause` and `errors`, and objects in shared memory travel as handles (`handles.ts`).
@@ -62,6 +62,10 @@ export const TAG = {
   beside: 35,
   /** A BigInt as the engine writes it: the number of bytes, and the bytes. */
   rawBigint: 38,
+  /** A regular expression: its source and its flags. */
+  regexp: 36,
+  /** An object that wraps a primitive value: the value. */
+  boxed: 37,
 } as const;
 
 /**

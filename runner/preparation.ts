@@ -31,9 +31,20 @@ export class Preparation {
   /** The limit for what is the library's own work, unless a static block of a class loops: not as short as a task's. */
   readonly #setupLimit: number;
   readonly #name: string;
+  readonly #load: (() => Promise<Readonly<Record<string, unknown>>>) | undefined;
 
-  /** `epoch`: the zero of the deadlines that are reported. `limit`: for each part, in milliseconds; 0 means none. */
-  constructor(progress: PreparationProgress, epoch: number, limit: number, name: string) {
+  /**
+   * `epoch`: the zero of the deadlines that are reported. `limit`: for each part, in milliseconds; 0 means none. `load` imports the
+   * module; by default it is imported by its URL.
+   */
+  constructor(
+    progress: PreparationProgress,
+    epoch: number,
+    limit: number,
+    name: string,
+    load?: () => Promise<Readonly<Record<string, unknown>>>,
+  ) {
+    this.#load = load;
     this.#progress = progress;
     this.#epoch = epoch;
     this.#limit = limit;
@@ -52,7 +63,7 @@ export class Preparation {
     const { module, functions, values, initializer, initargs } = setup;
     const namespace = module === undefined
       ? undefined
-      : await this.#awaited("the import of the module", IMPORTING, () => importModule(module));
+      : await this.#awaited("the import of the module", IMPORTING, () => importModule(module, this.#load));
     const environment = this.#limited(
       "making the scope",
       () => buildEnvironment(functions, values, namespace),

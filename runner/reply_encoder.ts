@@ -6,7 +6,7 @@
 
 import { SerializationError } from "../errors.ts";
 import type { Encoded } from "../codec/encoded.ts";
-import { Encoder } from "../codec/encoder.ts";
+import { Encoder, type Reach } from "../codec/encoder.ts";
 import { errorClassOf, isError, messageOf, newError, readText, setErrorFields } from "../codec/error_fields.ts";
 import type { ChunkValue } from "../scheduler/task.ts";
 import { FAILURE, RESULT } from "../scheduler/messages.ts";
@@ -24,16 +24,17 @@ export interface Answer {
 
 /** Encodes results and errors, including those that cannot be sent as they are. */
 export class ReplyEncoder {
-  readonly #encoder = new Encoder();
+  readonly #encoder: Encoder;
   readonly #now: () => number;
   /** True if the start and end times of tasks are sent with the replies. */
   timed = false;
   /** The kind of the reply that the last {@linkcode result} or {@linkcode chunk} made. */
   kind: typeof RESULT | typeof FAILURE = RESULT;
 
-  /** `now` is the clock of the replies. */
-  constructor(now: () => number) {
+  /** `now` is the clock of the replies. `reach`: where they go. */
+  constructor(now: () => number, reach: Reach = "thread") {
     this.#now = now;
+    this.#encoder = new Encoder(undefined, undefined, reach);
   }
 
   /** As {@linkcode Encoder.take}. */

@@ -32,19 +32,19 @@ export function byUncaught(
 }
 
 /** Returns the error for a worker that ended before it looked for tasks. */
-export function lostAtStart(worker: string, how: string, { exitCode }: WorkerEnd): BrokenProcessPoolError {
-  return new BrokenProcessPoolError(`Worker '${worker}' ended ${how} while it started`, { exitCode });
+export function lostAtStart(worker: string, how: string, { exitCode, signal }: WorkerEnd): BrokenProcessPoolError {
+  return new BrokenProcessPoolError(`Worker '${worker}' ended ${how} while it started`, { exitCode, signal });
 }
 
 /** Returns the outcome of a task whose worker ended. */
 export function workerLost(worker: string, how: string, task: Task, end: WorkerEnd): Outcome {
-  const { exitCode, uncaught } = end;
+  const { exitCode, signal, uncaught } = end;
   const cause = uncaught === undefined ? {} : { cause: uncaught[0] };
   const what = task.name === "" ? "a task" : `the ${nameOf(task)}`;
   // On Deno 2.5 an interruption can come just too late and end the worker instead of the call.
   const error = task.limit !== 0 && how.includes("execution terminated")
     ? new TimeoutError(`Worker '${worker}' was ended at the limit of ${task.limit} ms while it ran ${what}`)
-    : new BrokenProcessPoolError(`Worker '${worker}' ended ${how} while it ran ${what}`, { exitCode, ...cause });
+    : new BrokenProcessPoolError(`Worker '${worker}' ended ${how} while it ran ${what}`, { exitCode, signal, ...cause });
   return { ok: false, error, end };
 }
 

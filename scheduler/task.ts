@@ -50,8 +50,10 @@ export type Settle = (outcome: Outcome) => void;
 
 /** The end of a worker that has not replied. */
 export interface WorkerEnd {
-  /** The exit code, if code of the worker ended it. */
+  /** The exit code, if code of the worker ended it; minus the number of the signal if a signal has ended its process. */
   readonly exitCode: number | undefined;
+  /** The signal that has ended its process, if any. */
+  readonly signal?: string | undefined;
   /** The uncaught error, if one ended the worker. It is in an array, as the error may be any value. */
   readonly uncaught: readonly [error: unknown] | undefined;
 }

@@ -5,6 +5,7 @@
  */
 
 import type { Encoded } from "../codec/encoded.ts";
+import type { Reach } from "../codec/encoder.ts";
 import type { FunctionSpec } from "../codec/functions.ts";
 import type { AnyFunction } from "../base/values.ts";
 import type { CallSite } from "../base/call_site.ts";
@@ -17,10 +18,10 @@ export class TaskEncoder {
   readonly #functions: FunctionTable;
   readonly #payloads: PayloadEncoder;
 
-  /** `module`: the URL of the user's module, if there is one. */
-  constructor(module: string | undefined) {
+  /** `module`: the URL of the user's module, if there is one. `reach`: where the tasks go. */
+  constructor(module: string | undefined, reach: Reach = "thread") {
     this.#functions = new FunctionTable(module);
-    this.#payloads = new PayloadEncoder(this.#functions.describe);
+    this.#payloads = new PayloadEncoder(this.#functions.describe, reach);
   }
 
   /**
@@ -44,6 +45,15 @@ export class TaskEncoder {
       knownFunctions ? undefined : this.#functions.get(task.fn).spec,
       task.range ?? task.args,
     );
+  }
+
+  /**
+   * Encodes the arguments of a task alone.
+   *
+   * @throws {SerializationError} If an argument cannot be sent.
+   */
+  packArguments(task: Task): Encoded {
+    return this.#payloads.encode(undefined, task.range ?? task.args);
   }
 
   /**

@@ -5,7 +5,7 @@
  */
 
 import { SerializationError } from "../errors.ts";
-import { Encoder } from "../codec/encoder.ts";
+import { Encoder, type Reach } from "../codec/encoder.ts";
 import { describeFunction, type FunctionSpec } from "../codec/functions.ts";
 import type { AnyFunction } from "../base/values.ts";
 import type { Owner } from "./lifecycle.ts";
@@ -47,11 +47,12 @@ export interface WorkerConfig {
 }
 
 /**
- * Packs what the workers need before their first task, as it is now: workers started later get the same.
+ * Packs what the workers need before their first task, as it is now: workers started later get the same. `reach`: where the
+ * workers are.
  *
  * @throws {SerializationError} If the initializer, its arguments or the scope cannot be sent.
  */
-export function packSetup(options: WorkerConfig): Payload {
+export function packSetup(options: WorkerConfig, reach: Reach = "thread"): Payload {
   const describe = (fn: AnyFunction): FunctionSpec => describeFunction(fn, options.module !== undefined);
   const functions: [string, FunctionSpec][] = [];
   const values: Record<string, unknown> = {};
@@ -69,9 +70,9 @@ export function packSetup(options: WorkerConfig): Payload {
     maxTasks: options.maxTasks,
     trace: options.trace,
   };
-  const { bytes, refs, transfers } = new Encoder().encode(setup);
+  const { bytes, refs, transfers } = new Encoder(undefined, undefined, reach).encode(setup);
   if (transfers.length > 0) {
     throw new SerializationError("Cannot transfer 'scope' or 'initargs' as every worker needs them");
   }
-  return { bytes: bytes.slice().buffer, refs: structuredClone(refs) };
+  return { bytes: bytes.slice().buffer, refs: refs.length === 0 ? refs : structuredClone(refs) };
 }

@@ -1,26 +1,30 @@
 /**
- * Bundles the worker program into the text from which workers are started.
+ * Bundles the programs of workers and of child processes into the texts from which they are started.
  *
- * `deno task build` writes `workers/program_gen.ts`. With `--check` the tool only checks whether that file was made
- * from the current sources. It compares a digest of the sources, so that another release of the bundler makes no
- * difference.
+ * `deno task build` writes `workers/program_gen.ts` and `processes/program_gen.ts`. With `--check` the tool only checks
+ * whether these files were made from the current sources. It compares a digest of the sources, so that another release
+ * of the bundler makes no difference.
  *
  * @module
  */
 
 const ROOT = new URL("../", import.meta.url);
-const OUTPUT = new URL("workers/program_gen.ts", ROOT);
+/** The programs, and the files with their texts. */
+const PROGRAMS = {
+  "workers/program/program.ts": "workers/program_gen.ts",
+  "processes/program.ts": "processes/program_gen.ts",
+};
 
-/** Returns the URLs of the program and of all modules that it imports. */
-async function sources(): Promise<string[]> {
-  const info = JSON.parse(await run("info", "--json", "workers/program/program.ts")) as {
+/** Returns the URLs of a program and of all modules that it imports. */
+async function sources(program: string): Promise<string[]> {
+  const info = JSON.parse(await run("info", "--json", program)) as {
     modules: { specifier: string }[];
   };
   return info.modules.map(({ specifier }) => specifier).sort();
 }
 
-async function digest(): Promise<string> {
-  const texts = await Promise.all((await sources()).map((url) => Deno.readTextFile(new URL(url))));
+async function digest(program: string): Promise<string> {
+  const texts = await Promise.all((await sources(program)).map((url) => Deno.readTextFile(new URL(url))));
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(texts.join("\0")));
   return new Uint8Array(hash).toHex();
 }
@@ -42,12 +46,23 @@ function namesOfClassesOnly(program: string): string {
   return program.replace(setName, '=($1,$2)=>$1.prototype===void 0?$1:$3($1,"name",{value:$2,configurable:!0})');
 }
 
-if (Deno.args.includes("--check")) {
-  if (!(await Deno.readTextFile(OUTPUT)).includes(await digest())) {
-    console.error("workers/program_gen.ts is stale: run 'deno task build'");
+/** Returns the text of a file; an empty text if there is none. */
+async function textOf(file: URL): Promise<string> {
+  try {
+    return await Deno.readTextFile(file);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  }
+}
+
+for (const [source, output] of Object.entries(PROGRAMS)) {
+  const file = new URL(output, ROOT);
+  if (Deno.args.includes("--check")) {
+    if ((await textOf(file)).includes(await digest(source))) continue;
+    console.error(`${output} is stale: run 'deno task build'`);
     Deno.exit(1);
   }
-} else {
   const program = await run(
     "bundle",
     "--quiet",
@@ -55,15 +70,15 @@ if (Deno.args.includes("--check")) {
     "--minify",
     "--keep-names",
     "--platform=deno",
-    "workers/program/program.ts",
+    source,
   );
   const text = [
     "// Made by `deno task build` from `program.ts` and what it imports. Not to be edited.",
-    `// Sources: ${await digest()}`,
+    `// Sources: ${await digest(source)}`,
     "",
-    "/** The worker program: one module that imports nothing. */",
+    "/** The program: one module that imports nothing. */",
     `export const PROGRAM: string = ${JSON.stringify(namesOfClassesOnly(program.trim()))};`,
     "",
   ];
-  await Deno.writeTextFile(OUTPUT, text.join("\n"));
+  await Deno.writeTextFile(file, text.join("\n"));
 }

@@ -20,7 +20,7 @@ import { DeadlineWatchdog } from "./deadline_watchdog.ts";
 import { WorkerSet } from "./worker_set.ts";
 import { ErrorStacks } from "../../scheduler/error_stacks.ts";
 import { WorkerHandle } from "./worker_handle.ts";
-import { IdleTimer } from "./idle_timer.ts";
+import { IdleTimer } from "../../scheduler/idle_timer.ts";
 import { Lifecycle, type TaskProducer } from "../../scheduler/lifecycle.ts";
 import { InFlightTasks, MOST_BLAME } from "./in_flight.ts";
 import { TaskEncoder } from "../../scheduler/task_encoder.ts";

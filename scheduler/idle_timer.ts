@@ -4,7 +4,7 @@
  * @module
  */
 
-import { unrefTimer } from "../../base/platform.ts";
+import { unrefTimer } from "../base/platform.ts";
 
 /** Calls a callback after a time without work. There is one timer, however many tasks come in between. */
 export class IdleTimer {

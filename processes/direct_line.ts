@@ -1,0 +1,122 @@
+/**
+ * The way to a child process that this thread has started itself.
+ *
+ * @module
+ */
+
+import type { Launch } from "./launch.ts";
+
+/** The end of a child. */
+export interface ChildEnd {
+  /** Its exit code. */
+  readonly code: number;
+  /** The signal that has ended it, if any. */
+  readonly signal: string | null;
+}
+
+/** Called with what comes from a child. */
+export interface LineListener {
+  /** Called with bytes from its standard error. */
+  data(bytes: Uint8Array): void;
+  /** Called when it has ended, after its last bytes. */
+  ended(end: ChildEnd): void;
+}
+
+/** The way to one child. */
+export interface Line {
+  /** The number of the process. */
+  readonly pid: number;
+  /** The number of bytes that were written and not taken by the child so far. */
+  readonly unwritten: number;
+  /** Writes to the standard input of the child. */
+  write(chunks: readonly Uint8Array<ArrayBuffer>[]): void;
+  /** Kills the child, whatever it does. */
+  kill(): void;
+  /** Sets whether the child keeps this program from ending. */
+  keepProgram(keeps: boolean): void;
+}
+
+/**
+ * How long the pipe of a child that has ended may bring nothing before the line is given up, in milliseconds. What the child has
+ * written is in the pipe by then; only children of its own can keep the pipe open.
+ */
+const QUIET = 20;
+
+/** Starts a child. Throws what the runtime throws if it cannot. */
+export function openDirect({ command, args, cwd, env }: Launch, listener: LineListener): Line {
+  return new DirectLine(
+    new Deno.Command(command, {
+      args,
+      env: { ...env },
+      stdin: "piped",
+      stdout: "inherit",
+      stderr: "piped",
+      ...(cwd !== undefined && { cwd }),
+    }).spawn(),
+    listener,
+  );
+}
+
+class DirectLine implements Line {
+  readonly #child: Deno.ChildProcess;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  readonly #listener: LineListener;
+  #ended = false;
+  /** The number of chunks that were read. */
+  #chunks = 0;
+  unwritten = 0;
+
+  constructor(child: Deno.ChildProcess, listener: LineListener) {
+    this.#child = child;
+    this.#listener = listener;
+    this.#writer = child.stdin.getWriter();
+    // The end of this program by `Deno.exit()` would leave a busy child behind.
+    globalThis.addEventListener("unload", this.#unload);
+    void this.#watch(this.#read());
+  }
+
+  readonly #unload = (): void => this.kill();
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  async #read(): Promise<void> {
+    for await (const bytes of this.#child.stderr) {
+      this.#chunks++;
+      this.#listener.data(bytes);
+    }
+  }
+
+  async #watch(reading: Promise<void>): Promise<void> {
+    const end = await this.#child.status;
+    this.#ended = true;
+    globalThis.removeEventListener("unload", this.#unload);
+    for (let before = -1; before !== this.#chunks;) {
+      before = this.#chunks;
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const quiet = new Promise<void>((resolve) => timer = setTimeout(resolve, QUIET));
+      const closed = await Promise.race([reading.then(() => true), quiet]);
+      clearTimeout(timer);
+      if (closed === true) break;
+    }
+    this.#listener.ended(end);
+  }
+
+  write(chunks: readonly Uint8Array<ArrayBuffer>[]): void {
+    for (const chunk of chunks) {
+      this.unwritten += chunk.length;
+      const done = (): void => void (this.unwritten -= chunk.length);
+      this.#writer.write(chunk).then(done, done); // if the child is gone, its end is reported
+    }
+  }
+
+  kill(): void {
+    if (!this.#ended) this.#child.kill("SIGKILL");
+  }
+
+  keepProgram(keeps: boolean): void {
+    if (keeps) this.#child.ref();
+    else this.#child.unref();
+  }
+}
