@@ -102,12 +102,16 @@ const FLAGS = ([
 ] as const).filter(([key]) => key in RegExp.prototype)
   .map(([key, flag]): [(this: RegExp) => boolean, string] => [getterOfRegExp(key), flag]);
 
+/** The prototypes of objects that wrap primitive values, and the methods that return the values. */
+const BOXES = [Number, String, Boolean, BigInt]
+  .map(({ prototype }): [object, (this: object) => unknown] => [prototype, prototype.valueOf]);
+
 /** Returns the primitive value that an object wraps; undefined for any other object. */
 function unboxed(value: object): unknown {
-  for (const { prototype } of [Number, String, Boolean, BigInt] as const) {
+  for (const [prototype, valueOf] of BOXES) {
     if (!isPrototypeOf.call(prototype, value)) continue;
     try {
-      return prototype.valueOf.call(value);
+      return valueOf.call(value);
     } catch {
       return undefined; // it only inherits from the class
     }

@@ -160,7 +160,7 @@ function bootstrap(module: string | undefined): string {
 
 /** Returns the bytes that a child reads first: the size and the text of its program. */
 export function programBytes(text: string): Uint8Array<ArrayBuffer> {
-  const program = new TextEncoder().encode(`"use strict";${text}`);
+  const program = new TextEncoder().encode(text);
   const bytes = new Uint8Array(4 + program.length);
   new DataView(bytes.buffer).setUint32(0, program.length, true);
   bytes.set(program, 4);

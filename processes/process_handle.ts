@@ -44,21 +44,21 @@ export class ProcessHandle {
   /** `"starting"`: it takes no tasks so far. `"ending"`: it takes none any more. */
   state: "starting" | "ready" | "ending" = "starting";
   /** The functions that were sent to it. */
-  readonly knownFunctions = new Set<number>();
+  readonly knownFunctions: Set<number> = new Set();
   /** The tasks that were handed to it and have not begun, in the order in which they begin. */
-  readonly handed = new Deque<Task>();
+  readonly handed: Deque<Task> = new Deque();
   /** The tasks that it has begun. */
-  readonly running = new Set<Task>();
+  readonly running: Set<Task> = new Set();
   /** The tasks for this child alone that were not handed to it. */
-  readonly own = new Deque<Task>();
+  readonly own: Deque<Task> = new Deque();
   /** The tasks for this child alone. */
-  readonly posted = new Set<Task>();
+  readonly posted: Set<Task> = new Set();
   /** When each running call must have ended, in milliseconds since the epoch, by task number; 0 for the preparation. */
-  readonly deadlines = new Map<number, number>();
+  readonly deadlines: Map<number, number> = new Map();
   /** The number that tasks must carry for the child to take them. */
   epoch = 0;
   /** When the child was heard last, in milliseconds. */
-  heard = performance.now();
+  heard: number = performance.now();
   /** True if the child waits for a part of a task. */
   lacking = false;
   /** True if tasks behind a slow one were taken back from the child, which will report that it has dropped them. */

@@ -303,13 +303,16 @@ export class ProcessScheduler implements Scheduler {
 
   #hand(handle: ProcessHandle, task: Task): void {
     this.#encoding.push(task); // getters of its arguments may call any method of the pool meanwhile
-    const part = this.#prepare(task) ? task.payload ?? this.#pack(task, false) : undefined;
+    let part: Task["payload"] | Uint8Array<ArrayBuffer>;
+    if (this.#prepare(task)) {
+      if (!handle.knownFunctions.has(task.functionId)) this.#sendFunction(handle, task);
+      part = task.payload ?? this.#pack(task, false);
+    }
     this.#encoding.pop();
     if (part === undefined || task.settled) return this.#dropPosted(handle, task);
     if (!this.#life.running) return this.#settle(task, this.#life.refusal());
     if (!this.#isReady(handle)) return handle.posted.has(task) ? handle.own.unshift(task) : this.#queue.unshift(task);
     const { taskId, functionId, mode, limit } = task;
-    if (!handle.knownFunctions.has(functionId)) this.#sendFunction(handle, task);
     const bytes = part instanceof Uint8Array ? part : new Uint8Array(part.bytes);
     handle.send(TASK, taskId, MODE_NUMBERS[mode] | handle.epoch << 2, functionId, limit, { length: bytes.length, bytes });
     handle.handed.push(task);
@@ -330,7 +333,7 @@ export class ProcessScheduler implements Scheduler {
    * Encodes the arguments of a task. Keeps them with the task if it stays here, if they are many, or cannot be encoded again. If
    * they cannot be sent, settles the task and returns undefined.
    */
-  #pack(task: Task, stays: boolean): Task["payload"] | Uint8Array | undefined {
+  #pack(task: Task, stays: boolean): Task["payload"] | Uint8Array<ArrayBuffer> | undefined {
     try {
       const encoded = this.#taskEncoder.packArguments(task);
       if (!stays && encoded.length <= LARGE && encoded.transfers.length === 0 && task.range === undefined) {
@@ -417,6 +420,8 @@ export class ProcessScheduler implements Scheduler {
       case DEADLINE:
         return this.#setDeadline(handle, taskId, detail);
       case PAUSED:
+        for (const task of handle.running) handle.handed.unshift(task); // one that it was about to begin
+        handle.running.clear();
         return this.#paused(handle);
       case LACKS:
         this.#paused(handle);

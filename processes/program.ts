@@ -103,7 +103,7 @@ const { clock } = atomics;
 const { MessageChannel } = globalThis;
 const { min } = Math;
 const { stdin, stderr, memoryUsage } = Deno;
-const exit = Deno.exit.bind(Deno);
+const exit: (code: number) => never = Deno.exit.bind(Deno);
 
 class Program {
   readonly #init: ChildInit;
@@ -332,7 +332,7 @@ class Program {
 
   /** Called when so many bytes of requests were read. The end of the input means that the calling side is gone. */
   #read(count: number | null): void {
-    if (count === null) exit(0);
+    if (count === null) return exit(0);
     this.#requests.advance(count);
   }
 
@@ -575,7 +575,7 @@ function main(importModule: ImportModule | undefined): void {
   const frame: Frame = { kind: 0, taskId: 0, detail: 0, fn: 0, limit: 0, bytes: new Uint8Array(0), at: 0, size: 0 };
   while (!requests.next(frame)) {
     const count = stdin.readSync(requests.room());
-    if (count === null) exit(0);
+    if (count === null) return exit(0);
     requests.advance(count);
   }
   if (frame.kind !== INIT) throw new BrokenProcessPoolError(`Cannot start: the first request is of the kind ${frame.kind}`);
@@ -583,7 +583,9 @@ function main(importModule: ImportModule | undefined): void {
   rememberRuntime();
   loadTextReaders();
   const init = new Decoder(() => EMPTY_ENVIRONMENT, false).decode(sourceOf(frame.bytes), frame.at, []) as ChildInit;
-  new PieceWriter(init.magic, (bytes) => stderr.writeSync(bytes)).send(HELLO, PROTOCOL, Deno.pid, NOTHING_ENCODED);
+  const version = new TextEncoder().encode(Deno.version.deno);
+  const hello = { length: version.length, bytes: version };
+  new PieceWriter(init.magic, (bytes) => stderr.writeSync(bytes)).send(HELLO, PROTOCOL, 0, hello);
   hideStdin();
   void new Program(requests, init, importModule).start(init.setup);
 }

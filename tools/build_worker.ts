@@ -11,9 +11,25 @@
 const ROOT = new URL("../", import.meta.url);
 /** The programs, and the files with their texts. */
 const PROGRAMS = {
-  "workers/program/program.ts": "workers/program_gen.ts",
-  "processes/program.ts": "processes/program_gen.ts",
+  "workers/program/program.ts": { output: "workers/program_gen.ts", what: "one module that imports nothing", adapt: same },
+  "processes/program.ts": {
+    output: "processes/program_gen.ts",
+    what: "the body of a function, whose parameter is `parallelImportModule`",
+    adapt: asFunction,
+  },
 };
+
+function same(program: string): string {
+  return program;
+}
+
+/** The name of the program of a child process in stacks. */
+const NAME = "parallel:program";
+
+/** Returns the body of a function. To import the text as a module would take longer than to compile it. */
+function asFunction(program: string): string {
+  return `"use strict";${program.replaceAll("import.meta.url", JSON.stringify(NAME))}\n//# sourceURL=${NAME}`;
+}
 
 /** Returns the URLs of a program and of all modules that it imports. */
 async function sources(program: string): Promise<string[]> {
@@ -56,7 +72,7 @@ async function textOf(file: URL): Promise<string> {
   }
 }
 
-for (const [source, output] of Object.entries(PROGRAMS)) {
+for (const [source, { output, what, adapt }] of Object.entries(PROGRAMS)) {
   const file = new URL(output, ROOT);
   if (Deno.args.includes("--check")) {
     if ((await textOf(file)).includes(await digest(source))) continue;
@@ -76,8 +92,8 @@ for (const [source, output] of Object.entries(PROGRAMS)) {
     "// Made by `deno task build` from `program.ts` and what it imports. Not to be edited.",
     `// Sources: ${await digest(source)}`,
     "",
-    "/** The program: one module that imports nothing. */",
-    `export const PROGRAM: string = ${JSON.stringify(namesOfClassesOnly(program.trim()))};`,
+    `/** The program: ${what}. */`,
+    `export const PROGRAM: string = ${JSON.stringify(adapt(namesOfClassesOnly(program.trim())))};`,
     "",
   ];
   await Deno.writeTextFile(file, text.join("\n"));
