@@ -118,8 +118,9 @@ const PROCESS_OPTIONS = new OptionsSchema(PROCESS_CHECKS);
 /** The processes started on this thread that have not ended. */
 const active = new Set<Process>();
 const counts = { process: 0, thread: 0 };
-/** The exit code of a terminated process, by Python's convention: the signal SIGTERM. */
+/** The exit codes of a terminated and a killed process, by Python's convention: the signals SIGTERM and SIGKILL. */
 const TERMINATED = -15;
+const KILLED = -9;
 
 /** Returns the name of a process, or of a thread, that was given none. */
 function nextName(isThread: boolean): string {
@@ -350,9 +351,35 @@ export class Process<A extends readonly unknown[] | [] = readonly unknown[]> {
    * @throws {InvalidStateError} If the process was not started.
    */
   terminate(): void {
-    const scheduler = this.#started("terminate");
+    this.#endNow("terminate", TERMINATED);
+  }
+
+  /**
+   * Ends the process as {@linkcode Process.terminate} does, with the exit code -9.
+   *
+   * @throws {InvalidStateError} If the process was not started.
+   *
+   * @example Kill a process that loops
+   * ```ts
+   * import { Process } from "@manycore/parallel";
+   * import { processes } from "@manycore/parallel/processes";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const process = new Process({ target: () => { for (;;); }, backend: processes() });
+   * process.start();
+   * process.kill();
+   * await process.join();
+   * assertEquals(process.exitcode, -9);
+   * ```
+   */
+  kill(): void {
+    this.#endNow("kill", KILLED);
+  }
+
+  #endNow(what: string, exitcode: number): void {
+    const scheduler = this.#started(what);
     this.#look();
-    this.#end(TERMINATED);
+    this.#end(exitcode);
     scheduler.terminate();
   }
 

@@ -503,7 +503,9 @@ export class Decoder {
 
 /** Returns an object that wraps a primitive value. */
 function boxed(value: unknown): object {
-  if (typeof value === "number" || typeof value === "string" || typeof value === "boolean" || typeof value === "bigint") {
+  if (
+    typeof value === "number" || typeof value === "string" || typeof value === "boolean" || typeof value === "bigint"
+  ) {
     return Object(value) as object;
   }
   throw new SerializationError("Cannot read a value from another thread: it is of another kind");

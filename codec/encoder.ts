@@ -79,7 +79,9 @@ export type Reach = "thread" | "process";
 /** Returns the error for a value that only threads of one process can share. */
 function unreachable(kind: string): SerializationError {
   return new SerializationError(
-    `Cannot send ${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind} to another process, which shares no memory with this one: ` +
+    `Cannot send ${
+      /^[AEIOU]/.test(kind) ? "an" : "a"
+    } ${kind} to another process, which shares no memory with this one: ` +
       "use a pool, executor or process without 'backend'",
   );
 }

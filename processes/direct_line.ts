@@ -100,6 +100,8 @@ class DirectLine implements Line {
       clearTimeout(timer);
       if (closed === true) break;
     }
+    // What could not be written any more is lost with the child, whose end is reported.
+    await this.#writer.abort().catch(() => {});
     this.#listener.ended(end);
   }
 

@@ -370,7 +370,9 @@ export class PieceReader {
       frame.detail = view.getInt32(12, true);
       frame.size = size;
       if (last) {
-        if (REPLY_HEADER + size !== length) throw new SerializationError("Cannot read a reply of a process: it is cut off");
+        if (REPLY_HEADER + size !== length) {
+          throw new SerializationError("Cannot read a reply of a process: it is cut off");
+        }
         frame.bytes = bytes;
         frame.at = at + REPLY_HEADER;
         return this.#listener.frame(frame);

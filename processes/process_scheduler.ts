@@ -247,7 +247,9 @@ export class ProcessScheduler implements Scheduler {
   /** Hands tasks to the children that have room for them. */
   #handOver(): void {
     for (const handle of this.#handles) {
-      while (!handle.own.empty && this.#isReady(handle) && handle.inFlight === 0) this.#hand(handle, handle.own.shift()!);
+      while (!handle.own.empty && this.#isReady(handle) && handle.inFlight === 0) {
+        this.#hand(handle, handle.own.shift()!);
+      }
     }
     while (!this.#queue.empty) {
       const task = this.#queue.shift()!;
@@ -314,7 +316,10 @@ export class ProcessScheduler implements Scheduler {
     if (!this.#isReady(handle)) return handle.posted.has(task) ? handle.own.unshift(task) : this.#queue.unshift(task);
     const { taskId, functionId, mode, limit } = task;
     const bytes = part instanceof Uint8Array ? part : new Uint8Array(part.bytes);
-    handle.send(TASK, taskId, MODE_NUMBERS[mode] | handle.epoch << 2, functionId, limit, { length: bytes.length, bytes });
+    handle.send(TASK, taskId, MODE_NUMBERS[mode] | handle.epoch << 2, functionId, limit, {
+      length: bytes.length,
+      bytes,
+    });
     handle.handed.push(task);
     this.#inFlight.set(taskId, task);
   }
@@ -579,7 +584,7 @@ export class ProcessScheduler implements Scheduler {
     handle.running.clear();
     if (starting) {
       // Whoever kills processes may hit one that starts: that says nothing about the next one.
-      const killed = end.signal === "SIGKILL" && ++this.#stillborn < MOST_STILLBORN;
+      const killed = end.signal === "SIGKILL" && this.#config.owner !== "process" && ++this.#stillborn < MOST_STILLBORN;
       if (!killed) this.#startFailed(lostAtStart(handle.name, how, end));
       if (!this.#life.running) return;
     }
@@ -651,7 +656,10 @@ export class ProcessScheduler implements Scheduler {
       const failed: [Task, Outcome][] = [];
       for (const task of handle.running) {
         const over = (handle.deadlines.get(task.taskId) ?? Infinity) + GRACE <= this.#now();
-        failed.push([task, over ? timedOut(task) : workerLost(handle.name, "at the limit of another task", task, SILENT)]);
+        failed.push([
+          task,
+          over ? timedOut(task) : workerLost(handle.name, "at the limit of another task", task, SILENT),
+        ]);
       }
       this.#takeBack(handle);
       this.#leave(handle);
@@ -838,7 +846,8 @@ const SILENT: WorkerEnd = { exitCode: undefined, uncaught: undefined };
 
 /** Returns whether a child has been silent for long, while it holds tasks that it has not begun behind one that it has. */
 function isHeldUp(handle: ProcessHandle): boolean {
-  return !handle.stuck && handle.running.size > 0 && !handle.handed.empty && performance.now() - handle.heard >= SILENCE;
+  return !handle.stuck && handle.running.size > 0 && !handle.handed.empty &&
+    performance.now() - handle.heard >= SILENCE;
 }
 
 function viewOf(bytes: Uint8Array): DataView {

@@ -18,7 +18,6 @@
 import { BrokenProcessPoolError } from "../errors.ts";
 import { atomics } from "../sync/internal/atomics.ts";
 import "../sync/internal/current_process.ts"; // so that functions of tasks can call it by its name
-import "../sync/mod.ts"; // so that tasks can share memory with threads of this process
 import { afterInterruption, thisThread } from "../sync/internal/current_thread.ts";
 import { Decoder, sourceOf } from "../codec/decoder.ts";
 import { NOTHING_ENCODED } from "../codec/encoded.ts";
@@ -26,7 +25,6 @@ import { messageOf } from "../codec/error_fields.ts";
 import { EMPTY_ENVIRONMENT, type FunctionSpec, TASK_URL } from "../codec/functions.ts";
 import type { AnyFunction } from "../base/values.ts";
 import { rememberRuntime } from "../codec/runtime_functions.ts";
-import { loadTextReaders } from "../codec/text.ts";
 import { detachTransfers } from "../codec/transfer.ts";
 import type { Encoded } from "../codec/encoded.ts";
 import { SerializationError } from "../errors.ts";
@@ -103,6 +101,9 @@ const { clock } = atomics;
 const { MessageChannel } = globalThis;
 const { min } = Math;
 const { stdin, stderr, memoryUsage } = Deno;
+const readSync = stdin.readSync.bind(stdin);
+const readSoon = stdin.read.bind(stdin);
+const writeSync = stderr.writeSync.bind(stderr);
 const exit: (code: number) => never = Deno.exit.bind(Deno);
 
 class Program {
@@ -171,7 +172,7 @@ class Program {
     this.#init = init;
     this.#requests = requests;
     this.#importModule = importModule;
-    this.#replies = new PieceWriter(init.magic, (bytes) => stderr.writeSync(bytes));
+    this.#replies = new PieceWriter(init.magic, writeSync);
     this.#replyEncoder = new ReplyEncoder(() => clock() - init.epoch, "process");
     this.#progress = {
       setStage: () => {},
@@ -301,8 +302,10 @@ class Program {
       if (this.#retired) break;
       if (!this.#requests.next(this.#frame)) {
         if (this.#listening) return;
-        if (!this.#hot || this.#awaiting.size > 0 || this.#lacking !== undefined || this.#leaving) return this.#listen();
-        this.#read(stdin.readSync(this.#requests.room()));
+        if (!this.#hot || this.#awaiting.size > 0 || this.#lacking !== undefined || this.#leaving) {
+          return this.#listen();
+        }
+        this.#read(readSync(this.#requests.room()));
         continue;
       }
       this.#take(this.#frame);
@@ -321,7 +324,7 @@ class Program {
   #listen(): void {
     if (this.#listening) return;
     this.#listening = true;
-    stdin.read(this.#requests.room()).then((count) => {
+    readSoon(this.#requests.room()).then((count) => {
       this.#listening = false;
       this.#enter(() => {
         this.#read(count);
@@ -546,26 +549,20 @@ function viewOf(bytes: Uint8Array): DataView {
 
 /** Lets tasks find their standard input at its end: the requests come there. */
 function hideStdin(): void {
+  // The modules of Node use the same object.
   const ended = {
     readSync: () => null,
     read: () => Promise.resolve(null),
-    get readable(): ReadableStream<Uint8Array> {
-      return new ReadableStream({ start: (controller) => controller.close() });
-    },
     isTerminal: () => false,
     setRaw: () => {},
     close: () => {},
-    [Symbol.dispose]: () => {},
   };
-  Object.defineProperty(Deno, "stdin", { value: ended, configurable: true });
-  const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
-  if (process === undefined) return;
-  Object.defineProperty(process, "stdin", {
+  for (const [key, value] of Object.entries(ended)) {
+    Object.defineProperty(stdin, key, { value, configurable: true, writable: true });
+  }
+  Object.defineProperty(stdin, "readable", {
     configurable: true,
-    get: () => {
-      const { Readable } = process.getBuiltinModule?.("node:stream") as { Readable: { from(items: []): unknown } };
-      return Readable.from([]);
-    },
+    get: () => new ReadableStream({ start: (controller) => controller.close() }),
   });
 }
 
@@ -574,18 +571,19 @@ function main(importModule: ImportModule | undefined): void {
   const requests = new RequestReader();
   const frame: Frame = { kind: 0, taskId: 0, detail: 0, fn: 0, limit: 0, bytes: new Uint8Array(0), at: 0, size: 0 };
   while (!requests.next(frame)) {
-    const count = stdin.readSync(requests.room());
+    const count = readSync(requests.room());
     if (count === null) return exit(0);
     requests.advance(count);
   }
-  if (frame.kind !== INIT) throw new BrokenProcessPoolError(`Cannot start: the first request is of the kind ${frame.kind}`);
+  if (frame.kind !== INIT) {
+    throw new BrokenProcessPoolError(`Cannot start: the first request is of the kind ${frame.kind}`);
+  }
   lockDown();
   rememberRuntime();
-  loadTextReaders();
   const init = new Decoder(() => EMPTY_ENVIRONMENT, false).decode(sourceOf(frame.bytes), frame.at, []) as ChildInit;
   const version = new TextEncoder().encode(Deno.version.deno);
   const hello = { length: version.length, bytes: version };
-  new PieceWriter(init.magic, (bytes) => stderr.writeSync(bytes)).send(HELLO, PROTOCOL, 0, hello);
+  new PieceWriter(init.magic, writeSync).send(HELLO, PROTOCOL, 0, hello);
   hideStdin();
   void new Program(requests, init, importModule).start(init.setup);
 }

@@ -44,7 +44,11 @@ export function workerLost(worker: string, how: string, task: Task, end: WorkerE
   // On Deno 2.5 an interruption can come just too late and end the worker instead of the call.
   const error = task.limit !== 0 && how.includes("execution terminated")
     ? new TimeoutError(`Worker '${worker}' was ended at the limit of ${task.limit} ms while it ran ${what}`)
-    : new BrokenProcessPoolError(`Worker '${worker}' ended ${how} while it ran ${what}`, { exitCode, signal, ...cause });
+    : new BrokenProcessPoolError(`Worker '${worker}' ended ${how} while it ran ${what}`, {
+      exitCode,
+      signal,
+      ...cause,
+    });
   return { ok: false, error, end };
 }
 

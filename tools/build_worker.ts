@@ -11,7 +11,11 @@
 const ROOT = new URL("../", import.meta.url);
 /** The programs, and the files with their texts. */
 const PROGRAMS = {
-  "workers/program/program.ts": { output: "workers/program_gen.ts", what: "one module that imports nothing", adapt: same },
+  "workers/program/program.ts": {
+    output: "workers/program_gen.ts",
+    what: "one module that imports nothing",
+    adapt: same,
+  },
   "processes/program.ts": {
     output: "processes/program_gen.ts",
     what: "the body of a function, whose parameter is `parallelImportModule`",

@@ -27,7 +27,8 @@ const BELOW_ALL = "base/copies.ts";
 /** The room that a file of the library is in; undefined for tests, tools and the like. */
 function roomOf(path: string): string | undefined {
   if (path.endsWith("_test.ts")) return undefined;
-  const folder = /^(base|calls|codec|processes|runner|scheduler|sync|workers\/(?:caller|program|shared)|workers)\//.exec(path)
+  const folder = /^(base|calls|codec|processes|runner|scheduler|sync|workers\/(?:caller|program|shared)|workers)\//
+    .exec(path)
     ?.[1];
   if (folder !== undefined) return folder;
   if (path === "mod.ts" || path === "errors.ts") return path.slice(0, -3);
