@@ -34,6 +34,7 @@ import { refuseInstances } from "./codec/refused.ts";
 import { BrokenProcessPoolError } from "./errors.ts";
 import type { LocalPoolOptions, NeedsInitargs, PoolStats, WorkerPoolOptions } from "./calls/options.ts";
 import { LocalScheduler } from "./scheduler/local_scheduler.ts";
+import { callAsTask } from "./calls/call_as_task.ts";
 import { refuseWhileImporting } from "./calls/import_guard.ts";
 import { openScheduler } from "./scheduler/backend.ts";
 import type { Scheduler } from "./scheduler/task.ts";
@@ -86,11 +87,17 @@ export interface ExecutorMapOptions {
   readonly buffersize?: number | undefined;
   /**
    * A signal that abandons the iteration when it aborts: the iteration ends with the signal's reason, and the calls
-   * that have not begun are dropped.
+   * that have not begun are dropped. Those that run are treated as {@linkcode CallOptions.signal} says.
    *
    * @default {undefined}
    */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * The time that a task has to end after the signal has aborted, in milliseconds: see {@linkcode CallOptions.abortGrace}.
+   *
+   * @default {1000}
+   */
+  readonly abortGrace?: number | undefined;
 }
 
 /** Options of {@linkcode Executor.shutdown}. */
@@ -524,7 +531,14 @@ export class ThreadPoolExecutor implements Executor {
     const given = sizeAndOptions(THREAD_EXECUTOR_OPTIONS, "ThreadPoolExecutor", "maxWorkers", maxWorkers, options);
     const { initializer, initargs = [], taskTimeout } = given.options;
     const size = given.size ?? Math.min(32, navigator.hardwareConcurrency + 4);
-    const scheduler = new LocalScheduler({ owner: "executor", size, initializer, initargs, trace: false });
+    const scheduler = new LocalScheduler({
+      owner: "executor",
+      size,
+      initializer,
+      initargs,
+      trace: false,
+      call: callAsTask,
+    });
     this.#calls = new ExecutorCalls(scheduler, taskTimeout);
   }
 

@@ -41,6 +41,7 @@ import { openScheduler } from "./scheduler/backend.ts";
 import type { Scheduler } from "./scheduler/task.ts";
 import { webWorkers } from "./workers/mod.ts";
 
+export { type CurrentTask, currentTask } from "./sync/internal/current_task.ts";
 export type { AsyncResult } from "./calls/async_result.ts";
 export type { ResultIteratorSync } from "./calls/result_iterators.ts";
 export type { ResultIterator } from "./calls/result_stream.ts";

@@ -170,6 +170,17 @@ export const checkedCount: Check<number> = (value, name) => checkCount(name, val
 /** Accepts a time limit in milliseconds, above 0, possibly `Infinity`. */
 export const checkedLimit: Check<number> = (value, name) => checkLimit(name, value as number, Infinity);
 
+/** Accepts a number of milliseconds that may be 0 or `Infinity`. */
+export const checkedGrace: Check<number> = (value, name) => {
+  if (typeof value !== "number") {
+    throw new TypeError(`Cannot use '${name}' as it must be a number of milliseconds: current value is ${show(value)}`);
+  }
+  if (!(value >= 0)) {
+    throw new RangeError(`Cannot use '${name}' as it must be at least 0: current value is ${show(value)}`);
+  }
+  return value;
+};
+
 /** Accepts a number of milliseconds to wait. */
 export const checkedTimeout: Check<number> = (value) => checkTimeout(value as number);
 

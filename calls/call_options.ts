@@ -8,6 +8,7 @@ import {
   checkedCount,
   checkedFlag,
   checkedFunctionOf,
+  checkedGrace,
   checkedLimit,
   checkedSignal,
   type OptionsReader,
@@ -16,7 +17,7 @@ import {
 
 // If the value given is not an options object, the message names the first option that it could be the value of. So order matters.
 
-const CALL_CHECKS = { taskTimeout: checkedLimit, signal: checkedSignal };
+const CALL_CHECKS = { taskTimeout: checkedLimit, signal: checkedSignal, abortGrace: checkedGrace };
 const MAP_CHECKS = {
   chunksize: checkedCount,
   ...CALL_CHECKS,
@@ -31,6 +32,7 @@ const CALLBACK_CHECKS = {
 export interface CallOptionsRead {
   readonly taskTimeout: number | undefined;
   readonly signal: AbortSignal | undefined;
+  readonly abortGrace: number | undefined;
 }
 
 /** The values of the options of a map. */

@@ -13,6 +13,7 @@ import { ResultStream } from "./result_stream.ts";
 import {
   checkedCount,
   checkedFlag,
+  checkedGrace,
   checkedSignal,
   checkedTimeout,
   type OptionsOf,
@@ -20,13 +21,14 @@ import {
 } from "../base/options_schema.ts";
 import { ClosedError } from "../errors.ts";
 import type { AnyFunction } from "../base/values.ts";
-import { type BlockingScheduler, type Outcome, type Scheduler, Task } from "../scheduler/task.ts";
+import { ABORT_GRACE, type BlockingScheduler, type Outcome, type Scheduler, Task } from "../scheduler/task.ts";
 
 const MAP_CHECKS = {
   chunksize: checkedCount,
   timeout: checkedTimeout,
   buffersize: checkedCount,
   signal: checkedSignal,
+  abortGrace: checkedGrace,
 };
 const MAP_OPTIONS = new OptionsSchema(MAP_CHECKS);
 const SHUTDOWN_OPTIONS = new OptionsSchema({ wait: checkedFlag, cancelFutures: checkedFlag });
@@ -48,6 +50,10 @@ class FutureTask<R> extends Task implements FutureWork {
 
   cancel(): boolean {
     return this.#scheduler.cancel(this);
+  }
+
+  interrupt(reason: unknown, grace: number): void {
+    this.#scheduler.interrupt(this, reason, grace);
   }
 
   running(): boolean {
@@ -95,7 +101,8 @@ export class ExecutorCalls {
 
   #stream<R>(fn: AnyFunction, iterables: readonly Items[], options: OptionsOf<typeof MAP_CHECKS>): ResultStream<R> {
     checkFunction("fn", fn);
-    const { chunksize = 1, buffersize: chunks = Infinity, timeout = Infinity, signal } = options;
+    const { chunksize = 1, buffersize: chunks = Infinity, timeout = Infinity, signal, abortGrace = ABORT_GRACE } =
+      options;
     const stream = new ResultStream<R>(this.#scheduler, {
       fn,
       mode: iterables.length === 1 ? "map" : "starmap",
@@ -105,6 +112,7 @@ export class ExecutorCalls {
       chunksize,
       buffersize: chunks * chunksize,
       signal,
+      abortGrace,
       onProgress: undefined,
       returnExceptions: false,
       deadline: performance.now() + timeout,

@@ -9,12 +9,17 @@ import { checkFunction } from "../base/checks.ts";
 import { CancelledError, InvalidStateError } from "../errors.ts";
 import { refuseInstances } from "../codec/refused.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
-import { type BlockingScheduler, type Outcome, resolution } from "../scheduler/task.ts";
+import { checkedGrace, OptionsSchema } from "../base/options_schema.ts";
+import { ABORT_GRACE, type BlockingScheduler, type Outcome, resolution } from "../scheduler/task.ts";
+
+const ABORT_OPTIONS = new OptionsSchema({ abortGrace: checkedGrace });
 
 /** The work behind a future that belongs to an executor of this library. */
 export interface FutureWork {
   /** Drops the work. Returns false if it has begun. */
   cancel(): boolean;
+  /** Tells work that has begun that its result is no longer wanted, and ends it after `grace` milliseconds. */
+  interrupt(reason: unknown, grace: number): void;
   /** Returns whether the work is running. */
   running(): boolean;
   /**
@@ -196,6 +201,42 @@ export class Future<T = unknown> {
     if (this.#work?.cancel() === false) return this.cancelled();
     if (this.cancelled()) return true;
     this.#settle(cancelledOutcome());
+    return true;
+  }
+
+  /**
+   * Gives up the call, whether it has begun or not: the future ends with `reason` at once. A call that has not begun never runs. A call
+   * that runs learns of it by the `signal` of {@linkcode currentTask}. If it has not ended after `abortGrace`, its worker is ended and
+   * replaced.
+   *
+   * @param reason The error that the future ends with; by default a `DOMException` with the name `"AbortError"`.
+   * @param options The options.
+   * @returns Whether the future ends by this call: false if it was done before.
+   * @throws {TypeError} If an option is of a wrong kind or unknown.
+   * @throws {RangeError} If `abortGrace` is below 0.
+   *
+   * @example Give up a call that never ends
+   * ```ts
+   * import { ProcessPoolExecutor } from "@manycore/parallel";
+   * import { assertRejects } from "@std/assert";
+   *
+   * await using executor = new ProcessPoolExecutor(1);
+   * const future = executor.submit(() => new Promise(() => {}));
+   * future.abort(new RangeError("too late"), { abortGrace: 0 });
+   * await assertRejects(() => future.result(), RangeError, "too late");
+   * ```
+   */
+  abort(
+    reason: unknown = new DOMException("The call was aborted", "AbortError"),
+    options?: { readonly abortGrace?: number | undefined },
+  ): boolean {
+    const { abortGrace = ABORT_GRACE } = ABORT_OPTIONS.read(options, "abort()");
+    if (this.done()) return false;
+    const work = this.#work;
+    const cancelled = work === undefined || work.cancel();
+    if (this.done()) return false; // the question has revealed that the call has ended
+    if (!cancelled) work!.interrupt(reason, abortGrace);
+    this.#settle({ ok: false, error: reason });
     return true;
   }
 

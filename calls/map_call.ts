@@ -11,6 +11,8 @@ import { isNumbers } from "../codec/columns.ts";
 import type { AnyFunction } from "../base/values.ts";
 import type { TaskProducer } from "../scheduler/lifecycle.ts";
 import {
+  abandonTask,
+  ABORT_GRACE,
   CallbackTask,
   type ChunkValue,
   NumberRangeTask,
@@ -159,8 +161,9 @@ export class MapCall implements TaskProducer {
   }
 
   readonly #abort = (): void => {
-    this.#cancel();
-    this.#settle({ ok: false, error: this.#options.signal!.reason });
+    const { signal, abortGrace = ABORT_GRACE } = this.#options;
+    for (const task of this.#tasks) abandonTask(this.#scheduler, task, signal!.reason, abortGrace);
+    this.#settle({ ok: false, error: signal!.reason });
   };
 
   #cancel(): void {

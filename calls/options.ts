@@ -135,11 +135,20 @@ export interface LocalPoolOptions {
 export interface CallOptions {
   /**
    * A signal that abandons the call when it aborts: the call rejects at once, with the signal's reason. A task that has
-   * not begun never runs. A task that has begun runs to its end, and its result is dropped.
+   * not begun never runs. A task that has begun learns of it by {@linkcode CurrentTask.signal} of {@linkcode currentTask}. If it
+   * has not ended after `abortGrace`, its worker is ended and replaced. Its result is dropped in any case.
    *
    * @default {undefined}
    */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * The time that a task has to end after its signal has aborted, before its worker is ended, in milliseconds: 0 or more, possibly
+   * `Infinity`. With `Infinity`, the task runs to its end. A worker that is ended while its code runs may go on where the runtime
+   * cannot stop it; a process always ends. A slot of a `ThreadPool` cannot be ended: there the option has no effect.
+   *
+   * @default {1000}
+   */
+  readonly abortGrace?: number | undefined;
   /**
    * The hard limit of one call, in milliseconds, above 0. Each item of a map has its own. The time in which the worker
    * reads the task counts towards the first item. A call that takes longer is ended, even in `for (;;);`, and fails

@@ -24,6 +24,8 @@ import { InvalidStateError } from "../errors.ts";
 import type { AnyFunction } from "../base/values.ts";
 import { isAsyncIterable, isIterable, type Items } from "../base/values.ts";
 import {
+  abandonTask,
+  ABORT_GRACE,
   CallbackTask,
   type Outcome,
   PromiseTask,
@@ -75,7 +77,7 @@ export class Calls {
       return task.promise as Promise<R>;
     }
     return new Promise((resolve) => {
-      this.#single(fn, args, options.signal!, limit, (outcome) => resolve(resolution(outcome) as R));
+      this.#single(fn, args, options, limit, (outcome) => resolve(resolution(outcome) as R));
     });
   }
 
@@ -97,7 +99,7 @@ export class Calls {
     const limit = this.#checkCall(fn, args, options);
     const result = new AsyncResultImpl<R>(this.#block, options);
     if (options.signal === undefined) this.#scheduler.submit(new AsyncResultTask(fn, args, limit, result));
-    else this.#single(fn, args, options.signal, limit, (outcome) => result.settle(outcome));
+    else this.#single(fn, args, options, limit, (outcome) => result.settle(outcome));
     return result;
   }
 
@@ -113,7 +115,10 @@ export class Calls {
     return taskTimeout === undefined ? this.#limit : wholeLimit(taskTimeout);
   }
 
-  #single(fn: AnyFunction, args: readonly unknown[], signal: AbortSignal, limit: number, settle: Settle): void {
+  /** Makes one call with a signal. */
+  #single(fn: AnyFunction, args: readonly unknown[], options: CallOptionsRead, limit: number, settle: Settle): void {
+    const { abortGrace = ABORT_GRACE } = options;
+    const signal = options.signal!;
     let settled = false;
     const once: Settle = (outcome) => {
       signal.removeEventListener("abort", abort);
@@ -123,7 +128,7 @@ export class Calls {
     };
     const task = new CallbackTask(fn, "apply", args, limit, once);
     const abort = (): void => {
-      this.#scheduler.cancel(task);
+      abandonTask(this.#scheduler, task, signal.reason, abortGrace);
       once({ ok: false, error: signal.reason });
     };
     if (signal.aborted) return once({ ok: false, error: signal.reason });
@@ -222,6 +227,7 @@ export class Calls {
       chunksize,
       buffersize: options.buffersize ?? chunksize * this.#scheduler.size * 32,
       signal: options.signal,
+      abortGrace: options.abortGrace ?? ABORT_GRACE,
       onProgress: options.onProgress,
       returnExceptions: options.returnExceptions ?? false,
     });
@@ -234,7 +240,7 @@ export class Calls {
   broadcast<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, given?: unknown): Promise<R[]> {
     const options = CALL_OPTIONS.read(given, "broadcast()");
     const limit = this.#checkCall(fn, args, options);
-    const { signal } = options;
+    const { signal, abortGrace = ABORT_GRACE } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise<R[]>((resolve, reject) => {
       const outcomes: Outcome[] = [];
@@ -249,7 +255,7 @@ export class Calls {
         else resolve(outcomes.map((outcome) => (outcome as { value: R }).value));
       };
       const abort = (): void => {
-        for (const task of tasks) this.#scheduler.cancel(task);
+        for (const task of tasks) abandonTask(this.#scheduler, task, signal!.reason, abortGrace);
         reject(signal!.reason);
       };
       signal?.addEventListener("abort", abort);

@@ -14,6 +14,7 @@ import type { TaskProducer } from "../scheduler/lifecycle.ts";
 import { Deque } from "../base/deque.ts";
 import { checkStep } from "../base/values.ts";
 import {
+  abandonTask,
   CallbackTask,
   type ChunkValue,
   type Outcome,
@@ -101,6 +102,8 @@ export interface StreamOptions {
   readonly chunksize: number;
   readonly buffersize: number;
   readonly signal: AbortSignal | undefined;
+  /** The time that running tasks have to end after an abort, in milliseconds. */
+  readonly abortGrace: number;
   readonly onProgress: ((done: number, total?: number) => void) | undefined;
   readonly returnExceptions: boolean;
   /** The time of `performance.now()` at which readers that wait get a `TimeoutError`. */
@@ -457,7 +460,11 @@ export class ResultStream<T> implements TaskProducer {
     this.#stop({ ok: false, error }).catch(() => {});
   }
 
-  readonly #abort = (): void => this.#stopWith(this.#options.signal!.reason);
+  readonly #abort = (): void => {
+    const { signal, abortGrace } = this.#options;
+    for (const task of this.#tasks) abandonTask(this.#scheduler, task, signal!.reason, abortGrace);
+    this.#stopWith(signal!.reason);
+  };
 
   #detach(): void {
     this.#options.signal?.removeEventListener("abort", this.#abort);

@@ -29,6 +29,7 @@ import {
 } from "../base/options_schema.ts";
 import { checkName, sizeAndOptions } from "./worker_options.ts";
 import { LocalScheduler } from "../scheduler/local_scheduler.ts";
+import { callAsTask } from "./call_as_task.ts";
 
 /** Options of a {@linkcode ThreadPool}: those of {@linkcode LocalPoolOptions} and these. */
 export interface ThreadPoolOptions extends LocalPoolOptions {
@@ -110,7 +111,7 @@ export class ThreadPool implements AsyncDisposable, Disposable {
     const { initializer, initargs = [], name = "ThreadPool", trace = false, taskTimeout } = given.options;
     const size = given.size ?? navigator.hardwareConcurrency;
     this.#name = name;
-    this.#scheduler = new LocalScheduler({ owner: "pool", size, initializer, initargs, trace });
+    this.#scheduler = new LocalScheduler({ owner: "pool", size, initializer, initargs, trace, call: callAsTask });
     this.#calls = new Calls(this.#scheduler, taskTimeout);
   }
 

@@ -33,6 +33,8 @@ export const EXPORT = 6;
 export const DROP = 7;
 /** The running task is no longer wanted. The payload is the reason. */
 export const ABORT = 8;
+/** Written over the kind of a request that was taken before those in front of it. */
+const TAKEN = 0;
 
 // Kinds of replies, beside RESULT, FAILURE and UNCAUGHT of `scheduler/messages.ts`.
 
@@ -69,8 +71,8 @@ export const DURATION_SHIFT = 4;
 /** The longest duration that fits, in microseconds. */
 export const LONGEST: number = 2 ** 27 - 1;
 
-/** The number of bytes of the header of a request: size of the payload, kind, number, detail, function, limit. */
-export const REQUEST_HEADER = 24;
+/** The number of bytes of the header of a request: size of the payload, kind, number, detail, function, limit, first item. */
+export const REQUEST_HEADER = 32;
 /** The number of bytes of the header of a reply: size of the payload, kind, number, detail. */
 export const REPLY_HEADER = 16;
 /** The largest piece in bytes. Larger writes to a pipe may be mixed with those of other processes. */
@@ -113,7 +115,15 @@ export class RequestWriter {
   #chunks: Uint8Array<ArrayBuffer>[] = [];
 
   /** Adds a request. */
-  add(kind: number, taskId: number, detail: number, fn: number, limit: number, { length, bytes }: Part): void {
+  add(
+    kind: number,
+    taskId: number,
+    detail: number,
+    fn: number,
+    limit: number,
+    first: number,
+    { length, bytes }: Part,
+  ): void {
     const large = length > LARGE;
     const size = REQUEST_HEADER + (large ? 0 : padded(length));
     if (this.#length + size > this.#bytes.length) {
@@ -128,6 +138,7 @@ export class RequestWriter {
     view.setInt32(at + 12, detail, true);
     view.setInt32(at + 16, fn, true);
     view.setInt32(at + 20, limit, true);
+    view.setInt32(at + 24, first, true);
     this.#length += size;
     if (!large) return this.#bytes.set(bytes, at + REQUEST_HEADER);
     this.#flush();
@@ -167,12 +178,19 @@ export interface Frame {
   fn: number;
   /** The limit of each call of a task in milliseconds; 0 means none. */
   limit: number;
+  /** The index of the first item of a task in the input of its map. */
+  first: number;
   /** The memory with the payload. */
   bytes: Uint8Array;
   /** Where the payload begins. */
   at: number;
   /** The number of its bytes. */
   size: number;
+}
+
+/** Returns a frame for a reader to fill. */
+export function newFrame(): Frame {
+  return { kind: 0, taskId: 0, detail: 0, fn: 0, limit: 0, first: 0, bytes: NO_PART.bytes, at: 0, size: 0 };
 }
 
 /** Takes requests apart. */
@@ -228,11 +246,38 @@ export class RequestReader {
     return false;
   }
 
+  /**
+   * Reads the next request that is no task into `frame`, whatever stands before it. Returns false if none has come as a whole. Its
+   * payload stays until {@linkcode room}.
+   */
+  nextControl(frame: Frame): boolean {
+    const view = this.#view;
+    for (let at = this.#start; this.#end - at >= REQUEST_HEADER;) {
+      const end = at + REQUEST_HEADER + padded(view.getUint32(at, true));
+      if (end > this.#end) return false;
+      const kind = view.getUint32(at + 4, true);
+      if (kind !== TASK && kind !== TAKEN) {
+        this.#fill(frame, at);
+        view.setUint32(at + 4, TAKEN, true);
+        return true;
+      }
+      at = end;
+    }
+    return false;
+  }
+
   /** Reads the next request into `frame`. Returns false if it has not come as a whole. Its payload stays until {@linkcode room}. */
   next(frame: Frame): boolean {
-    const needed = this.#needed();
-    if (needed === 0 || this.#end - this.#start < needed) return false;
-    const at = this.#start;
+    for (;;) {
+      const needed = this.#needed();
+      if (needed === 0 || this.#end - this.#start < needed) return false;
+      this.#fill(frame, this.#start);
+      this.#start += needed;
+      if (frame.kind !== TAKEN) return true;
+    }
+  }
+
+  #fill(frame: Frame, at: number): void {
     const view = this.#view;
     frame.size = view.getUint32(at, true);
     frame.kind = view.getUint32(at + 4, true);
@@ -240,10 +285,9 @@ export class RequestReader {
     frame.detail = view.getInt32(at + 12, true);
     frame.fn = view.getInt32(at + 16, true);
     frame.limit = view.getInt32(at + 20, true);
+    frame.first = view.getInt32(at + 24, true);
     frame.bytes = this.#bytes;
     frame.at = at + REQUEST_HEADER;
-    this.#start += needed;
-    return true;
   }
 }
 
@@ -306,7 +350,7 @@ export class PieceReader {
   #reply = new Uint8Array(0);
   #filled = 0;
   #size = 0;
-  readonly #frame: Frame = { kind: 0, taskId: 0, detail: 0, fn: 0, limit: 0, bytes: this.#reply, at: 0, size: 0 };
+  readonly #frame = newFrame();
 
   /** `magic`: the random bytes of the child. */
   constructor(magic: Uint8Array, listener: PieceListener) {

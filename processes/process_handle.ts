@@ -88,7 +88,7 @@ export class ProcessHandle {
     });
     this.#line = listener.open(this);
     this.#line.write([programBytes(PROGRAM)]);
-    this.send(INIT, 0, 0, 0, 0, new Encoder(Infinity).encode({ ...init, magic } satisfies ChildInit));
+    this.send(INIT, 0, 0, new Encoder(Infinity).encode({ ...init, magic } satisfies ChildInit));
     this.flush();
   }
 
@@ -108,8 +108,8 @@ export class ProcessHandle {
   }
 
   /** Adds a request, to be written by {@linkcode flush}. */
-  send(kind: number, taskId: number, detail: number, fn: number, limit: number, part: Part = NO_PART): void {
-    this.#requests.add(kind, taskId, detail, fn, limit, part);
+  send(kind: number, taskId: number, detail = 0, part: Part = NO_PART, fn = 0, limit = 0, first = 0): void {
+    this.#requests.add(kind, taskId, detail, fn, limit, first, part);
     this.#dirty = true;
   }
 

@@ -22,6 +22,7 @@ import {
   timedOut,
   workerLost,
 } from "../scheduler/failures.ts";
+import { type AbortedTask, AbortWatchdog, encodedReason } from "../scheduler/abort_watchdog.ts";
 import { IdleTimer } from "../scheduler/idle_timer.ts";
 import { Lifecycle, type TaskProducer } from "../scheduler/lifecycle.ts";
 import { FAILURE, UNCAUGHT } from "../scheduler/messages.ts";
@@ -41,6 +42,7 @@ import { TaskEncoder } from "../scheduler/task_encoder.ts";
 import { packSetup, type WorkerConfig } from "../scheduler/worker_config.ts";
 import { type ChildEnd, openDirect } from "./direct_line.ts";
 import {
+  ABORT,
   BEGIN,
   BROKEN,
   DEADLINE,
@@ -100,6 +102,7 @@ export class ProcessScheduler implements Scheduler {
   readonly #life: Lifecycle;
   readonly #idle: IdleTimer;
   readonly #times = new TaskTimes();
+  readonly #aborts = new AbortWatchdog((aborted) => this.#tellAborted(aborted), (aborted) => this.#endAborted(aborted));
   readonly #settlements = new PendingSettlements();
   readonly #events: TraceEvent[] = [];
   readonly #queue = new Deque<Task>();
@@ -316,10 +319,8 @@ export class ProcessScheduler implements Scheduler {
     if (!this.#isReady(handle)) return handle.posted.has(task) ? handle.own.unshift(task) : this.#queue.unshift(task);
     const { taskId, functionId, mode, limit } = task;
     const bytes = part instanceof Uint8Array ? part : new Uint8Array(part.bytes);
-    handle.send(TASK, taskId, MODE_NUMBERS[mode] | handle.epoch << 2, functionId, limit, {
-      length: bytes.length,
-      bytes,
-    });
+    const detail = MODE_NUMBERS[mode] | handle.epoch << 2;
+    handle.send(TASK, taskId, detail, { length: bytes.length, bytes }, functionId, limit, task.first);
     handle.handed.push(task);
     this.#inFlight.set(taskId, task);
   }
@@ -330,7 +331,7 @@ export class ProcessScheduler implements Scheduler {
 
   #sendFunction(handle: ProcessHandle, task: Task): void {
     const bytes = new Uint8Array(this.#taskEncoder.packFunction(task).bytes);
-    handle.send(FUNCTION, task.functionId, 0, 0, 0, { length: bytes.length, bytes });
+    handle.send(FUNCTION, task.functionId, 0, { length: bytes.length, bytes });
     handle.knownFunctions.add(task.functionId);
   }
 
@@ -483,14 +484,14 @@ export class ProcessScheduler implements Scheduler {
   /** Sends a child the part of a task that it lacks. */
   #answer(handle: ProcessHandle, taskId: number, lacks: number): void {
     const task = this.#inFlight.get(taskId);
-    if (task === undefined || !handle.running.has(task)) return handle.send(DROP, taskId, 0, 0, 0);
+    if (task === undefined || !handle.running.has(task)) return handle.send(DROP, taskId);
     if (lacks !== LACKS_EXPORT) return this.#sendFunction(handle, task);
     handle.lacking = true;
     this.#taskEncoder.packExport(task, false, ({ bytes }) => {
       handle.lacking = false;
       if (!this.#handles.has(handle)) return;
-      if (task.settled) handle.send(DROP, taskId, 0, 0, 0);
-      else handle.send(EXPORT, taskId, 0, 0, 0, { length: bytes.byteLength, bytes: new Uint8Array(bytes) });
+      if (task.settled) handle.send(DROP, taskId);
+      else handle.send(EXPORT, taskId, 0, { length: bytes.byteLength, bytes: new Uint8Array(bytes) });
       this.#handOver();
     });
   }
@@ -526,6 +527,7 @@ export class ProcessScheduler implements Scheduler {
 
   #settle(task: Task, outcome: Outcome): void {
     if (task.settled) return;
+    this.#aborts.remove(task);
     task.settled = true;
     task.payload = undefined;
     this.#finished++;
@@ -669,6 +671,53 @@ export class ProcessScheduler implements Scheduler {
     if (next !== Infinity && next < this.#deadline) this.#watchDeadline(next);
   }
 
+  /** Kills a child. `outcomeOf` returns the outcomes of the tasks that it has begun. */
+  #endBusy(handle: ProcessHandle, outcomeOf: (task: Task) => Outcome): void {
+    handle.kill();
+    const failed = Array.from(handle.running, (task): [Task, Outcome] => [task, outcomeOf(task)]);
+    this.#takeBack(handle);
+    this.#leave(handle);
+    handle.running.clear();
+    this.#goOn(handle, failed);
+  }
+
+  // Aborts.
+
+  interrupt(task: Task, reason: unknown, grace: number): void {
+    if (!task.settled && this.#inFlight.get(task.taskId) === task) this.#aborts.add(task, reason, grace);
+  }
+
+  /** Returns the child that has begun a task. */
+  #runnerOf(task: Task): ProcessHandle | undefined {
+    for (const handle of this.#handles) if (handle.running.has(task)) return handle;
+    return undefined;
+  }
+
+  #tellAborted({ task, reason }: AbortedTask): boolean {
+    const handle = this.#runnerOf(task);
+    if (handle === undefined) return true; // it waits in the pipe, behind the tasks of others
+    const bytes = new Uint8Array(encodedReason(reason));
+    handle.send(ABORT, task.taskId, 0, { length: bytes.length, bytes });
+    handle.flush();
+    return true;
+  }
+
+  /** Ends the child that runs an aborted task. */
+  #endAborted({ task, reason }: AbortedTask): boolean {
+    const handle = this.#runnerOf(task);
+    const outcome: Outcome = { ok: false, error: reason };
+    if (handle === undefined) {
+      this.#settle(task, outcome); // a child may still run it, for nobody
+      return true;
+    }
+    this.#endBusy(
+      handle,
+      (other) =>
+        other === task ? outcome : workerLost(handle.name, "as another of its tasks was aborted", other, SILENT),
+    );
+    return true;
+  }
+
   // Waiting.
 
   /** Sends the children that have had nothing to do for a while to their event loops. */
@@ -685,7 +734,7 @@ export class ProcessScheduler implements Scheduler {
           continue;
         }
         handle.hot = false;
-        handle.send(REST, 0, 0, 0, 0);
+        handle.send(REST, 0);
         handle.flush();
       }
       if (again) this.#restLater();
@@ -746,7 +795,7 @@ export class ProcessScheduler implements Scheduler {
   #endChildren(): void {
     for (const handle of [...this.#handles]) {
       if (handle.state === "starting") handle.kill();
-      else handle.send(END, 0, 0, 0, 0);
+      else handle.send(END, 0);
       handle.flush();
       this.#leave(handle);
     }
@@ -760,6 +809,7 @@ export class ProcessScheduler implements Scheduler {
 
   #stopTimers(): void {
     this.#idle.stop();
+    this.#aborts.stop();
     for (const timer of [this.#restTimer, this.#silenceTimer, this.#deadlineTimer]) clearTimeout(timer);
     this.#restTimer = this.#silenceTimer = this.#deadlineTimer = undefined;
   }

@@ -18,6 +18,7 @@
 import { BrokenProcessPoolError } from "../errors.ts";
 import { atomics } from "../sync/internal/atomics.ts";
 import "../sync/internal/current_process.ts"; // so that functions of tasks can call it by its name
+import "../sync/internal/current_task.ts"; // likewise
 import { afterInterruption, thisThread } from "../sync/internal/current_thread.ts";
 import { Decoder, sourceOf } from "../codec/decoder.ts";
 import { NOTHING_ENCODED } from "../codec/encoded.ts";
@@ -43,6 +44,7 @@ import { timers } from "../runner/timers.ts";
 import { FAILURE, type PreparationProgress, type Setup, type TaskHeader, UNCAUGHT } from "../scheduler/messages.ts";
 import { MODES } from "../scheduler/task.ts";
 import {
+  ABORT,
   BEGIN,
   BROKEN,
   DEADLINE,
@@ -60,6 +62,7 @@ import {
   LACKS_EXPORT,
   LACKS_FUNCTION,
   LONGEST,
+  newFrame,
   PAUSED,
   PAUSES,
   PieceWriter,
@@ -119,7 +122,7 @@ class Program {
   readonly #functions = new KnownFunctions();
   /** The functions that were sent and not used so far. */
   readonly #specs = new Map<number, Uint8Array>();
-  readonly #frame: Frame = { kind: 0, taskId: 0, detail: 0, fn: 0, limit: 0, bytes: new Uint8Array(0), at: 0, size: 0 };
+  readonly #frame = newFrame();
   /** The channel for one turn of the event loop. */
   readonly #yieldChannel = new MessageChannel();
   readonly #progress: PreparationProgress;
@@ -191,6 +194,10 @@ class Program {
     thread.process = { name: init.name, pid: Deno.pid };
     Object.defineProperty(globalThis, "name", { value: init.name, configurable: true, writable: true });
     thread.environment = () => this.#environment;
+    thread.task = () => {
+      const run = this.#run ?? (this.#concurrency === 1 ? this.#awaiting.values().next().value : undefined);
+      return run?.current;
+    };
     thread.childrenChanged = () => this.#children.note(thread.children);
   }
 
@@ -264,7 +271,6 @@ class Program {
         this.#awaiting.add(run);
         this.#run = undefined;
         this.#free = this.#hasRoom;
-        if (!this.#free) this.#listen();
       },
       resume: (run, step) =>
         this.#enter(() => {
@@ -298,21 +304,19 @@ class Program {
   /** Runs tasks until there are none, one goes on asynchronously, or a turn of the event loop is due. */
   #runLoop(): void {
     this.#startTurn();
-    while (this.#free || this.#lacking !== undefined) {
-      if (this.#retired) break;
-      if (!this.#requests.next(this.#frame)) {
+    while (!this.#retired) {
+      const found = this.#free ? this.#requests.next(this.#frame) : this.#requests.nextControl(this.#frame);
+      if (!found) {
         if (this.#listening) return;
-        if (!this.#hot || this.#awaiting.size > 0 || this.#lacking !== undefined || this.#leaving) {
-          return this.#listen();
-        }
+        if (!this.#hot || !this.#free || this.#awaiting.size > 0 || this.#leaving) return this.#listen();
         this.#read(readSync(this.#requests.room()));
         continue;
       }
       this.#take(this.#frame);
       if (clock() - this.#turn >= TURN) return this.#yield();
     }
-    if (this.#retired && this.#awaiting.size === 0) this.#leave();
-    else if (!this.#free) this.#listen();
+    if (this.#awaiting.size === 0) this.#leave();
+    else this.#listen();
   }
 
   /** Schedules the next run of the loop after a turn of the event loop. */
@@ -355,6 +359,8 @@ class Program {
         this.#lacking = undefined;
         this.#free = this.#hasRoom;
         return;
+      case ABORT:
+        return this.#abort(frame);
       case REST:
         this.#hot = false;
         return;
@@ -363,6 +369,14 @@ class Program {
         this.#hot = false;
         if (!this.#children.any) exit(0);
         return;
+    }
+  }
+
+  /** Aborts a task that goes on asynchronously. Any other one has ended. */
+  #abort(frame: Frame): void {
+    for (const run of this.#awaiting) {
+      if (run.header.taskId !== frame.taskId) continue;
+      run.abort(this.#decoder.decode({ bytes: frame.bytes, view: viewOf(frame.bytes) }, frame.at, []));
     }
   }
 
@@ -375,9 +389,9 @@ class Program {
   #takeTask(frame: Frame): void {
     if (frame.detail >> 2 !== this.#epoch) return; // dropped before it came
     const mode = frame.detail & 3;
-    const { taskId, fn, limit } = frame;
+    const { taskId, fn, limit, first } = frame;
     this.#hot = true;
-    const header: TaskHeader = { taskId, fn, mode, limit };
+    const header: TaskHeader = { taskId, fn, mode, limit, first };
     if (this.#fresh) {
       this.#since = clock();
       this.#replies.send(BEGIN, taskId, 0, NOTHING_ENCODED);
@@ -569,7 +583,7 @@ function hideStdin(): void {
 /** Runs the program. `importModule` imports the user's module, if there is one. */
 function main(importModule: ImportModule | undefined): void {
   const requests = new RequestReader();
-  const frame: Frame = { kind: 0, taskId: 0, detail: 0, fn: 0, limit: 0, bytes: new Uint8Array(0), at: 0, size: 0 };
+  const frame = newFrame();
   while (!requests.next(frame)) {
     const count = readSync(requests.room());
     if (count === null) return exit(0);

@@ -13,6 +13,8 @@ import type { Answer } from "./reply_encoder.ts";
 import { trimStack } from "./stack.ts";
 import type { TaskMode } from "../scheduler/task.ts";
 import type { TaskHeader } from "../scheduler/messages.ts";
+import type { CurrentTask } from "../sync/internal/current_task.ts";
+import { TaskSignal } from "./task_signal.ts";
 import { isIterable } from "../base/values.ts";
 
 // Captured before any code of the user runs, which may replace it.
@@ -43,8 +45,14 @@ export class TaskRun implements Answer {
   /** When the current call must have ended, in milliseconds since the epoch of the calling side; 0 for never. */
   deadline = 0;
 
+  /** Called before the task's signal says whether it is aborted; it may call {@linkcode TaskRun.abort}. */
+  look: () => void = () => {};
+
   /** The time that reading the task took, in milliseconds. */
   readonly #read: number;
+  #signal: TaskSignal | undefined;
+  #current: CurrentTask | undefined;
+  #reason: { readonly reason: unknown } | undefined;
 
   /** Creates the run of a task, of which no call is made yet. */
   constructor(
@@ -66,6 +74,29 @@ export class TaskRun implements Answer {
     this.results = new Array(this.count);
     this.started = started;
     this.#read = read;
+  }
+
+  /** The task as its function sees it. */
+  get current(): CurrentTask {
+    const { taskId, first } = this.header;
+    const index = this.isOneCall ? 0 : first + this.index;
+    if (this.#current?.index === index) return this.#current;
+    if (this.#signal === undefined) {
+      this.#signal = new TaskSignal(() => this.look());
+      if (this.#reason !== undefined) this.#signal.abort(this.#reason.reason);
+    }
+    return this.#current = Object.freeze({ id: taskId, index, attempt: 1, signal: this.#signal.signal });
+  }
+
+  /** Aborts the signal of the task. */
+  abort(reason: unknown): void {
+    this.#reason ??= { reason };
+    this.#signal?.abort(reason);
+  }
+
+  /** True once the task was aborted. */
+  get isAborted(): boolean {
+    return this.#reason !== undefined;
   }
 
   /** The limit of one call in milliseconds; 0 means none. */

@@ -62,16 +62,15 @@ export class TaskRunner {
     let { index } = run;
     try {
       for (; index < count; index++) {
+        run.index = index; // for `currentTask()`
         const result = call(args[index]);
         if (typeof result === "object" && isThenable(result)) {
-          run.index = index;
           return this.#await(run, result, 0);
         }
         results[index] = result;
       }
       run.index = count;
     } catch (error) {
-      run.index = index;
       run.fail(error);
       run.index++;
     }

@@ -24,7 +24,17 @@ export interface LocalOptions {
   /** True if the times of tasks are recorded. */
   readonly trace: boolean;
   /** Makes one call and returns its result or a promise of that. By default the function is called here, with the arguments as they are. */
-  readonly call?: (fn: AnyFunction, args: readonly unknown[]) => unknown;
+  readonly call?: (fn: AnyFunction, args: readonly unknown[], running: RunningCall) => unknown;
+}
+
+/** The call that is made, for the function to ask about. */
+export interface RunningCall {
+  /** The number of its task. */
+  readonly id: number;
+  /** The index of the item in the input of its map. */
+  readonly index: number;
+  /** Aborts when the result is no longer wanted. */
+  readonly signal: AbortSignal;
 }
 
 /** Calls a function here. */
@@ -53,6 +63,9 @@ export class LocalScheduler implements Scheduler {
   readonly #events: TraceEvent[] = [];
   readonly #started = performance.now();
   readonly #settlements = new PendingSettlements();
+  /** The controllers of the signals that running tasks were given. */
+  readonly #controllers = new Map<Task, AbortController>();
+  #taskId = 0;
   #finished = 0;
   /** The number of cancelled tasks that are still in a queue. */
   #cancelled = 0;
@@ -112,6 +125,16 @@ export class LocalScheduler implements Scheduler {
     return true;
   }
 
+  interrupt(task: Task, reason: unknown): void {
+    if (this.#running.has(task)) this.#controllerOf(task).abort(reason);
+  }
+
+  #controllerOf(task: Task): AbortController {
+    let controller = this.#controllers.get(task);
+    if (controller === undefined) this.#controllers.set(task, controller = new AbortController());
+    return controller;
+  }
+
   isRunning(task: Task): boolean {
     return this.#running.has(task) && !task.settled;
   }
@@ -138,8 +161,10 @@ export class LocalScheduler implements Scheduler {
     await this.#initialize(lane); // the lane takes no task meanwhile, so that tasks can still be cancelled
     for (let task = this.#next(lane); task !== undefined; task = this.#next(lane)) {
       this.#running.add(task);
+      task.taskId = ++this.#taskId;
       this.#settle(task, await this.#run(lane, task));
       this.#running.delete(task);
+      this.#controllers.delete(task);
     }
     lane.busy = false;
     this.#endIfComplete();
@@ -167,7 +192,7 @@ export class LocalScheduler implements Scheduler {
 
   async #run(lane: Lane, task: Task): Promise<Outcome> {
     const start = performance.now();
-    const outcome = task.mode === "apply" ? await this.#call(task, task.args) : await this.#chunk(task);
+    const outcome = task.mode === "apply" ? await this.#call(task, task.args, 0) : await this.#chunk(task);
     if (this.#options.trace) {
       this.#events.push({
         worker: lane.number,
@@ -186,7 +211,7 @@ export class LocalScheduler implements Scheduler {
     for (let index = 0; index < task.args.length; index++) {
       if (task.settled) break; // the scheduler was terminated meanwhile
       const item = task.args[index];
-      const outcome = await this.#call(task, task.mode === "map" ? [item] : item);
+      const outcome = await this.#call(task, task.mode === "map" ? [item] : item, task.first + index);
       results.push(outcome.ok ? outcome.value : undefined);
       if (!outcome.ok) failures.push([index, outcome.error]);
     }
@@ -194,14 +219,22 @@ export class LocalScheduler implements Scheduler {
   }
 
   /** Makes one call. A call that exceeds its limit fails: it cannot be stopped, but the task no longer waits for it. */
-  async #call(task: Task, args: unknown): Promise<Outcome> {
+  async #call(task: Task, args: unknown, index: number): Promise<Outcome> {
     const call = async (): Promise<Outcome> => {
       try {
         if (typeof (args as Iterable<unknown> | null | undefined)?.[Symbol.iterator] !== "function") {
           throw new TypeError("Cannot spread the arguments of a call: the item is not iterable");
         }
         const { call = callHere } = this.#options;
-        return { ok: true, value: await call(task.fn, [...args as Iterable<unknown>]) };
+        const signalOf = (): AbortSignal => this.#controllerOf(task).signal;
+        const running: RunningCall = {
+          id: task.taskId,
+          index,
+          get signal() {
+            return signalOf();
+          },
+        };
+        return { ok: true, value: await call(task.fn, [...args as Iterable<unknown>], running) };
       } catch (error) {
         return { ok: false, error };
       }

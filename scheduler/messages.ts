@@ -30,6 +30,8 @@ export interface TaskHeader {
   readonly mode: number;
   /** The limit of one call in milliseconds; 0 means none. */
   readonly limit: number;
+  /** The index of its first item in the input of its map. */
+  readonly first: number;
 }
 
 /** The preparation of a worker before its first task. */

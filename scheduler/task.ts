@@ -163,6 +163,14 @@ function nothing(): void {
   // It only takes one turn of the microtask queue.
 }
 
+/** Drops a task if it has not begun, otherwise interrupts it. */
+export function abandonTask(scheduler: Scheduler, task: Task, reason: unknown, grace: number): void {
+  if (!scheduler.cancel(task) && !task.settled) scheduler.interrupt(task, reason, grace);
+}
+
+/** The time that an aborted task has to end by itself before its worker is ended, in milliseconds, unless an option says otherwise. */
+export const ABORT_GRACE = 1000;
+
 /** A task for a part of an array of numbers. It is copied into shared memory if there is room, else into an array. */
 export class NumberRangeTask extends CallbackTask {
   readonly #calls: number;
@@ -278,6 +286,11 @@ export interface Scheduler {
   submitToAll(make: (index: number) => Task): number;
   /** Drops a task that has not begun, and never settles it. Returns false if the task has begun. */
   cancel(task: Task): boolean;
+  /**
+   * Tells a task that {@linkcode cancel} could not drop that its result is no longer wanted: its signal aborts with `reason`. If it
+   * has not ended after `grace` milliseconds, its worker is ended and replaced. The task settles in any case.
+   */
+  interrupt(task: Task, reason: unknown, grace: number): void;
   /** Returns whether a task has begun and not ended. */
   isRunning(task: Task): boolean;
   /** Settles every task that has not begun with `outcome`. */

@@ -5,6 +5,7 @@
  */
 
 import { EMPTY_ENVIRONMENT, type Environment } from "../../codec/functions.ts";
+import type { CurrentTask } from "./current_task.ts";
 import { ResourceSharer } from "./resource_sharer.ts";
 import { Member } from "./member.ts";
 import { ThreadTable } from "./thread_table.ts";
@@ -37,6 +38,8 @@ export interface ThreadState {
   childrenChanged: () => void;
   /** The name and number of the process that this thread is; `undefined` on the main thread. */
   process: { readonly name: string; readonly pid: number } | undefined;
+  /** Returns the task that runs on this thread; undefined if none does, or if it is not known which. */
+  task: () => CurrentTask | undefined;
   /** The number of `unwarned()` calls that are making an object. */
   naming: number;
 }
@@ -65,6 +68,7 @@ export function thisThread(): ThreadState {
       children: 0,
       childrenChanged: () => {},
       process: undefined,
+      task: () => undefined,
       naming: 0,
     };
     Object.defineProperty(scope, STATE, { value: state });

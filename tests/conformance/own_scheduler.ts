@@ -67,6 +67,9 @@ class OwnScheduler implements Scheduler {
     this.#queue = this.#queue.filter((other) => other !== task);
     return task.settled = true;
   }
+  interrupt(): void {
+    // Its tasks cannot be told: they run to their end.
+  }
   isRunning(task: Task): boolean {
     return task === this.#running && !task.settled;
   }

@@ -5,6 +5,7 @@
  */
 
 import type { SubmissionRing } from "../shared/submission_ring.ts";
+import type { AbortWatchdog } from "../../scheduler/abort_watchdog.ts";
 import type { DeadlineWatchdog } from "./deadline_watchdog.ts";
 import type { CallerParker } from "./caller_parker.ts";
 import type { WorkerSet } from "./worker_set.ts";
@@ -22,6 +23,8 @@ export interface BlockedParts {
   readonly parker: CallerParker;
   /** Watches the calls that have a time limit. */
   readonly deadlines: DeadlineWatchdog;
+  /** Watches the tasks that were aborted. */
+  readonly aborts: AbortWatchdog;
   /** The workers. */
   readonly workerSet: WorkerSet;
   /** Answers workers that ask which export of a module is meant. */
@@ -56,12 +59,14 @@ export class BlockedCaller {
 
   /** Returns the time until a call or a worker must be checked, in milliseconds. */
   #untilNext(): number {
-    return Math.min(this.#parts.deadlines.untilNext(), this.#parts.workerSet.untilNext());
+    const { deadlines, aborts, workerSet } = this.#parts;
+    return Math.min(deadlines.untilNext(), aborts.untilNext(), workerSet.untilNext());
   }
 
   #lookAfter(): void {
-    const { deadlines, workerSet } = this.#parts;
+    const { deadlines, aborts, workerSet } = this.#parts;
     if (deadlines.untilNext() <= 0) this.#parts.endOverdue();
+    if (aborts.untilNext() < Infinity) aborts.check();
     workerSet.check();
   }
 

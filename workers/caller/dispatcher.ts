@@ -183,8 +183,8 @@ export class Dispatcher {
     return false;
   }
 
-  #headerOf({ taskId, functionId, mode, limit }: Task): TaskHeader {
-    return { taskId, fn: functionId, mode: MODE_NUMBERS[mode], limit };
+  #headerOf({ taskId, functionId, mode, limit, first }: Task): TaskHeader {
+    return { taskId, fn: functionId, mode: MODE_NUMBERS[mode], limit, first };
   }
 
   /** Encodes a task. If it cannot be sent, settles it and returns undefined. */

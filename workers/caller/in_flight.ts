@@ -140,6 +140,7 @@ export class InFlightTasks {
       task.limit,
       encoded ?? NOTHING_ENCODED,
       this.#blocks.size === 0 ? -1 : this.#blocks.get(task) ?? -1,
+      task.first,
     );
     this.#slots[slot] = task.taskId;
     task.range = undefined; // its numbers are in shared memory

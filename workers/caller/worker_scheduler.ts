@@ -20,6 +20,7 @@ import { DeadlineWatchdog } from "./deadline_watchdog.ts";
 import { WorkerSet } from "./worker_set.ts";
 import { ErrorStacks } from "../../scheduler/error_stacks.ts";
 import { WorkerHandle } from "./worker_handle.ts";
+import { type AbortedTask, AbortWatchdog, encodedReason } from "../../scheduler/abort_watchdog.ts";
 import { IdleTimer } from "../../scheduler/idle_timer.ts";
 import { Lifecycle, type TaskProducer } from "../../scheduler/lifecycle.ts";
 import { InFlightTasks, MOST_BLAME } from "./in_flight.ts";
@@ -70,6 +71,7 @@ export class WorkerScheduler implements Scheduler {
   );
   readonly #inFlight = new InFlightTasks(this.#submissions, this.#deadlines);
   readonly #settlements = new PendingSettlements();
+  readonly #aborts = new AbortWatchdog((aborted) => this.#tellAborted(aborted), (aborted) => this.#endAborted(aborted));
   #finished = 0;
   /** The number of workers in a row that have ended before they came to a task. */
   #stillborn = 0;
@@ -123,6 +125,7 @@ export class WorkerScheduler implements Scheduler {
       submissions: this.#submissions,
       parker: this.#parker,
       deadlines: this.#deadlines,
+      aborts: this.#aborts,
       workerSet: this.#workerSet,
       settlements: this.#settlements,
       taskEncoder: this.#taskEncoder,
@@ -185,6 +188,10 @@ export class WorkerScheduler implements Scheduler {
     task.settled = true; // in the queue it is skipped when its turn comes
     this.#afterWork();
     return true;
+  }
+
+  interrupt(task: Task, reason: unknown, grace: number): void {
+    if (!task.settled && this.#inFlight.has(task)) this.#aborts.add(task, reason, grace);
   }
 
   isRunning(task: Task): boolean {
@@ -316,6 +323,7 @@ export class WorkerScheduler implements Scheduler {
   #settle(task: Task, outcome: Outcome): void {
     if (task.settled) return;
     this.#inFlight.remove(task);
+    this.#aborts.remove(task);
     task.settled = true;
     this.#finished++;
     task.settle(outcome);
@@ -443,6 +451,51 @@ export class WorkerScheduler implements Scheduler {
     return outcomes;
   }
 
+  // Aborts.
+
+  /** Returns the worker that has a task; undefined if it is not known which one is about to have it. */
+  #holderOf(task: Task): WorkerHandle | undefined {
+    for (const handle of this.#workerSet.handles) {
+      const { control, awaiting, handed, directTasks } = handle;
+      if (control.current === task.taskId || awaiting.has(task) || handed === task || directTasks.has(task)) {
+        return handle;
+      }
+    }
+    return undefined;
+  }
+
+  #tellAborted({ task, reason }: AbortedTask): boolean {
+    this.#drain(); // perhaps the task has ended just now, or awaits
+    if (task.settled) return true;
+    const handle = this.#holderOf(task);
+    if (handle === undefined) return false;
+    handle.control.setAborted(task.taskId);
+    handle.post({ type: "abort", taskId: task.taskId, payload: { bytes: encodedReason(reason), refs: [] } }, []);
+    return true;
+  }
+
+  /** Ends the worker that runs an aborted task. */
+  #endAborted({ task, reason }: AbortedTask): boolean {
+    this.#drain();
+    if (task.settled) return true;
+    const handle = this.#holderOf(task);
+    if (handle === undefined) return false;
+    handle.control.stop();
+    this.#drainHandle(handle); // perhaps the task has ended while the worker was told to stop
+    if (!this.#workerSet.remove(handle)) return true;
+    this.#workerSet.end(handle);
+    const { unbegun } = this.#inFlight.takeBack(handle);
+    const failed: [Task, Outcome][] = [];
+    for (const other of runningOn(handle, this.#inFlight.get(handle.control.current))) {
+      if (other !== task) {
+        failed.push([other, workerLost(handle.name, "as another of its tasks was aborted", other, SILENT)]);
+      }
+    }
+    if (!task.settled) failed.push([task, { ok: false, error: reason }]);
+    this.#goOnWithout(handle, unbegun.filter((other) => other !== task), failed);
+    return true;
+  }
+
   // Sleeping and waking.
 
   /**
@@ -483,6 +536,7 @@ export class WorkerScheduler implements Scheduler {
     for (const _ of this.#preparing) this.#deadlines.leave(this.#options.limit);
     this.#preparing.clear();
     this.#deadlines.stop();
+    this.#aborts.stop();
     this.#idle.stop();
     this.#workerSet.endAll();
     this.#thread.services.delete(this.#blocked.serve);

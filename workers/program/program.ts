@@ -15,9 +15,10 @@ import { SerializationError } from "../../errors.ts";
 import { hasNodeModules, waitAsyncWakes } from "../../base/platform.ts";
 import { receiveMessage } from "../../sync/internal/resource_sharer.ts";
 import "../../sync/internal/current_process.ts"; // so that functions of tasks can call it by its name
+import "../../sync/internal/current_task.ts"; // likewise
 import { atomics } from "../../sync/internal/atomics.ts";
 import "../../sync/mod.ts"; // so that shared objects can be decoded here from their handles
-import { afterInterruption } from "../../sync/internal/current_thread.ts";
+import { afterInterruption, thisThread } from "../../sync/internal/current_thread.ts";
 import { LISTENING, type SlotHeader, SubmissionRing } from "../shared/submission_ring.ts";
 import { ControlBlock } from "../shared/control_block.ts";
 import { FETCHING, NONE } from "../../scheduler/messages.ts";
@@ -128,6 +129,8 @@ class Program {
   #fetching: SlotHeader | undefined;
   #fetchedArgs: readonly unknown[] | undefined;
   readonly #reading: ReadingLimit;
+  /** The reasons of tasks that were aborted before they began. */
+  readonly #aborted = new Map<number, unknown>();
 
   constructor(init: Init) {
     this.#submissions = new SubmissionRing(init.submissions);
@@ -166,6 +169,7 @@ class Program {
       wakeParent: this.#wakeParent,
       childrenChanged: (count) => this.#children.note(count),
     });
+    thisThread().task = () => this.#run?.current;
   }
 
   /** Wakes the calling thread, which may sleep in its event loop, or in a call of its pool. */
@@ -377,6 +381,7 @@ class Program {
     if (!hasNodeModules()) return;
     for (let next = receiveMessage(this.#port); next !== undefined; next = receiveMessage(this.#port)) {
       const message = next.message as ToWorker;
+      if (message?.type === "abort") this.#abort(message.taskId, message.payload);
       if (message?.type !== "task") continue; // the others wake a worker that sleeps, or answer one that waits
       this.#mail++;
       this.#inbox.push(message);
@@ -387,6 +392,8 @@ class Program {
     if (message?.type === "task") {
       this.#mail++;
       this.#inbox.push(message);
+    } else if (message?.type === "abort") {
+      return this.#abort(message.taskId, message.payload);
     } else if (message?.type === "payload") {
       const header = this.#fetching;
       if (header === undefined || header.taskId !== message.taskId) return;
@@ -404,6 +411,32 @@ class Program {
       this.#free = true;
     }
     this.#runLoop();
+  }
+
+  // Aborts.
+
+  /** Aborts a task. It may be over, or not begun. */
+  #abort(taskId: number, payload: Payload): void {
+    let reason: unknown;
+    try {
+      reason = this.#unpack(payload);
+    } catch {
+      reason = undefined; // an error of the kind that a signal has by default says as much
+    }
+    const run = this.#run?.header.taskId === taskId
+      ? this.#run
+      : [...this.#awaiting].find(({ header }) => header.taskId === taskId);
+    if (run !== undefined) run.abort(reason);
+    else if (this.#fetching?.taskId === taskId || this.#inbox.some(({ header }) => header.taskId === taskId)) {
+      this.#aborted.set(taskId, reason);
+    }
+  }
+
+  /** Learns whether a task was aborted, from code that may never come back to the event loop. */
+  #lookForAbort(run: TaskRun): void {
+    if (run.isAborted || this.#control.aborted !== run.header.taskId) return;
+    this.#pull();
+    if (!run.isAborted) run.abort(undefined); // the event loop has got hold of the message
   }
 
   readonly #compileTask = (spec: FunctionSpec): AnyFunction => this.#reading.compile(spec, this.#environment, TASK_URL);
@@ -474,7 +507,11 @@ class Program {
       this.#trace ? clock() - this.#epoch : 0,
       read,
     );
-    return this.#runner.run(this.#run) === "done" || this.#free;
+    const run = this.#run;
+    run.look = () => this.#lookForAbort(run);
+    if (this.#aborted.has(header.taskId)) run.abort(this.#aborted.get(header.taskId));
+    this.#aborted.delete(header.taskId);
+    return this.#runner.run(run) === "done" || this.#free;
   }
 
   /** Asks the caller for the parts that a task lacks. Always returns false: the answer comes through the event loop. */

@@ -25,6 +25,7 @@ const SPIN_MS = 0.01;
  *   9 ARRIVED   1 when the worker has read the message that this memory came with
  *   10 STAGE    NONE | PREPARING (the initializer runs) | IMPORTING (the module) | FETCHING (missing parts of the task it holds)
  *   11 ASIDE    number of tasks that await while the worker may begin others
+ *   12 ABORTED  number of the task that was aborted last; 0 before any was
  *   16 …        RING bytes of records: size, kind, taskId, detail (32 bits each), payload; 8-byte aligned
  */
 const SLEEP = 0;
@@ -39,6 +40,7 @@ const LOOKS = 8;
 const ARRIVED = 9;
 const STAGE = 10;
 const ASIDE = 11;
+const ABORTED = 12;
 /** The offset of the ring of completions, in bytes. */
 export const RING_AT = 64;
 
@@ -329,6 +331,16 @@ export class ControlBlock {
   /** Worker: clears the deadline of a call that is over. */
   clearDeadline(): void {
     if (atomics.peek(this.#words, DEADLINE) !== 0) atomics.store(this.#words, DEADLINE, 0); // written by this thread alone
+  }
+
+  /** Caller: notes that a task was aborted, before the message about it is posted. */
+  setAborted(taskId: number): void {
+    atomics.store(this.#words, ABORTED, taskId);
+  }
+
+  /** Worker: the number of the task that was aborted last. */
+  get aborted(): number {
+    return atomics.load(this.#words, ABORTED);
   }
 
   /** Worker: sets the time when the running call must be over. */

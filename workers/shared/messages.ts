@@ -36,7 +36,8 @@ export type ToWorker =
   | null
   | { readonly type: "task"; readonly header: TaskHeader; readonly payload: Payload }
   | { readonly type: "payload"; readonly taskId: number; readonly payload: Payload }
-  | { readonly type: "drop"; readonly taskId: number };
+  | { readonly type: "drop"; readonly taskId: number }
+  | { readonly type: "abort"; readonly taskId: number; readonly payload: Payload };
 
 /** A message from a worker. */
 export type FromWorker = WorkerRecord | WorkerNote;

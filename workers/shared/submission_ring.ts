@@ -18,7 +18,7 @@ import { growable, growTo, sourceOver, type Writable } from "./growable.ts";
  *   1 TAIL     index of the next slot to fill (24 bits); written by the caller alone
  *   2 CALLER   AWAKE | WAITING (on this word, or blocked on its event count) | LISTENING (for a message)
  *   3 MORE     1 while the caller has tasks that are not on the submission ring
- *   16 …       SLOTS × 8 words: STATE, TASK_ID, FN, MODE, LIMIT, LENGTH, PLACE (of the payload, in bytes), -
+ *   16 …       SLOTS × 8 words: STATE, TASK_ID, FN, MODE, LIMIT, LENGTH, PLACE (of the payload, in bytes), FIRST
  *   then       SLOTS × PAYLOAD bytes
  *   then       ARENA bytes, for larger payloads: see `arena.ts`
  */
@@ -36,6 +36,7 @@ const MODE = 3;
 const LIMIT = 4;
 const LENGTH = 5;
 const PLACE = 6;
+const FIRST = 7;
 
 /** The number of tasks that can wait in shared memory, ready for the workers while the caller does something else. */
 export const SLOTS = 256;
@@ -85,6 +86,8 @@ export interface SlotHeader {
   readonly mode: number;
   /** The time limit of one call, in milliseconds; 0 for none. */
   readonly limit: number;
+  /** The index of the first item of the task in the input of its map. */
+  readonly first: number;
 }
 
 /** The task slots of a pool. */
@@ -123,7 +126,7 @@ export class SubmissionRing {
    * Caller: fills the next slot. Returns its index. Allowed only after {@linkcode hasRoom} has returned true. A payload larger
    * than a slot goes to the arena block that begins at the offset `block`.
    */
-  push(taskId: number, fn: number, mode: number, limit: number, payload: Writable, block = -1): number {
+  push(taskId: number, fn: number, mode: number, limit: number, payload: Writable, block = -1, first = 0): number {
     const words = this.#words;
     const tail = this.#tail;
     const slot = tail & SLOT_MASK;
@@ -133,6 +136,7 @@ export class SubmissionRing {
     words[at + MODE] = mode;
     words[at + LIMIT] = limit;
     words[at + LENGTH] = payload.length;
+    words[at + FIRST] = first;
     const place = block < 0 ? PAYLOADS + slot * PAYLOAD : ARENA_AT + block;
     words[at + PLACE] = place;
     const end = place + payload.length;
@@ -252,7 +256,13 @@ export class SubmissionRing {
   header(slot: number): SlotHeader {
     const at = SLOT_TABLE + slot * SLOT_WORDS;
     const words = this.#words;
-    return { taskId: words[at + TASK_ID]!, fn: words[at + FN]!, mode: words[at + MODE]!, limit: words[at + LIMIT]! };
+    return {
+      taskId: words[at + TASK_ID]!,
+      fn: words[at + FN]!,
+      mode: words[at + MODE]!,
+      limit: words[at + LIMIT]!,
+      first: words[at + FIRST]!,
+    };
   }
 
   /** Returns the offset of the payload of a slot in {@linkcode source}. This may renew the source. */
