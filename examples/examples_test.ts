@@ -187,6 +187,25 @@ Deno.test("broken_pool.ts: one error each, and everything else goes on", async (
   ]);
 });
 
+Deno.test("broken_pool.ts with --allow-run: a process is killed, and only its task fails", async () => {
+  const lines = await run("broken_pool", [], ["--allow-run"]);
+  assertEquals(lines.length, 8);
+  assertMatch(
+    lines[6]!,
+    /^BrokenProcessPoolError: Worker 'PoolWorker-\d' ended by SIGKILL while it ran the task 'waitForever'$/,
+  );
+  assertEquals(lines[7], "[ 1, 4, 9 ]");
+});
+
+Deno.test("out_of_memory.ts: the task that eats memory fails, and three others do not mind", async () => {
+  const lines = await run("out_of_memory", [], ["--allow-run"]);
+  assertEquals([lines[0], lines[2], lines[3]], ["1", "9", "16"]);
+  assertMatch(
+    lines[1]!,
+    /^SIG[A-Z]+: Worker 'PoolWorker-\d' ended by SIG[A-Z]+ \(.*heap limit.*\) while it ran the task 'work'$/,
+  );
+});
+
 for (const name of ["open_url_threads", "open_url_dummy_pool", "open_url_executor"]) {
   Deno.test(`${name}.ts opens three pages at once, and tells the one that cannot be opened`, async () => {
     await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, () => new Response("page"));
