@@ -166,6 +166,6 @@ export class ProcessHandle {
   }
 }
 
-/** Sequences that colour text on a terminal. */
+/** Sequences that color text on a terminal. */
 // deno-lint-ignore no-control-regex
 const ESCAPES = /\x1b\[[\d;]*m/g;

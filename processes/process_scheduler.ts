@@ -8,7 +8,7 @@
  * @module
  */
 
-import { BrokenProcessPoolError, InvalidStateError } from "../errors.ts";
+import { type BrokenProcessPoolError, InvalidStateError } from "../errors.ts";
 import { messageOf } from "../codec/error_fields.ts";
 import { Deque } from "../base/deque.ts";
 import { touchLazyGlobals, unrefTimer } from "../base/platform.ts";
@@ -25,7 +25,7 @@ import {
 import { type AbortedTask, AbortWatchdog, encodedReason } from "../scheduler/abort_watchdog.ts";
 import { IdleTimer } from "../scheduler/idle_timer.ts";
 import { Lifecycle, type TaskProducer } from "../scheduler/lifecycle.ts";
-import { FAILURE, UNCAUGHT } from "../scheduler/messages.ts";
+import { UNCAUGHT } from "../scheduler/messages.ts";
 import { ReplyDecoder } from "../scheduler/reply_decoder.ts";
 import { PendingSettlements } from "../scheduler/settlements.ts";
 import {

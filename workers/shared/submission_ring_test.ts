@@ -24,7 +24,7 @@ Deno.test("SubmissionRing gives tasks in order, with their payloads", () => {
   assertEquals(submissions.unclaimed(), 3);
   for (let taskId = 1; taskId <= 3; taskId++) {
     const slot = worker.claim(7, running);
-    assertEquals(worker.header(slot), { taskId, fn: 1, mode: 0, limit: 0 });
+    assertEquals(worker.header(slot), { taskId, fn: 1, mode: 0, limit: 0, first: 0 });
     assertEquals(firstByte(worker, slot), taskId);
     assert(worker.release(slot, 7));
   }
