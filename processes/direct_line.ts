@@ -41,6 +41,8 @@ export interface Line {
  * written is in the pipe by then; only children of its own can keep the pipe open.
  */
 const QUIET = 20;
+/** How many times that is waited for. Children of its own that print all the time could keep the line open longer. */
+const MOST_WAITS = 50;
 
 /** Starts a child. Throws what the runtime throws if it cannot. */
 export function openDirect({ command, args, cwd, env }: Launch, listener: LineListener): Line {
@@ -92,10 +94,13 @@ class DirectLine implements Line {
     const end = await this.#child.status;
     this.#ended = true;
     globalThis.removeEventListener("unload", this.#unload);
-    for (let before = -1; before !== this.#chunks;) {
+    for (let before = -1, waits = 0; before !== this.#chunks && waits < MOST_WAITS; waits++) {
       before = this.#chunks;
       let timer: ReturnType<typeof setTimeout> | undefined;
-      const quiet = new Promise<void>((resolve) => timer = setTimeout(resolve, QUIET));
+      // The second timer: if other code has blocked this thread meanwhile, the event loop reads before that one ends.
+      const quiet = new Promise<void>((resolve) => {
+        timer = setTimeout(() => timer = setTimeout(resolve, 1), QUIET);
+      });
       const closed = await Promise.race([reading.then(() => true), quiet]);
       clearTimeout(timer);
       if (closed === true) break;
@@ -114,7 +119,12 @@ class DirectLine implements Line {
   }
 
   kill(): void {
-    if (!this.#ended) this.#child.kill("SIGKILL");
+    if (this.#ended) return;
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It has ended, which is about to be reported.
+    }
   }
 
   keepProgram(keeps: boolean): void {

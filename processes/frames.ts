@@ -52,11 +52,21 @@ export const DEADLINE = 20;
 export const LACKS = 21;
 /** The child has dropped the tasks of its epoch that it had not begun. `detail`: the next epoch. */
 export const PAUSED = 22;
+/** The child, which shall end, first waits for its own child processes. */
+export const WAITS = 23;
 
 /** Detail of LACKS: the function. */
 export const LACKS_FUNCTION = 1;
 /** Detail of LACKS: which export of the module the function is. */
 export const LACKS_EXPORT = 2;
+
+/** Epochs begin anew above this one, as 2 bits of the detail are for the mode. */
+const LAST_EPOCH = 2 ** 29 - 1;
+
+/** Returns the epoch after this one. */
+export function nextEpoch(epoch: number): number {
+  return epoch === LAST_EPOCH ? 0 : epoch + 1;
+}
 
 /** Bit of the detail of a reply that has ended a task: see RETIRING of `scheduler/messages.ts`. */
 export const RETIRES = 1;

@@ -63,6 +63,8 @@ export class ProcessHandle {
   lacking = false;
   /** True if tasks behind a slow one were taken back from the child, which will report that it has dropped them. */
   stuck = false;
+  /** The timer that ends the child if it does not end by itself. */
+  endTimer: ReturnType<typeof setTimeout> | undefined;
   /** True if the child may block while it waits for requests. */
   hot = true;
   /** The error that nothing has caught and that ends the child. `others`: whether the child has run other tasks. */

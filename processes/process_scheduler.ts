@@ -57,6 +57,7 @@ import {
   HELLO,
   LACKS,
   LACKS_EXPORT,
+  nextEpoch,
   PAUSED,
   PAUSES,
   PROTOCOL,
@@ -64,6 +65,7 @@ import {
   REST,
   RETIRES,
   TASK,
+  WAITS,
 } from "./frames.ts";
 import { type Launch, launchOf, type LaunchOptions } from "./launch.ts";
 import { type ChildListener, ProcessHandle } from "./process_handle.ts";
@@ -79,6 +81,8 @@ const LINGER = 2;
 const SILENCE = 20;
 /** How long after its limit a call may take to end by itself, in milliseconds. */
 const GRACE = 50;
+/** How long a child that shall end may take for that, unless it waits for its own child processes, in milliseconds. */
+const LEAVING = 1000;
 /** The number of children in a row that may be killed before they are ready. */
 const MOST_STILLBORN = 3;
 /** The numbers of tasks begin anew above this one. */
@@ -155,6 +159,10 @@ export class ProcessScheduler implements Scheduler {
     this.#idle = new IdleTimer(config.idleTimeout, () => this.#endChildren());
   }
 
+  get #concurrency(): number {
+    return this.#config.concurrency ?? 1;
+  }
+
   get state(): Scheduler["state"] {
     return this.#life.state;
   }
@@ -216,10 +224,23 @@ export class ProcessScheduler implements Scheduler {
       return false;
     }
     if (task.taskId >= 0 && this.#inFlight.get(task.taskId) === task) return false;
-    if (!this.#encoding.includes(task)) this.#cancelled++;
+    if (!this.#encoding.includes(task) && !this.#removePosted(task)) this.#cancelled++;
     task.settled = true;
     this.#afterWork();
     return true;
+  }
+
+  /** Removes a task for one child alone that was not handed to it. Returns false if it is no such task. */
+  #removePosted(task: Task): boolean {
+    for (const { posted, own } of this.#handles) {
+      if (!posted.delete(task)) continue;
+      for (let rest = own.size; rest > 0; rest--) {
+        const other = own.shift()!;
+        if (other !== task) own.push(other);
+      }
+      return true;
+    }
+    return false;
   }
 
   isRunning(task: Task): boolean {
@@ -236,10 +257,15 @@ export class ProcessScheduler implements Scheduler {
   /** Empties the queues. Returns the tasks that were in them and were not cancelled. */
   #takeQueued(): Task[] {
     const tasks: Task[] = [];
-    for (const queue of [this.#queue, ...Array.from(this.#handles, ({ own }) => own)]) {
-      for (let task = queue.shift(); task !== undefined; task = queue.shift()) {
-        if (task.settled) this.#cancelled--;
-        else tasks.push(task);
+    for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) {
+      // One that is being encoded will be settled, and then counted as if it still were in the queue.
+      if (task.settled || this.#encoding.includes(task)) this.#cancelled--;
+      if (!task.settled) tasks.push(task);
+    }
+    for (const { own, posted } of this.#handles) {
+      for (let task = own.shift(); task !== undefined; task = own.shift()) {
+        posted.delete(task);
+        tasks.push(task);
       }
     }
     return tasks;
@@ -250,7 +276,7 @@ export class ProcessScheduler implements Scheduler {
   /** Hands tasks to the children that have room for them. */
   #handOver(): void {
     for (const handle of this.#handles) {
-      while (!handle.own.empty && this.#isReady(handle) && handle.inFlight === 0) {
+      while (!handle.own.empty && this.#isReady(handle) && handle.inFlight < this.#concurrency) {
         this.#hand(handle, handle.own.shift()!);
       }
     }
@@ -260,7 +286,10 @@ export class ProcessScheduler implements Scheduler {
         this.#cancelled--;
         continue;
       }
-      if (!this.#prepare(task)) continue;
+      this.#encoding.push(task); // reading its function may call code of the user
+      const prepared = this.#prepare(task);
+      this.#encoding.pop();
+      if (!prepared || task.settled) continue;
       const handle = this.#choose(task);
       if (handle === undefined) {
         this.#queue.unshift(task);
@@ -293,13 +322,13 @@ export class ProcessScheduler implements Scheduler {
 
   /** Returns the child with the fewest tasks that has room for this one. */
   #choose(task: Task): ProcessHandle | undefined {
-    const concurrency = this.#config.concurrency ?? 1;
+    const concurrency = this.#concurrency;
     const window = concurrency > 1 ? concurrency : this.#times.window(task.functionId);
     let best: ProcessHandle | undefined;
     let fewest = window;
     for (const handle of this.#handles) {
       const { inFlight } = handle;
-      if (inFlight >= fewest || !this.#isReady(handle)) continue;
+      if (inFlight >= fewest || !this.#isReady(handle) || !handle.own.empty) continue;
       best = handle;
       fewest = inFlight;
     }
@@ -321,6 +350,7 @@ export class ProcessScheduler implements Scheduler {
     const bytes = part instanceof Uint8Array ? part : new Uint8Array(part.bytes);
     const detail = MODE_NUMBERS[mode] | handle.epoch << 2;
     handle.send(TASK, taskId, detail, { length: bytes.length, bytes }, functionId, limit, task.first);
+    handle.hot = true;
     handle.handed.push(task);
     this.#inFlight.set(taskId, task);
   }
@@ -407,6 +437,7 @@ export class ProcessScheduler implements Scheduler {
 
   #frame(handle: ProcessHandle, frame: Frame): void {
     const { kind, taskId, detail } = frame;
+    if (kind === WAITS) return clearTimeout(handle.endTimer);
     if (handle.state === "ending" && kind !== UNCAUGHT) return;
     switch (kind) {
       case HELLO:
@@ -465,7 +496,7 @@ export class ProcessScheduler implements Scheduler {
 
   /** Called when the child has dropped the tasks that it had not begun. */
   #paused(handle: ProcessHandle): void {
-    handle.epoch++;
+    handle.epoch = nextEpoch(handle.epoch);
     handle.stuck = false;
     this.#takeBack(handle);
   }
@@ -538,20 +569,24 @@ export class ProcessScheduler implements Scheduler {
 
   /** Called when a child takes no more tasks. It ends by itself, unless work that it cannot end goes on in it. */
   #retire(handle: ProcessHandle, givenUp: boolean): void {
+    this.#leave(handle);
     this.#takeBack(handle);
     this.#repost(handle);
-    this.#leave(handle);
     if (givenUp) handle.kill();
   }
 
   /** Moves a child to those that take no more tasks. */
   #leave(handle: ProcessHandle): void {
     handle.state = "ending";
-    if (this.#handles.delete(handle)) this.#ending.add(handle);
+    if (!this.#handles.delete(handle)) return;
+    this.#ending.add(handle);
+    handle.endTimer = setTimeout(() => handle.kill(), LEAVING); // code that a task has left behind may never end
+    unrefTimer(handle.endTimer);
   }
 
   /** Called when a child has ended. */
   #ended(handle: ProcessHandle, { code, signal }: ChildEnd): void {
+    clearTimeout(handle.endTimer);
     const expected = this.#ending.delete(handle);
     if (!expected) {
       const exitCode = signal === null ? code : 128 - code;
@@ -588,7 +623,7 @@ export class ProcessScheduler implements Scheduler {
       // Whoever kills processes may hit one that starts: that says nothing about the next one.
       const killed = end.signal === "SIGKILL" && this.#config.owner !== "process" && ++this.#stillborn < MOST_STILLBORN;
       if (!killed) this.#startFailed(lostAtStart(handle.name, how, end));
-      if (!this.#life.running) return;
+      if (!this.#life.running) return this.#repost(handle);
     }
     this.#goOn(handle, failed);
   }
@@ -609,8 +644,8 @@ export class ProcessScheduler implements Scheduler {
   #repost({ own, posted }: ProcessHandle): void {
     for (let task = own.shift(); task !== undefined; task = own.shift()) {
       posted.delete(task);
-      if (task.settled || !this.#life.running) continue;
-      if (this.#handles.size < this.size) this.#start();
+      if (task.settled) continue;
+      if (this.#life.running && this.#handles.size < this.size) this.#start();
       const handle = [...this.#handles].at(-1);
       if (handle === undefined) {
         this.#settle(task, this.#life.refusal());
@@ -632,8 +667,10 @@ export class ProcessScheduler implements Scheduler {
       handle.deadlines.delete(taskId);
       return;
     }
-    handle.deadlines.set(taskId, time);
-    if (time < this.#deadline) this.#watchDeadline(time);
+    const now = Math.trunc(this.#now());
+    const deadline = now + (time - now | 0); // the frame has its lowest 32 bits
+    handle.deadlines.set(taskId, deadline);
+    if (deadline < this.#deadline) this.#watchDeadline(deadline);
   }
 
   #watchDeadline(time: number): void {
@@ -771,7 +808,7 @@ export class ProcessScheduler implements Scheduler {
       heldUp ||= handle.running.size > 0 && !handle.handed.empty;
     }
     const pending = waiting + this.#inFlight.size + posted > 0;
-    if (heldUp && (this.#config.concurrency ?? 1) === 1) this.#watchSilence();
+    if (heldUp && this.#concurrency === 1) this.#watchSilence();
     if (!pending && this.#life.complete) return this.#endAll();
     if (this.#handles.size > 0) this.#idle.set(!pending);
     this.#keepProgram(pending && this.#config.background !== true);
@@ -910,5 +947,9 @@ function bytesOf({ bytes, at, size }: Frame): ArrayBuffer {
 
 /** Writes what a child has printed. */
 function printError(bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) at += Deno.stderr.writeSync(bytes.subarray(at));
+  try {
+    for (let at = 0; at < bytes.length;) at += Deno.stderr.writeSync(bytes.subarray(at));
+  } catch {
+    // Nobody reads it, which is no failure of the child.
+  }
 }

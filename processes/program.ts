@@ -63,6 +63,7 @@ import {
   LACKS_FUNCTION,
   LONGEST,
   newFrame,
+  nextEpoch,
   PAUSED,
   PAUSES,
   PieceWriter,
@@ -72,6 +73,7 @@ import {
   REST,
   RETIRES,
   TASK,
+  WAITS,
 } from "./frames.ts";
 import type { ChildInit } from "./launch.ts";
 
@@ -367,8 +369,7 @@ class Program {
       case END:
         this.#leaving = true;
         this.#hot = false;
-        if (!this.#children.any) exit(0);
-        return;
+        return this.#endNow();
     }
   }
 
@@ -416,7 +417,7 @@ class Program {
 
   /** Drops the tasks that were not begun. */
   #pause(): void {
-    this.#epoch++;
+    this.#epoch = nextEpoch(this.#epoch);
     this.#fresh = true;
   }
 
@@ -485,11 +486,10 @@ class Program {
       run.results[0] = undefined;
     }
     this.#awaiting.delete(run);
-    let flags = this.#retired && this.#awaiting.size === 0 ? GIVES_UP : 0;
-    if (--this.#rest === 0 || this.#isTooLarge()) {
-      this.#retired = true;
-      flags ||= RETIRES;
-    }
+    const givesUp = this.#retired;
+    if (--this.#rest === 0 || this.#isTooLarge()) this.#retired = true;
+    // The tasks that await still reply: the last of them says that this process retires.
+    const flags = !this.#retired || this.#awaiting.size > 0 ? 0 : givesUp ? GIVES_UP : RETIRES;
     this.#last = run.fn.spec;
     const encoded = run.isOneCall ? this.#replyEncoder.result(run) : this.#replyEncoder.chunk(run);
     this.#reply(this.#replyEncoder.kind, run.header.taskId, encoded, flags);
@@ -501,14 +501,14 @@ class Program {
     const since = this.#since;
     const now = clock();
     this.#since = now;
-    if (this.#concurrency === 1) {
-      if (now - since > SLOW) {
-        this.#pause();
-        flags |= PAUSES;
-      } else if (!this.#requests.hasTask()) {
-        this.#fresh = true;
-        flags |= DRAINED;
-      }
+    if (this.#concurrency > 1) {
+      flags |= DRAINED; // BEGIN comes with each task
+    } else if (now - since > SLOW) {
+      this.#pause();
+      flags |= PAUSES;
+    } else if (!this.#requests.hasTask()) {
+      this.#fresh = true;
+      flags |= DRAINED;
     }
     const detail = flags | min(LONGEST, (now - since) * 1000 | 0) << DURATION_SHIFT;
     if (encoded.transfers.length > 0) {
@@ -552,8 +552,14 @@ class Program {
   /** Ends this process, after its own child processes. */
   #leave(): void {
     this.#leaving = true;
-    if (!this.#children.any) exit(0);
+    this.#endNow();
     this.#listen();
+  }
+
+  /** Ends this process, unless its own child processes still run. */
+  #endNow(): void {
+    if (!this.#children.any) exit(0);
+    this.#replies.send(WAITS, 0, 0, NOTHING_ENCODED);
   }
 }
 
