@@ -360,10 +360,12 @@ test("Process: its number, its exit codes as Python's", async () => {
   exits.start();
   await exits.join();
   assertEquals(exits.exitcode, 3);
+  await untilGone(exits.pid!);
   const returns = new Process({ target: (n: number) => void n, args: [1], backend });
   returns.start();
   await returns.join();
   assertEquals(returns.exitcode, 0);
+  await untilGone(returns.pid!); // after its target it has still to end
   for (const [how, code] of [["outside", -9], ["kill", -9], ["terminate", -15]] as const) {
     const process = new Process({ target: () => new Promise(() => setTimeout(() => {}, 60_000)), backend });
     process.start();
