@@ -4,8 +4,7 @@
  * @module
  */
 
-import { refuseToBlockForMessages } from "../base/platform.ts";
-import { memberOf } from "../sync/internal/current_thread.ts";
+import { blockForServices } from "../sync/internal/block_for_services.ts";
 import type { BlockingScheduler } from "../scheduler/task.ts";
 
 /**
@@ -24,24 +23,5 @@ export function blockTogether(
   deadline: number,
 ): boolean {
   if (schedulers.size === 1) { for (const scheduler of schedulers) return scheduler.block(done, deadline); }
-  const member = memberOf();
-  const { threadTable, thread } = member;
-  for (;;) {
-    const heard = member.prepareWait(); // before the check, so that a notification after it ends the sleep at once
-    member.check();
-    // One scheduler may have made work for another that was already prepared for the sleep: then all of them are served again.
-    let next: number;
-    do {
-      next = Infinity;
-      // A scheduler of another copy of this library may return nothing.
-      for (const serve of thread.services) next = Math.min(next, serve() ?? Infinity);
-      if (done()) return true;
-    } while (next === 0);
-    const left = deadline - performance.now();
-    if (!(left > 0)) return false;
-    refuseToBlockForMessages("'wait()' or 'asCompleted()'");
-    const { graceLeft } = threadTable;
-    threadTable.wait(member.slot, heard, Math.min(left, next, graceLeft > 0 ? graceLeft : Infinity));
-    thread.sharer.serve();
-  }
+  return blockForServices(done, deadline, "'wait()' or 'asCompleted()'");
 }

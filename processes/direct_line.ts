@@ -20,6 +20,8 @@ export interface LineListener {
   data(bytes: Uint8Array): void;
   /** Called when it has ended, after its last bytes. */
   ended(end: ChildEnd): void;
+  /** Called if it cannot be started, unless that is thrown. */
+  failed(message: string): void;
 }
 
 /** The way to one child. */
@@ -28,8 +30,8 @@ export interface Line {
   readonly pid: number;
   /** The number of bytes that were written and not taken by the child so far. */
   readonly unwritten: number;
-  /** Writes to the standard input of the child. */
-  write(chunks: readonly Uint8Array<ArrayBuffer>[]): void;
+  /** Writes to the standard input of the child. Returns a promise that resolves when the child has the bytes or is gone, if known. */
+  write(chunks: readonly Uint8Array<ArrayBuffer>[]): Promise<unknown> | undefined;
   /** Kills the child, whatever it does. */
   kill(): void;
   /** Sets whether the child keeps this program from ending. */
@@ -110,12 +112,14 @@ class DirectLine implements Line {
     this.#listener.ended(end);
   }
 
-  write(chunks: readonly Uint8Array<ArrayBuffer>[]): void {
+  write(chunks: readonly Uint8Array<ArrayBuffer>[]): Promise<unknown> | undefined {
+    let last: Promise<unknown> | undefined;
     for (const chunk of chunks) {
       this.unwritten += chunk.length;
       const done = (): void => void (this.unwritten -= chunk.length);
-      this.#writer.write(chunk).then(done, done); // if the child is gone, its end is reported
+      last = this.#writer.write(chunk).then(done, done); // if the child is gone, its end is reported
     }
+    return last;
   }
 
   kill(): void {

@@ -96,7 +96,8 @@ function checkPath(path: unknown, key: string): string {
  * - **Modules.** `module` needs no permission to read. Its imports are resolved with the configuration file that is found from the
  *   working directory of the processes.
  * - **Standard streams.** `console.log()` of a task prints on the standard output of this program. Its standard input is at its end.
- * - **Blocking** calls, such as `applySync()`, are not possible: replies come through the event loop.
+ * - **Blocking** calls, such as `applySync()`, move a pool to other processes, whose pipes another thread reads. From then on each call
+ *   takes about twice as long. The thread cannot block for a task that was begun before, nor for a `Process`.
  *
  * A process takes 15 to 35 ms to start, a call 30 to 80 µs, and about 15 MB are its own. Deno only.
  *

@@ -8,7 +8,17 @@ import { Deque } from "../base/deque.ts";
 import { Encoder } from "../codec/encoder.ts";
 import type { Outcome, Task } from "../scheduler/task.ts";
 import type { ChildEnd, Line } from "./direct_line.ts";
-import { type Frame, INIT, newMagic, NO_PART, type Part, PieceReader, RequestWriter } from "./frames.ts";
+import {
+  type Frame,
+  FUNCTION,
+  INIT,
+  newMagic,
+  NO_PART,
+  type Part,
+  PieceReader,
+  RequestWriter,
+  TASK,
+} from "./frames.ts";
 import { type ChildInit, programBytes } from "./launch.ts";
 import { PROGRAM } from "./program_gen.ts";
 
@@ -33,6 +43,8 @@ export interface ChildListener {
   text(bytes: Uint8Array): void;
   /** Called when the child has ended. */
   ended(handle: ProcessHandle, end: ChildEnd): void;
+  /** Called if the child could not be started. */
+  failed(handle: ProcessHandle, message: string): void;
 }
 
 /** A child process. */
@@ -77,6 +89,12 @@ export class ProcessHandle {
   readonly #line: Line;
   #words = new Uint8Array(0);
   #dirty = false;
+  /** The tasks that were handed over since the last {@linkcode flush}. */
+  #unflushed = 0;
+  /** True if tasks and their functions are all that was added since then. */
+  #onlyTasks = true;
+  /** True if the child gets no more tasks, as others whose replies come to a blocked thread take its place. */
+  superseded = false;
 
   /** Starts a child. */
   constructor(number: number, init: Omit<ChildInit, "magic">, listener: ChildListener) {
@@ -89,7 +107,7 @@ export class ProcessHandle {
       text: (bytes) => this.#text(bytes),
     });
     this.#line = listener.open(this);
-    this.#line.write([programBytes(PROGRAM)]);
+    void this.#line.write([programBytes(PROGRAM)]);
     this.send(INIT, 0, 0, new Encoder(Infinity).encode({ ...init, magic } satisfies ChildInit));
     this.flush();
   }
@@ -113,13 +131,31 @@ export class ProcessHandle {
   send(kind: number, taskId: number, detail = 0, part: Part = NO_PART, fn = 0, limit = 0, first = 0): void {
     this.#requests.add(kind, taskId, detail, fn, limit, first, part);
     this.#dirty = true;
+    if (kind === TASK) this.#unflushed++;
+    else if (kind !== FUNCTION) this.#onlyTasks = false;
+  }
+
+  /**
+   * Forgets the requests that were not written, if they are only tasks and their functions. Returns the number of these tasks, which
+   * are the last ones that were handed over.
+   */
+  takeUnflushed(): number {
+    const count = this.#onlyTasks ? this.#unflushed : 0;
+    if (count > 0) {
+      this.#requests.take();
+      this.#dirty = false;
+      this.#unflushed = 0;
+    }
+    return count;
   }
 
   /** Writes what was added. */
   flush(): void {
     if (!this.#dirty) return;
     this.#dirty = false;
-    this.#line.write(this.#requests.take());
+    this.#unflushed = 0;
+    this.#onlyTasks = true;
+    void this.#line.write(this.#requests.take());
   }
 
   /** Takes bytes from the child. */

@@ -11,7 +11,7 @@
 import { type BrokenProcessPoolError, InvalidStateError } from "../errors.ts";
 import { messageOf } from "../codec/error_fields.ts";
 import { Deque } from "../base/deque.ts";
-import { touchLazyGlobals, unrefTimer } from "../base/platform.ts";
+import { hasNodeModules, touchLazyGlobals, unrefTimer } from "../base/platform.ts";
 import { ErrorStacks } from "../scheduler/error_stacks.ts";
 import {
   byUncaught,
@@ -40,7 +40,10 @@ import {
 } from "../scheduler/task.ts";
 import { TaskEncoder } from "../scheduler/task_encoder.ts";
 import { packSetup, type WorkerConfig } from "../scheduler/worker_config.ts";
+import { blockForServices } from "../sync/internal/block_for_services.ts";
+import { thisThread } from "../sync/internal/current_thread.ts";
 import { type ChildEnd, openDirect } from "./direct_line.ts";
+import { Porter } from "./porter.ts";
 import {
   ABORT,
   BEGIN,
@@ -94,7 +97,7 @@ const decoder = new TextDecoder();
 export class ProcessScheduler implements Scheduler {
   readonly size: number;
   readonly takesRanges = true;
-  readonly canBlock = false;
+  readonly canBlock: boolean;
   readonly #config: WorkerConfig;
   readonly #options: LaunchOptions;
   readonly #launch: Launch;
@@ -121,6 +124,12 @@ export class ProcessScheduler implements Scheduler {
   #number = 0;
   #cancelled = 0;
   #finished = 0;
+  #handedOver = 0;
+  #porter: Porter | undefined;
+  /** True while this thread is blocked for tasks. */
+  #blocking = false;
+  /** True while the scheduler is served because something blocks this thread. */
+  #serving = false;
   #startFailures = 0;
   #stillborn = 0;
   #flushing = false;
@@ -131,12 +140,21 @@ export class ProcessScheduler implements Scheduler {
   #deadline = Infinity;
   readonly #listener: ChildListener = {
     open: (handle) =>
-      openDirect(this.#launch, { data: (bytes) => handle.data(bytes), ended: (end) => handle.ended(end) }),
+      (this.#porter?.open.bind(this.#porter) ?? openDirect)(this.#launch, {
+        data: (bytes) => handle.data(bytes),
+        ended: (end) => handle.ended(end),
+        failed: (message) => this.#listener.failed(handle, message),
+      }),
     frame: (handle, frame) => this.#frame(handle, frame),
     received: (handle) => this.#received(handle),
     unreadable: (handle, error) => this.#lose(handle, `as its reply cannot be read (${messageOf(error)})`),
     text: (bytes) => printError(bytes),
     ended: (handle, end) => this.#ended(handle, end),
+    failed: (handle, message) => {
+      if (!this.#handles.delete(handle)) return;
+      this.#startFailed(new Error(message));
+      this.#goOn(handle, []);
+    },
   };
 
   /**
@@ -149,6 +167,7 @@ export class ProcessScheduler implements Scheduler {
   constructor(config: WorkerConfig, options: LaunchOptions) {
     touchLazyGlobals();
     this.size = config.size;
+    this.canBlock = config.owner !== "process" && hasNodeModules();
     this.#config = config;
     this.#options = options;
     this.#launch = launchOf(options, config.permissions, config.module);
@@ -184,7 +203,7 @@ export class ProcessScheduler implements Scheduler {
     if (this.#queue.size === 1) this.#handOver();
     if (this.#queue.empty) return;
     if (this.#queue.size <= ENCODED_AHEAD && !this.#isEncoding(task)) this.#encodeAhead(task);
-    this.#startChildren();
+    this.#goOnSoon();
   }
 
   #isEncoding(task: Task): boolean {
@@ -206,7 +225,7 @@ export class ProcessScheduler implements Scheduler {
 
   submitToAll(make: (index: number) => Task): number {
     this.#life.refuseUnlessOpen();
-    while (this.#handles.size < this.size && this.#start());
+    while (this.#active < this.size && this.#start());
     this.#life.refuseUnlessOpen();
     let index = 0;
     for (const handle of [...this.#handles]) {
@@ -297,8 +316,7 @@ export class ProcessScheduler implements Scheduler {
       }
       this.#hand(handle, task);
     }
-    this.#startChildren();
-    this.#scheduleFlush();
+    this.#goOnSoon();
     this.#afterWork();
   }
 
@@ -317,7 +335,7 @@ export class ProcessScheduler implements Scheduler {
   }
 
   #isReady(handle: ProcessHandle): boolean {
-    return handle.state === "ready" && !handle.lacking && !handle.stuck && !handle.isFull;
+    return handle.state === "ready" && !handle.superseded && !handle.lacking && !handle.stuck && !handle.isFull;
   }
 
   /** Returns the child with the fewest tasks that has room for this one. */
@@ -353,6 +371,7 @@ export class ProcessScheduler implements Scheduler {
     handle.hot = true;
     handle.handed.push(task);
     this.#inFlight.set(taskId, task);
+    this.#handedOver++;
   }
 
   #dropPosted(handle: ProcessHandle, task: Task): void {
@@ -383,14 +402,32 @@ export class ProcessScheduler implements Scheduler {
     }
   }
 
-  /** Writes the requests once the code that runs has submitted all its tasks. */
-  #scheduleFlush(): void {
+  /**
+   * Starts the children that are missing and writes the requests, once the code that runs has submitted all its tasks: if it then
+   * blocks for them, they go to other children.
+   */
+  #goOnSoon(): void {
+    if (this.#blocking || this.#serving || this.#config.owner === "process") return this.#goOnNow();
     if (this.#flushing) return;
     this.#flushing = true;
     queueMicrotask(() => {
       this.#flushing = false;
-      for (const handle of this.#handles) handle.flush();
+      this.#goOnNow();
     });
+  }
+
+  #goOnNow(): void {
+    this.#startChildren();
+    for (const handle of this.#handles) handle.flush();
+    this.#afterWork();
+  }
+
+  /** The number of children that take tasks, or will. */
+  get #active(): number {
+    if (this.#porter === undefined) return this.#handles.size;
+    let active = 0;
+    for (const { superseded } of this.#handles) if (!superseded) active++;
+    return active;
   }
 
   // Starting children.
@@ -399,7 +436,7 @@ export class ProcessScheduler implements Scheduler {
   #startChildren(): void {
     let waiting = this.#queue.size - this.#cancelled;
     for (const { state } of this.#handles) if (state === "starting") waiting--;
-    while (waiting-- > 0 && this.#handles.size < this.size && this.#life.running && this.#start());
+    while (waiting-- > 0 && this.#active < this.size && this.#life.running && this.#start());
   }
 
   /** Starts a child. Returns false on failure. */
@@ -553,6 +590,7 @@ export class ProcessScheduler implements Scheduler {
   /** Called after all replies that came together. */
   #received(handle: ProcessHandle): void {
     if (handle.inFlight === 0) this.#restLater();
+    this.#endIfSuperseded(handle);
     this.#handOver();
   }
 
@@ -645,7 +683,7 @@ export class ProcessScheduler implements Scheduler {
     for (let task = own.shift(); task !== undefined; task = own.shift()) {
       posted.delete(task);
       if (task.settled) continue;
-      if (this.#life.running && this.#handles.size < this.size) this.#start();
+      if (this.#life.running && this.#active < this.size) this.#start();
       const handle = [...this.#handles].at(-1);
       if (handle === undefined) {
         this.#settle(task, this.#life.refusal());
@@ -820,11 +858,90 @@ export class ProcessScheduler implements Scheduler {
     for (const handle of this.#handles) handle.keepProgram(keeps);
   }
 
+  // Blocking.
+
   block(done: () => boolean, deadline: number): boolean {
+    this.#settlements.run();
+    this.#porter?.receive();
     if (done()) return true;
     if (deadline === -Infinity) return false;
-    throw new InvalidStateError("Cannot block for processes, whose replies come through the event loop: await it");
+    if (!this.canBlock) {
+      throw new InvalidStateError("Cannot block for a process, whose end comes through the event loop: await it");
+    }
+    if (this.#porter === undefined) this.#startPorter();
+    const look = (): boolean => {
+      if (done()) return true;
+      if (this.#active === 0 && this.#inFlight.size > 0) {
+        throw new InvalidStateError(
+          "Cannot block for a task that a process has begun before, as its result comes through the event loop: await it",
+        );
+      }
+      return false;
+    };
+    const outer = this.#blocking;
+    this.#blocking = true;
+    try {
+      return blockForServices(look, deadline, "'get()', 'result()', 'next()' or 'join()'");
+    } finally {
+      this.#blocking = outer;
+      this.#handOver();
+    }
   }
+
+  /** Moves to children of the porter, whose replies come while this thread is blocked. The other children end once they are free. */
+  #startPorter(): void {
+    this.#porter = new Porter(() => this.#porter?.receive(), (message) => this.#break(new Error(message)));
+    thisThread().services.add(this.#serve);
+    for (const handle of [...this.#handles]) {
+      const tasks: Task[] = [];
+      for (let task = handle.handed.shift(); task !== undefined; task = handle.handed.shift()) tasks.push(task);
+      const back = tasks.splice(tasks.length - handle.takeUnflushed());
+      for (const task of tasks) handle.handed.push(task);
+      for (const task of back.reverse()) {
+        this.#inFlight.delete(task.taskId);
+        (handle.posted.has(task) ? handle.own : this.#queue).unshift(task);
+      }
+      handle.superseded = true;
+      this.#endIfSuperseded(handle);
+    }
+  }
+
+  /** Ends a child that takes no more tasks and has none. */
+  #endIfSuperseded(handle: ProcessHandle): void {
+    if (!handle.superseded || handle.inFlight > 0 || !this.#handles.has(handle)) return;
+    if (handle.state === "starting") handle.kill();
+    else handle.send(END, 0);
+    handle.flush();
+    this.#leave(handle);
+    this.#repost(handle);
+  }
+
+  /** Called while something blocks this thread. Returns the time until it must be called again, in milliseconds; 0 for at once. */
+  readonly #serve = (): number => {
+    const before = this.#finished + this.#handedOver;
+    this.#taskEncoder.answerAll();
+    this.#porter?.receive();
+    this.#serving = true;
+    this.#handOver();
+    this.#serving = false;
+    if (this.#aborts.untilNext() < Infinity) this.#aborts.check();
+    if (this.#deadline + GRACE <= this.#now()) this.#endOverdue();
+    let next = Math.min(this.#aborts.untilNext(), this.#deadline + GRACE - this.#now());
+    if (this.#concurrency === 1) {
+      for (const handle of this.#handles) {
+        if (handle.stuck || handle.superseded || handle.running.size === 0 || handle.handed.empty) continue;
+        // The porter has its event loop to itself: what it has not passed on after so long has not come.
+        const left = handle.heard + 2 * SILENCE - performance.now();
+        if (left <= 0) {
+          handle.stuck = true;
+          this.#takeBack(handle);
+          return 0;
+        }
+        next = Math.min(next, left);
+      }
+    }
+    return this.#finished + this.#handedOver !== before ? 0 : Math.max(1, next);
+  };
 
   // Ending.
 
@@ -841,7 +958,12 @@ export class ProcessScheduler implements Scheduler {
   #endAll(): void {
     this.#stopTimers();
     this.#endChildren();
-    if (this.#ending.size === 0 && !this.#life.hasEnded) this.#life.ended();
+    if (this.#life.hasEnded) return;
+    // The end of a child that this thread has started itself cannot be noticed while the thread is blocked.
+    for (const { superseded } of this.#ending) if (!this.#blocking || !superseded) return;
+    this.#porter?.end();
+    thisThread().services.delete(this.#serve);
+    this.#life.ended();
   }
 
   #stopTimers(): void {

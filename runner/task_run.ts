@@ -13,7 +13,7 @@ import type { Answer } from "./reply_encoder.ts";
 import { trimStack } from "./stack.ts";
 import type { TaskMode } from "../scheduler/task.ts";
 import type { TaskHeader } from "../scheduler/messages.ts";
-import type { CurrentTask } from "../sync/internal/current_task.ts";
+import type { CurrentTask } from "../sync/internal/current_thread.ts";
 import { TaskSignal } from "./task_signal.ts";
 import { isIterable } from "../base/values.ts";
 

@@ -1,9 +1,10 @@
 /** What only a backend of processes can do: see `processes/`. */
 
-import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
 import {
   BrokenProcessPoolError,
   CancelledError,
+  InvalidStateError,
   Lock,
   Pool,
   Process,
@@ -11,6 +12,7 @@ import {
   SerializationError,
   TimeoutError,
   transfer,
+  waitSync,
 } from "../mod.ts";
 import { processes } from "../processes/mod.ts";
 import { rejection } from "../testing/counted_workers.ts";
@@ -418,8 +420,45 @@ test("options that make no sense are refused at once", () => {
   return Promise.resolve();
 });
 
-test("a blocking call is refused with a hint", async () => {
-  const pool = new Pool(1, { backend: processes() });
-  await assertRejects(async () => await pool.applySync(square, [1]), Error, "await");
-  await end(pool);
+test("the thread may block for processes: their lines are in another thread then", async () => {
+  const pool = new Pool(2, { backend: processes() });
+  assertEquals(pool.applySync(square, [3]), 9);
+  assertEquals(pool.mapSync(square, [1, 2, 3], { chunksize: 1 }), [1, 4, 9]);
+  assertEquals([...pool.imapSync(square, [1, 2, 3])], [1, 4, 9]);
+  assertEquals(
+    pool.applyAsync(() => new Promise((resolve) => setTimeout(() => resolve("late"), 20))).getSync(),
+    "late",
+  );
+  assertThrows(() => pool.applySync(spin, [], { taskTimeout: 100 }), TimeoutError);
+  assertThrows(() => pool.applySync(() => Deno.exit(3)), BrokenProcessPoolError, "with code 3");
+  assertThrows(() => pool.applyAsync(spin).getSync(10), TimeoutError);
+  assertEquals(await pool.apply(square, [4]), 16); // and awaits as before
+  pool.terminate();
+  await pool.join();
+});
+
+test("blocking after awaiting: other children take over, those that run end as they would", async () => {
+  const pool = new Pool(2, { backend: processes() });
+  const first = await pool.apply(pidOf);
+  const slow = pool.apply(() => new Promise((resolve) => setTimeout(() => resolve(Deno.pid), 200)));
+  while (pool.stats().running === 0) await wait(1);
+  assert(pool.applySync(pidOf) !== first);
+  assertEquals(await slow, first);
+  pool.close();
+  pool.joinSync();
+  assertEquals(pool.stats().workers, 0);
+  await untilGone(first);
+});
+
+test("an executor blocks for futures and for its end", async () => {
+  const executor = new ProcessPoolExecutor({ maxWorkers: 2, backend: processes() });
+  const futures = [1, 2, 3].map((n) => executor.submit(square, n));
+  assertEquals(waitSync(futures).done.size, 3);
+  assertEquals(futures.map((future) => future.resultSync()), [1, 4, 9]);
+  executor.shutdownSync();
+  const process = new Process({ target: () => {}, backend: processes() });
+  process.start();
+  assertThrows(() => process.joinSync(), InvalidStateError, "await");
+  await process.join();
+  await untilGone(process.pid!);
 });

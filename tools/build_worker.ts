@@ -21,6 +21,11 @@ const PROGRAMS = {
     what: "the body of a function, whose parameter is `parallelImportModule`",
     adapt: asFunction,
   },
+  "processes/porter_program.ts": {
+    output: "processes/porter_program_gen.ts",
+    what: "one module that imports nothing",
+    adapt: same,
+  },
 };
 
 function same(program: string): string {

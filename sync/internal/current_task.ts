@@ -5,19 +5,9 @@
  */
 
 import { registerLibraryFunction } from "../../codec/functions.ts";
-import { thisThread } from "./current_thread.ts";
+import { type CurrentTask, thisThread } from "./current_thread.ts";
 
-/** A task, as the function sees it that runs in it. */
-export interface CurrentTask {
-  /** The number of the task, unique among those that a pool or an executor has at the same time. */
-  readonly id: number;
-  /** The index of the item in the input of its map; 0 for a single call. */
-  readonly index: number;
-  /** How often the task was begun, from 1. Workers and processes begin each task once. */
-  readonly attempt: number;
-  /** Aborts when the caller does not want the result any more: see {@linkcode CallOptions.signal}. */
-  readonly signal: AbortSignal;
-}
+export type { CurrentTask };
 
 /**
  * Returns the task that calls it; undefined outside of tasks. A function that is sent by its source can use `currentTask` only if it

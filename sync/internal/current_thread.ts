@@ -5,10 +5,21 @@
  */
 
 import { EMPTY_ENVIRONMENT, type Environment } from "../../codec/functions.ts";
-import type { CurrentTask } from "./current_task.ts";
 import { ResourceSharer } from "./resource_sharer.ts";
 import { Member } from "./member.ts";
 import { ThreadTable } from "./thread_table.ts";
+
+/** A task, as the function sees it that runs in it. */
+export interface CurrentTask {
+  /** The number of the task, unique among those that a pool or an executor has at the same time. */
+  readonly id: number;
+  /** The index of the item in the input of its map; 0 for a single call. */
+  readonly index: number;
+  /** How often the task was begun, from 1. Workers and processes begin each task once. */
+  readonly attempt: number;
+  /** Aborts when the caller does not want the result any more: see {@linkcode CallOptions.signal}. */
+  readonly signal: AbortSignal;
+}
 
 /** The state of a thread, filled in by the program that runs it. */
 export interface ThreadState {

@@ -20,7 +20,7 @@ const ROOMS = [
 ];
 
 /** The programs of workers and child processes as texts. */
-const PROGRAM_TEXTS = ["workers/program_gen.ts", "processes/program_gen.ts"];
+const PROGRAM_TEXTS = ["workers/program_gen.ts", "processes/program_gen.ts", "processes/porter_program_gen.ts"];
 /** Imported by the errors, and importing nothing: what makes classes of several copies of the library one. */
 const BELOW_ALL = "base/copies.ts";
 
@@ -38,7 +38,7 @@ function roomOf(path: string): string | undefined {
 function* filesIn(folder: string): Generator<string> {
   for (const { name, isDirectory } of Deno.readDirSync(new URL(folder, ROOT))) {
     if (isDirectory && !name.startsWith(".")) yield* filesIn(`${folder}${name}/`);
-    else if (name.endsWith(".ts") && name !== "program_gen.ts") yield folder + name;
+    else if (name.endsWith(".ts") && !name.endsWith("program_gen.ts")) yield folder + name;
   }
 }
 
