@@ -24,7 +24,7 @@ import {
 } from "../scheduler/failures.ts";
 import { IdleTimer } from "../scheduler/idle_timer.ts";
 import { Lifecycle, type TaskProducer } from "../scheduler/lifecycle.ts";
-import { FAILURE, UNCAUGHT } from "../scheduler/messages.ts";
+import { UNCAUGHT } from "../scheduler/messages.ts";
 import { ReplyDecoder } from "../scheduler/reply_decoder.ts";
 import { PendingSettlements } from "../scheduler/settlements.ts";
 import {
@@ -567,6 +567,10 @@ export class ProcessScheduler implements Scheduler {
 
   /** Called when a child takes no more tasks. It ends by itself, unless work that it cannot end goes on in it. */
   #retire(handle: ProcessHandle, givenUp: boolean): void {
+    if (handle.running.size > 0) {
+      handle.state = "retiring";
+      return this.#takeBack(handle);
+    }
     this.#leave(handle);
     this.#takeBack(handle);
     this.#repost(handle);

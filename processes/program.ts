@@ -301,7 +301,7 @@ class Program {
   #runLoop(): void {
     this.#startTurn();
     while (this.#free || this.#lacking !== undefined) {
-      if (this.#retired) break;
+      if (this.#retired && this.#lacking === undefined) break;
       if (!this.#requests.next(this.#frame)) {
         if (this.#listening) return;
         if (!this.#hot || this.#awaiting.size > 0 || this.#lacking !== undefined || this.#leaving) {
@@ -313,7 +313,7 @@ class Program {
       this.#take(this.#frame);
       if (clock() - this.#turn >= TURN) return this.#yield();
     }
-    if (this.#retired && this.#awaiting.size === 0) this.#leave();
+    if (this.#retired && this.#awaiting.size === 0 && this.#lacking === undefined) this.#leave();
     else if (!this.#free) this.#listen();
   }
 
@@ -474,8 +474,9 @@ class Program {
     this.#awaiting.delete(run);
     const givesUp = this.#retired;
     if (--this.#rest === 0 || this.#isTooLarge()) this.#retired = true;
-    // The tasks that await still reply: the last of them says that this process retires.
-    const flags = !this.#retired || this.#awaiting.size > 0 ? 0 : givesUp ? GIVES_UP : RETIRES;
+    // Tasks that await, or lack a part, still reply: the calling side goes by the last reply.
+    const isLast = this.#awaiting.size === 0 && this.#lacking === undefined;
+    const flags = !this.#retired ? 0 : givesUp && isLast ? GIVES_UP : RETIRES;
     this.#last = run.fn.spec;
     const encoded = run.isOneCall ? this.#replyEncoder.result(run) : this.#replyEncoder.chunk(run);
     this.#reply(this.#replyEncoder.kind, run.header.taskId, encoded, flags);
