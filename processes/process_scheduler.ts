@@ -8,7 +8,7 @@
  * @module
  */
 
-import { BrokenProcessPoolError, InvalidStateError } from "../errors.ts";
+import { type BrokenProcessPoolError, InvalidStateError } from "../errors.ts";
 import { messageOf } from "../codec/error_fields.ts";
 import { Deque } from "../base/deque.ts";
 import { touchLazyGlobals, unrefTimer } from "../base/platform.ts";
