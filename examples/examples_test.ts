@@ -202,7 +202,7 @@ Deno.test("out_of_memory.ts: the task that eats memory fails, and three others d
   assertEquals([lines[0], lines[2], lines[3]], ["1", "9", "16"]);
   assertMatch(
     lines[1]!,
-    /^SIG[A-Z]+: Worker 'PoolWorker-\d' ended by SIG[A-Z]+ \(.*heap limit.*\) while it ran the task 'work'$/,
+    /^SIG[A-Z]+: Worker 'PoolWorker-\d' ended by SIG[A-Z]+ \(.*out of memory.*\) while it ran the task 'work'$/,
   );
 });
 

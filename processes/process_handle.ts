@@ -53,8 +53,8 @@ export class ProcessHandle {
   readonly number: number;
   /** Its name. */
   readonly name: string;
-  /** `"starting"`: it takes no tasks so far. `"ending"`: it takes none any more. */
-  state: "starting" | "ready" | "ending" = "starting";
+  /** `"starting"`: it takes no tasks so far. `"retiring"`: it only ends those that it runs. `"ending"`: it has none any more. */
+  state: "starting" | "ready" | "retiring" | "ending" = "starting";
   /** The functions that were sent to it. */
   readonly knownFunctions: Set<number> = new Set();
   /** The tasks that were handed to it and have not begun, in the order in which they begin. */

@@ -607,6 +607,10 @@ export class ProcessScheduler implements Scheduler {
 
   /** Called when a child takes no more tasks. It ends by itself, unless work that it cannot end goes on in it. */
   #retire(handle: ProcessHandle, givenUp: boolean): void {
+    if (handle.running.size > 0) {
+      handle.state = "retiring";
+      return this.#takeBack(handle);
+    }
     this.#leave(handle);
     this.#takeBack(handle);
     this.#repost(handle);

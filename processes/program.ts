@@ -306,7 +306,7 @@ class Program {
   /** Runs tasks until there are none, one goes on asynchronously, or a turn of the event loop is due. */
   #runLoop(): void {
     this.#startTurn();
-    while (!this.#retired) {
+    while (!this.#retired || this.#lacking !== undefined) {
       const found = this.#free ? this.#requests.next(this.#frame) : this.#requests.nextControl(this.#frame);
       if (!found) {
         if (this.#listening) return;
@@ -488,8 +488,9 @@ class Program {
     this.#awaiting.delete(run);
     const givesUp = this.#retired;
     if (--this.#rest === 0 || this.#isTooLarge()) this.#retired = true;
-    // The tasks that await still reply: the last of them says that this process retires.
-    const flags = !this.#retired || this.#awaiting.size > 0 ? 0 : givesUp ? GIVES_UP : RETIRES;
+    // Tasks that await, or lack a part, still reply: the calling side goes by the last reply.
+    const isLast = this.#awaiting.size === 0 && this.#lacking === undefined;
+    const flags = !this.#retired ? 0 : givesUp && isLast ? GIVES_UP : RETIRES;
     this.#last = run.fn.spec;
     const encoded = run.isOneCall ? this.#replyEncoder.result(run) : this.#replyEncoder.chunk(run);
     this.#reply(this.#replyEncoder.kind, run.header.taskId, encoded, flags);

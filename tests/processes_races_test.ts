@@ -163,6 +163,36 @@ test("concurrency: a process that is replaced for its memory first ends what it 
   await end(pool);
 });
 
+test("concurrency: a process that is replaced first ends the task that lacks its function", async () => {
+  const pool = new Pool(1, { backend: processes({ memoryLimit: 40 }), concurrency: 3 });
+  const make = (i: number): () => number => new Function(`return ${i} + 0.5`) as () => number;
+  const functions = Array.from({ length: 1002 }, (_, i) => make(i));
+  for (const fn of functions) await pool.apply(fn);
+  const grows = pool.apply(async () => {
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    (globalThis as { kept?: unknown }).kept = new Uint8Array(100 * 2 ** 20).fill(1);
+    return Deno.pid;
+  });
+  await wait(20);
+  const lacks = pool.apply(functions[0]!);
+  for (let i = 0; i < 20; i++) await Promise.resolve(); // the task is sent
+  busy(200); // the answer comes after the other task has ended
+  assertEquals(await lacks, 0.5);
+  assert(await pool.apply(pidOf) !== await grows);
+  await end(pool);
+});
+
+test("concurrency: a process that is to be replaced keeps no task from the others", async () => {
+  const pool = new Pool(2, { backend: processes(), concurrency: 3 });
+  await pool.broadcast(pidOf);
+  const long = [pool.apply(sleep, [1500]), pool.apply(sleep, [1500])].map((call) => call.then(() => "long"));
+  assertInstanceOf(await rejection(pool.apply(sleep, [5000], { taskTimeout: 50 })), TimeoutError);
+  const others = Promise.all(Array.from({ length: 30 }, (_, i) => pool.apply(square, [i])));
+  assert(await Promise.race([...long, others]) !== "long");
+  await Promise.all(long);
+  await end(pool);
+});
+
 test("a process that has ended while it is killed costs nothing", async () => {
   const { kill } = Deno.ChildProcess.prototype;
   Deno.ChildProcess.prototype.kill = function (signal): void {
