@@ -32,6 +32,8 @@ export interface Line {
   readonly unwritten: number;
   /** Writes to the standard input of the child. Returns a promise that resolves when the child has the bytes or is gone, if known. */
   write(chunks: readonly Uint8Array<ArrayBuffer>[]): Promise<unknown> | undefined;
+  /** Calls `passed` once everything that the child has written until now was given to the listener. */
+  fence(passed: () => void): void;
   /** Kills the child, whatever it does. */
   kill(): void;
   /** Sets whether the child keeps this program from ending. */
@@ -45,6 +47,13 @@ export interface Line {
 const QUIET = 20;
 /** How many times that is waited for. Children of its own that print all the time could keep the line open longer. */
 const MOST_WAITS = 50;
+
+/**
+ * The number of timers, one after the other, after which a read that was ready before the first one has come. While the event loop
+ * sleeps for a timer, it learns which pipes are ready; it may call that timer before the code that waits for the pipe, but not the
+ * one after the next.
+ */
+const FENCE_TURNS = 3;
 
 /** Starts a child. Throws what the runtime throws if it cannot. */
 export function openDirect({ command, args, cwd, env }: Launch, listener: LineListener): Line {
@@ -120,6 +129,10 @@ class DirectLine implements Line {
       last = this.#writer.write(chunk).then(done, done); // if the child is gone, its end is reported
     }
     return last;
+  }
+
+  fence(passed: () => void, turns = FENCE_TURNS): void {
+    setTimeout(() => turns > 1 ? this.fence(passed, turns - 1) : passed(), 1);
   }
 
   kill(): void {

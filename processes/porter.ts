@@ -95,6 +95,7 @@ class PorterLine implements Line {
   readonly #porter: Porter;
   readonly #id: number;
   readonly #listener: LineListener;
+  readonly #fences: (() => void)[] = [];
   #keeps = false;
   #ended = false;
   pid = 0;
@@ -113,6 +114,8 @@ class PorterLine implements Line {
         return;
       case "data":
         return this.#listener.data(message.bytes);
+      case "fenced":
+        return this.#fences.shift()?.();
       case "written":
         this.unwritten -= message.count;
         return;
@@ -131,6 +134,11 @@ class PorterLine implements Line {
     for (const { length } of chunks) count += length;
     this.unwritten += count;
     this.#porter.post({ type: "write", id: this.#id, chunks, count });
+  }
+
+  fence(passed: () => void): void {
+    this.#fences.push(passed);
+    this.#porter.post({ type: "fence", id: this.#id });
   }
 
   kill(): void {

@@ -27,12 +27,14 @@ export type ToPorter =
     readonly chunks: readonly Uint8Array<ArrayBuffer>[];
     readonly count: number;
   }
+  | { readonly type: "fence"; readonly id: number }
   | { readonly type: "kill"; readonly id: number };
 
 /** A message from a porter, about the child `id`. */
 export type FromPorter =
   | { readonly type: "started"; readonly id: number; readonly pid: number }
   | { readonly type: "data"; readonly id: number; readonly bytes: Uint8Array }
+  | { readonly type: "fenced"; readonly id: number }
   | { readonly type: "written"; readonly id: number; readonly count: number }
   | { readonly type: "ended"; readonly id: number; readonly end: ChildEnd }
   | { readonly type: "failed"; readonly id: number; readonly message: string };

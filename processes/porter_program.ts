@@ -54,6 +54,9 @@ self.onmessage = ({ data: { port, sent, threadTable, slot } }): void => {
         void Promise.resolve(written).then(() => send({ type: "written", id, count }));
         return;
       }
+      case "fence":
+        // Whatever comes of a child before is passed on before.
+        return lines.get(id)?.fence(() => send({ type: "fenced", id }));
       case "kill":
         return lines.get(id)?.kill();
     }

@@ -77,6 +77,8 @@ export class ProcessHandle {
   stuck = false;
   /** The timer that ends the child if it does not end by itself. */
   endTimer: ReturnType<typeof setTimeout> | undefined;
+  /** True while a {@linkcode fence} is under way. */
+  fencing = false;
   /** True if the child may block while it waits for requests. */
   hot = true;
   /** The error that nothing has caught and that ends the child. `others`: whether the child has run other tasks. */
@@ -191,6 +193,11 @@ export class ProcessHandle {
     // The runtime prints a report of many lines before and after the one that says what has happened.
     const said = lines.findLast((line) => /\bfatal\b|\bpanicked\b|^error\b/i.test(line)) ?? lines.at(-1) ?? "";
     return said.length > SHOWN ? `${said.slice(0, SHOWN)}…` : said;
+  }
+
+  /** Calls `passed` once everything that the child has written until now was read. */
+  fence(passed: () => void): void {
+    this.#line.fence(passed);
   }
 
   /** Kills the child, whatever it does. */

@@ -826,18 +826,35 @@ export class ProcessScheduler implements Scheduler {
     if (this.#silenceTimer !== undefined) return;
     this.#silenceTimer = setTimeout(() => {
       this.#silenceTimer = undefined;
-      const heard = new Map<ProcessHandle, number>();
-      for (const handle of this.#handles) if (isHeldUp(handle)) heard.set(handle, handle.heard);
-      // The event loop gets a turn, in which it reads what the children have written until now.
-      setTimeout(() => {
-        for (const [handle, before] of heard) {
-          if (!this.#handles.has(handle) || handle.heard !== before || !isHeldUp(handle)) continue;
-          handle.stuck = true;
-          this.#takeBack(handle);
-        }
-        this.#handOver();
-      }, 1);
+      this.#lookForSilence();
     }, SILENCE);
+  }
+
+  /**
+   * Takes back the tasks behind one that has kept its child silent for long. Returns the time until one can have done so, in
+   * milliseconds.
+   */
+  #lookForSilence(): number {
+    if (this.#concurrency > 1) return Infinity;
+    let next = Infinity;
+    for (const handle of this.#handles) {
+      if (handle.stuck || handle.fencing || handle.running.size === 0 || handle.handed.empty) continue;
+      const { heard } = handle;
+      const left = heard + SILENCE - performance.now();
+      if (left > 0) {
+        next = Math.min(next, left);
+        continue;
+      }
+      handle.fencing = true;
+      handle.fence(() => {
+        handle.fencing = false;
+        if (!this.#handles.has(handle) || handle.heard !== heard || handle.stuck || handle.running.size === 0) return;
+        handle.stuck = true;
+        this.#takeBack(handle);
+        this.#handOver();
+      });
+    }
+    return next;
   }
 
   /** Called before this thread goes back to its event loop. */
@@ -931,19 +948,7 @@ export class ProcessScheduler implements Scheduler {
     if (this.#aborts.untilNext() < Infinity) this.#aborts.check();
     if (this.#deadline + GRACE <= this.#now()) this.#endOverdue();
     let next = Math.min(this.#aborts.untilNext(), this.#deadline + GRACE - this.#now());
-    if (this.#concurrency === 1) {
-      for (const handle of this.#handles) {
-        if (handle.stuck || handle.superseded || handle.running.size === 0 || handle.handed.empty) continue;
-        // The porter has its event loop to itself: what it has not passed on after so long has not come.
-        const left = handle.heard + 2 * SILENCE - performance.now();
-        if (left <= 0) {
-          handle.stuck = true;
-          this.#takeBack(handle);
-          return 0;
-        }
-        next = Math.min(next, left);
-      }
-    }
+    next = Math.min(next, this.#lookForSilence());
     return this.#finished + this.#handedOver !== before ? 0 : Math.max(1, next);
   };
 
@@ -1056,12 +1061,6 @@ export class ProcessScheduler implements Scheduler {
 }
 
 const SILENT: WorkerEnd = { exitCode: undefined, uncaught: undefined };
-
-/** Returns whether a child has been silent for long, while it holds tasks that it has not begun behind one that it has. */
-function isHeldUp(handle: ProcessHandle): boolean {
-  return !handle.stuck && handle.running.size > 0 && !handle.handed.empty &&
-    performance.now() - handle.heard >= SILENCE;
-}
 
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
