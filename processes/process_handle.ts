@@ -57,8 +57,10 @@ export class ProcessHandle {
   readonly deadlines: Map<number, number> = new Map();
   /** The number that tasks must carry for the child to take them. */
   epoch = 0;
-  /** When the child was heard last, in milliseconds. */
+  /** When a piece of a reply has come last, in milliseconds. */
   heard: number = performance.now();
+  /** How often bytes have come, text included. */
+  reads = 0;
   /** True if the child waits for a part of a task. */
   lacking = false;
   /** True if tasks behind a slow one were taken back from the child, which will report that it has dropped them. */
@@ -85,6 +87,7 @@ export class ProcessHandle {
     this.#listener = listener;
     const magic = newMagic();
     this.#pieces = new PieceReader(magic, {
+      piece: () => this.heard = performance.now(),
       frame: (frame) => listener.frame(this, frame),
       text: (bytes) => this.#text(bytes),
     });
@@ -124,7 +127,7 @@ export class ProcessHandle {
 
   /** Takes bytes from the child. */
   data(bytes: Uint8Array): void {
-    this.heard = performance.now();
+    this.reads++;
     try {
       this.#pieces.push(bytes);
     } catch (error) {

@@ -739,12 +739,12 @@ export class ProcessScheduler implements Scheduler {
     if (this.#silenceTimer !== undefined) return;
     this.#silenceTimer = setTimeout(() => {
       this.#silenceTimer = undefined;
-      const heard = new Map<ProcessHandle, number>();
-      for (const handle of this.#handles) if (isHeldUp(handle)) heard.set(handle, handle.heard);
+      const heldUp = new Map<ProcessHandle, number>();
+      for (const handle of this.#handles) if (isHeldUp(handle)) heldUp.set(handle, handle.reads);
       // The event loop gets a turn, in which it reads what the children have written until now.
       setTimeout(() => {
-        for (const [handle, before] of heard) {
-          if (!this.#handles.has(handle) || handle.heard !== before || !isHeldUp(handle)) continue;
+        for (const [handle, before] of heldUp) {
+          if (!this.#handles.has(handle) || handle.reads !== before || !isHeldUp(handle)) continue;
           handle.stuck = true;
           this.#takeBack(handle);
         }
@@ -885,7 +885,7 @@ export class ProcessScheduler implements Scheduler {
 
 const SILENT: WorkerEnd = { exitCode: undefined, uncaught: undefined };
 
-/** Returns whether a child has been silent for long, while it holds tasks that it has not begun behind one that it has. */
+/** Returns whether a child has not replied for long, while it holds tasks that it has not begun behind one that it has. */
 function isHeldUp(handle: ProcessHandle): boolean {
   return !handle.stuck && handle.running.size > 0 && !handle.handed.empty &&
     performance.now() - handle.heard >= SILENCE;
