@@ -341,6 +341,8 @@ export class PieceWriter {
 
 /** What a {@linkcode PieceReader} finds. */
 export interface PieceListener {
+  /** Called with each piece of a reply, before the reply. */
+  piece(): void;
   /** Called with each reply. The frame and its bytes are valid only during the call. */
   frame(frame: Frame): void;
   /** Called with what is no part of a reply: text that the child, or one of its children, has printed. */
@@ -415,6 +417,7 @@ export class PieceReader {
   }
 
   #piece(bytes: Uint8Array, at: number, length: number, last: boolean): void {
+    this.#listener.piece();
     if (this.#size === 0) {
       const view = new DataView(bytes.buffer, bytes.byteOffset + at, length);
       const size = view.getUint32(0, true);

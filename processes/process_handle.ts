@@ -69,7 +69,7 @@ export class ProcessHandle {
   readonly deadlines: Map<number, number> = new Map();
   /** The number that tasks must carry for the child to take them. */
   epoch = 0;
-  /** When the child was heard last, in milliseconds. */
+  /** When a piece of a reply has come last, in milliseconds. */
   heard: number = performance.now();
   /** True if the child waits for a part of a task. */
   lacking = false;
@@ -105,6 +105,7 @@ export class ProcessHandle {
     this.#listener = listener;
     const magic = newMagic();
     this.#pieces = new PieceReader(magic, {
+      piece: () => this.heard = performance.now(),
       frame: (frame) => listener.frame(this, frame),
       text: (bytes) => this.#text(bytes),
     });
@@ -162,7 +163,6 @@ export class ProcessHandle {
 
   /** Takes bytes from the child. */
   data(bytes: Uint8Array): void {
-    this.heard = performance.now();
     try {
       this.#pieces.push(bytes);
     } catch (error) {

@@ -229,6 +229,7 @@ export class ProcessScheduler implements Scheduler {
     this.#life.refuseUnlessOpen();
     let index = 0;
     for (const handle of [...this.#handles]) {
+      if (handle.superseded || (handle.state !== "starting" && handle.state !== "ready")) continue;
       const task = make(index++);
       handle.posted.add(task);
       handle.own.push(task);

@@ -242,6 +242,31 @@ test("a standard error that takes no text fails no task", async () => {
   await end(pool);
 });
 
+test("a slow task that prints all the time holds up nobody behind it", async () => {
+  const pool = new Pool(2, { backend: processes() });
+  const prints = (time: number): number => {
+    const end = performance.now() + time;
+    for (let next = performance.now() + 5; performance.now() < end;) {
+      if (performance.now() < next) continue;
+      console.error("text");
+      next += 5;
+    }
+    return time;
+  };
+  const { writeSync } = Deno.stderr;
+  Deno.stderr.writeSync = ({ length }) => length;
+  try {
+    await pool.map(prints, new Array(2000).fill(0), { chunksize: 1 }); // from now on many tasks are handed over ahead
+    const slow = pool.apply(prints, [2000]).then(() => "slow");
+    const others = Promise.all(Array.from({ length: 300 }, () => pool.apply(prints, [0])));
+    assert(await Promise.race([slow, others]) !== "slow");
+    await slow;
+  } finally {
+    Deno.stderr.writeSync = writeSync;
+  }
+  await end(pool);
+});
+
 test("a child of a child that prints all the time does not hide the end of its parent", async () => {
   const pool = new Pool(1, { backend: processes() });
   const [child, pid] = await pool.apply(() => {

@@ -12,6 +12,8 @@ import { random } from "../../testing/random.ts";
 const SEEDS = [4, 5, 15];
 /** The number of calls of one seed. */
 const CALLS = 200;
+/** The most processes that are killed from outside for one seed: each takes a while to be replaced. */
+const MOST_KILLS = 15;
 /** The number of processes that are killed beside real work. */
 const KILLS = 60;
 
@@ -114,7 +116,7 @@ async function chaos(seed: number): Promise<void> {
     backend: processes(),
     scope: { note: noteLine },
     concurrency,
-    ...(below(3) === 0 && { maxTasksPerChild: 1 + below(30) }),
+    ...(below(3) === 0 && { maxTasksPerChild: 10 + below(30) }),
     ...(below(3) === 0 && { idleTimeout: 1 + below(20) }),
   });
   const calls: Call[] = [];
@@ -283,7 +285,7 @@ async function chaos(seed: number): Promise<void> {
     assert(queued >= 0 && running >= 0 && workers <= pool.size, `${queued} ${running} ${workers}`);
   }, 1);
   const killer = setInterval(() => {
-    if (below(3) > 0) return;
+    if (below(3) > 0 || kills === MOST_KILLS) return;
     const pid = [...pids][below(pids.size)];
     if (pid === undefined) return;
     pids.delete(pid);
