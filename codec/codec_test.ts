@@ -293,3 +293,14 @@ Deno.test("Decoder calls nothing of what it reads, whatever stands in the place 
     }
   }
 });
+
+Deno.test("Encoder and Decoder keep what occurs twice beside boxes, regular expressions, and after values without repeats", () => {
+  const both = (value: unknown): unknown => decoder.decode(sourceOf(encoder.encode(value).bytes.slice()), 0, []);
+  const object = { a: 1 };
+  for (const other of [Object(1n), Object("s"), Object(false), /a/dgimsuy, new Date(1), new Uint8Array(2)]) {
+    assertEquals(both([other]), [other]);
+    const [first, again, one, two] = both([other, other, object, object]) as unknown[];
+    assert(first === again && one === two && first !== one);
+    assertEquals([first, one], [other, object]);
+  }
+});

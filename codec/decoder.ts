@@ -245,8 +245,8 @@ export class Decoder {
       case TAG.regexp:
         return this.#note(new RegExp(this.#text(), this.#text()));
       case TAG.boxed: {
-        const place = this.#seen.push(undefined) - 1;
-        return this.#seen[place] = boxed(this.#read());
+        const place = this.#takePlace();
+        return this.#fillPlace(place, boxed(this.#read()));
       }
       case TAG.error:
         return this.#error();

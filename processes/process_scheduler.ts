@@ -967,6 +967,7 @@ export class ProcessScheduler implements Scheduler {
 
   #endAll(): void {
     this.#stopTimers();
+    for (const handle of this.#handles) handle.keepProgram(true); // until they are gone, as somebody may wait for that
     this.#endChildren();
     if (this.#life.hasEnded) return;
     // The end of a child that this thread has started itself cannot be noticed while the thread is blocked.

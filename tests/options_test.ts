@@ -112,7 +112,7 @@ test("executors refuse unknown options, also beside their iterables", async () =
     for (
       const [wrong, what] of [
         [{ chunkSize: 2 }, "'chunkSize' as map() has none of that name: the nearest is 'chunksize'"],
-        [{ chunksize: 2, foo: 1 }, "its options are 'chunksize', 'timeout', 'buffersize' and 'signal'"],
+        [{ chunksize: 2, foo: 1 }, "its options are 'chunksize', 'timeout', 'buffersize', 'signal' and 'abortGrace'"],
         [{ length: 2 }, "'length' as map() has none"],
         [Object.assign(Object.create(null), { chunks: 2 }), "the nearest is 'chunksize'"],
         [Object.create({ chunksize: 2, timeOut: 1 }), "the nearest is 'timeout'"],
@@ -251,7 +251,7 @@ test("the nearest option is named, also by its name in Python", () => {
   const far = assertThrows(() => pool.map(square, [1], odd<Record<string, never>>({ foo: 1 })), TypeError) as Error;
   assertStringIncludes(
     far.message,
-    "its options are 'chunksize', 'taskTimeout', 'signal', 'returnExceptions' and 'onProgress'",
+    "its options are 'chunksize', 'taskTimeout', 'signal', 'abortGrace', 'returnExceptions' and 'onProgress'",
   );
   const long = assertThrows(
     () => pool.map(square, [1], odd<Record<string, never>>({ ["x".repeat(1e6)]: 1 })),

@@ -130,7 +130,7 @@ class Program {
   #fetchedArgs: readonly unknown[] | undefined;
   readonly #reading: ReadingLimit;
   /** The reasons of tasks that were aborted before they began. */
-  readonly #aborted = new Map<number, unknown>();
+  readonly #aborted = new Map<number, { readonly reason: unknown }>();
 
   constructor(init: Init) {
     this.#submissions = new SubmissionRing(init.submissions);
@@ -428,7 +428,7 @@ class Program {
       : [...this.#awaiting].find(({ header }) => header.taskId === taskId);
     if (run !== undefined) run.abort(reason);
     else if (this.#fetching?.taskId === taskId || this.#inbox.some(({ header }) => header.taskId === taskId)) {
-      this.#aborted.set(taskId, reason);
+      this.#aborted.set(taskId, { reason });
     }
   }
 
@@ -509,8 +509,11 @@ class Program {
     );
     const run = this.#run;
     run.look = () => this.#lookForAbort(run);
-    if (this.#aborted.has(header.taskId)) run.abort(this.#aborted.get(header.taskId));
-    this.#aborted.delete(header.taskId);
+    if (this.#aborted.size > 0) {
+      const early = this.#aborted.get(header.taskId);
+      if (early !== undefined) run.abort(early.reason);
+      this.#aborted.delete(header.taskId);
+    }
     return this.#runner.run(run) === "done" || this.#free;
   }
 
