@@ -130,6 +130,11 @@ export class ProcessHandle {
     return this.#line.unwritten > MOST_UNWRITTEN && this.inFlight > 0;
   }
 
+  /** True if the child can be handed tasks now. */
+  get isFree(): boolean {
+    return this.state === "ready" && !this.superseded && !this.lacking && !this.stuck && !this.isFull;
+  }
+
   /** Adds a request, to be written by {@linkcode flush}. */
   send(kind: number, taskId: number, detail = 0, part: Part = NO_PART, fn = 0, limit = 0, first = 0): void {
     this.#requests.add(kind, taskId, detail, fn, limit, first, part);

@@ -10,8 +10,7 @@
 
 import { type BrokenProcessPoolError, InvalidStateError } from "../errors.ts";
 import { messageOf } from "../codec/error_fields.ts";
-import { Deque } from "../base/deque.ts";
-import { hasNodeModules, touchLazyGlobals, unrefTimer } from "../base/platform.ts";
+import { hasNodeModules, touchLazyGlobals } from "../base/platform.ts";
 import { ErrorStacks } from "../scheduler/error_stacks.ts";
 import {
   byUncaught,
@@ -29,7 +28,6 @@ import { UNCAUGHT } from "../scheduler/messages.ts";
 import { ReplyDecoder } from "../scheduler/reply_decoder.ts";
 import { PendingSettlements } from "../scheduler/settlements.ts";
 import {
-  MODE_NUMBERS,
   type Outcome,
   type Scheduler,
   type SchedulerStats,
@@ -50,47 +48,30 @@ import {
   BROKEN,
   DEADLINE,
   DRAINED,
-  DROP,
   DURATION_SHIFT,
-  END,
-  EXPORT,
   type Frame,
-  FUNCTION,
   GIVES_UP,
   HELLO,
   LACKS,
-  LACKS_EXPORT,
   nextEpoch,
   PAUSED,
   PAUSES,
   PROTOCOL,
   READY,
-  REST,
   RETIRES,
-  TASK,
   WAITS,
 } from "./frames.ts";
 import { type Launch, launchOf, type LaunchOptions } from "./launch.ts";
-import { type ChildListener, ProcessHandle } from "./process_handle.ts";
+import type { ChildListener, ProcessHandle } from "./process_handle.ts";
+import { ChildSet } from "./child_set.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { Deadlines } from "./deadlines.ts";
+import { QuietChildren } from "./quiet_children.ts";
+import { TaskQueue } from "./task_queue.ts";
 import { TaskTimes } from "./task_times.ts";
 
-/** Up to this many tasks in the queue are encoded when they are submitted, as those that find room in a child are. */
-const ENCODED_AHEAD = 256;
-/** Larger payloads are kept as they are, not copied to be sent. */
-const LARGE = 2 ** 16;
-/** How long a child blocks between tasks before it goes back to its event loop, in milliseconds. */
-const LINGER = 2;
-/** How long a child may be silent before others get the tasks behind the one that it runs, in milliseconds: see `program.ts`. */
-const SILENCE = 20;
-/** How long after its limit a call may take to end by itself, in milliseconds. */
-const GRACE = 50;
-/** How long a child that shall end may take for that, unless it waits for its own child processes, in milliseconds. */
-const LEAVING = 1000;
 /** The number of children in a row that may be killed before they are ready. */
 const MOST_STILLBORN = 3;
-/** The numbers of tasks begin anew above this one. */
-const LAST_ID = 2 ** 31 - 1;
-
 const decoder = new TextDecoder();
 
 /** A {@linkcode Scheduler} on child processes. */
@@ -99,9 +80,7 @@ export class ProcessScheduler implements Scheduler {
   readonly takesRanges = true;
   readonly canBlock: boolean;
   readonly #config: WorkerConfig;
-  readonly #options: LaunchOptions;
   readonly #launch: Launch;
-  readonly #setup: Uint8Array;
   readonly #epoch = performance.timeOrigin + performance.now();
   readonly #taskEncoder: TaskEncoder;
   readonly #replyDecoder = new ReplyDecoder();
@@ -109,35 +88,24 @@ export class ProcessScheduler implements Scheduler {
   readonly #life: Lifecycle;
   readonly #idle: IdleTimer;
   readonly #times = new TaskTimes();
+  readonly #dispatcher: Dispatcher;
   readonly #aborts = new AbortWatchdog((aborted) => this.#tellAborted(aborted), (aborted) => this.#endAborted(aborted));
   readonly #settlements = new PendingSettlements();
   readonly #events: TraceEvent[] = [];
-  readonly #queue = new Deque<Task>();
+  readonly #queue: TaskQueue;
   /** The tasks that children have, by number. */
   readonly #inFlight = new Map<number, Task>();
-  /** Tasks whose arguments are being read, by code further up the stack. */
-  readonly #encoding: Task[] = [];
-  readonly #handles = new Set<ProcessHandle>();
-  /** The children that take no more tasks and have not ended. */
-  readonly #ending = new Set<ProcessHandle>();
-  #taskId = 0;
-  #number = 0;
-  #cancelled = 0;
+  readonly #children: ChildSet;
   #finished = 0;
-  #handedOver = 0;
   #porter: Porter | undefined;
   /** True while this thread is blocked for tasks. */
   #blocking = false;
   /** True while the scheduler is served because something blocks this thread. */
   #serving = false;
-  #startFailures = 0;
   #stillborn = 0;
   #flushing = false;
-  #keepsProgram = true;
-  #restTimer: ReturnType<typeof setTimeout> | undefined;
-  #silenceTimer: ReturnType<typeof setTimeout> | undefined;
-  #deadlineTimer: ReturnType<typeof setTimeout> | undefined;
-  #deadline = Infinity;
+  readonly #deadlines = new Deadlines(() => this.#now(), () => this.#endOverdue());
+  readonly #quiet: QuietChildren;
   readonly #listener: ChildListener = {
     open: (handle) =>
       (this.#porter?.open.bind(this.#porter) ?? openDirect)(this.#launch, {
@@ -151,8 +119,8 @@ export class ProcessScheduler implements Scheduler {
     text: (bytes) => printError(bytes),
     ended: (handle, end) => this.#ended(handle, end),
     failed: (handle, message) => {
-      if (!this.#handles.delete(handle)) return;
-      this.#startFailed(new Error(message));
+      if (!this.#children.handles.delete(handle)) return;
+      this.#children.startFailed(new Error(message));
       this.#goOn(handle, []);
     },
   };
@@ -169,13 +137,41 @@ export class ProcessScheduler implements Scheduler {
     this.size = config.size;
     this.canBlock = config.owner !== "process" && hasNodeModules();
     this.#config = config;
-    this.#options = options;
     this.#launch = launchOf(options, config.permissions, config.module);
-    this.#setup = new Uint8Array(packSetup(config, "process").bytes);
     this.#taskEncoder = new TaskEncoder(config.module, "process");
+    this.#queue = new TaskQueue(this.#taskEncoder, this.#inFlight, (task, outcome) => this.#settle(task, outcome));
     this.#stacks = new ErrorStacks(config.scope, this.#taskEncoder.firstCall);
     this.#life = new Lifecycle(config.owner);
-    this.#idle = new IdleTimer(config.idleTimeout, () => this.#endChildren());
+    this.#idle = new IdleTimer(config.idleTimeout, () => this.#children.endAll());
+    this.#children = new ChildSet({
+      config,
+      init: {
+        epoch: this.#epoch,
+        setup: new Uint8Array(packSetup(config, "process").bytes),
+        limit: config.limit,
+        memoryLimit: options.memoryLimit,
+      },
+      listener: this.#listener,
+      failed: (error) => this.#break(error),
+    });
+    this.#dispatcher = new Dispatcher({
+      queue: this.#queue,
+      inFlight: this.#inFlight,
+      children: this.#children,
+      taskEncoder: this.#taskEncoder,
+      times: this.#times,
+      life: this.#life,
+      concurrency: this.#concurrency,
+      settle: (task, outcome) => this.#settle(task, outcome),
+      handedOver: () => {
+        this.#goOnSoon();
+        this.#afterWork();
+      },
+    });
+    this.#quiet = new QuietChildren(this.#children.handles, (handle) => {
+      this.#dispatcher.takeBack(handle);
+      this.#dispatcher.handOver();
+    });
   }
 
   get #concurrency(): number {
@@ -199,23 +195,9 @@ export class ProcessScheduler implements Scheduler {
 
   submitFrom(task: Task): void {
     this.#life.refuseUnlessRunning();
-    this.#queue.push(task);
-    if (this.#queue.size === 1) this.#handOver();
-    if (this.#queue.empty) return;
-    if (this.#queue.size <= ENCODED_AHEAD && !this.#isEncoding(task)) this.#encodeAhead(task);
-    this.#goOnSoon();
-  }
-
-  #isEncoding(task: Task): boolean {
-    return task.settled || task.payload !== undefined || this.#encoding.length > 0;
-  }
-
-  /** Encodes a task that stays in the queue. */
-  #encodeAhead(task: Task): void {
-    this.#encoding.push(task);
-    if (this.#prepare(task)) this.#pack(task, true);
-    this.#encoding.pop();
-    if (task.settled) this.#cancelled++; // its turn in the queue is skipped
+    if (this.#queue.push(task)) this.#dispatcher.handOver();
+    this.#queue.encodeAhead(task);
+    if (this.#queue.size > 0) this.#goOnSoon();
   }
 
   detach(producer: TaskProducer): void {
@@ -225,16 +207,15 @@ export class ProcessScheduler implements Scheduler {
 
   submitToAll(make: (index: number) => Task): number {
     this.#life.refuseUnlessOpen();
-    while (this.#active < this.size && this.#start());
+    while (this.#children.hasRoom && this.#children.start());
     this.#life.refuseUnlessOpen();
     let index = 0;
-    for (const handle of [...this.#handles]) {
+    for (const handle of [...this.#children.handles]) {
       if (handle.superseded || (handle.state !== "starting" && handle.state !== "ready")) continue;
       const task = make(index++);
-      handle.posted.add(task);
-      handle.own.push(task);
+      this.#dispatcher.post(handle, task);
     }
-    this.#handOver();
+    this.#dispatcher.handOver();
     return index;
   }
 
@@ -244,23 +225,10 @@ export class ProcessScheduler implements Scheduler {
       return false;
     }
     if (task.taskId >= 0 && this.#inFlight.get(task.taskId) === task) return false;
-    if (!this.#encoding.includes(task) && !this.#removePosted(task)) this.#cancelled++;
+    this.#dispatcher.drop(task);
     task.settled = true;
     this.#afterWork();
     return true;
-  }
-
-  /** Removes a task for one child alone that was not handed to it. Returns false if it is no such task. */
-  #removePosted(task: Task): boolean {
-    for (const { posted, own } of this.#handles) {
-      if (!posted.delete(task)) continue;
-      for (let rest = own.size; rest > 0; rest--) {
-        const other = own.shift()!;
-        if (other !== task) own.push(other);
-      }
-      return true;
-    }
-    return false;
   }
 
   isRunning(task: Task): boolean {
@@ -268,139 +236,10 @@ export class ProcessScheduler implements Scheduler {
   }
 
   cancelAll(outcome: () => Outcome): void {
-    for (const task of this.#takeQueued()) this.#settlements.add(task, outcome());
-    for (const task of this.#encoding) if (!task.settled) this.#settlements.add(task, outcome());
+    for (const task of this.#dispatcher.takeWaiting()) this.#settlements.add(task, outcome());
+    for (const task of this.#queue.encoding) if (!task.settled) this.#settlements.add(task, outcome());
     this.#settlements.run();
     this.#afterWork();
-  }
-
-  /** Empties the queues. Returns the tasks that were in them and were not cancelled. */
-  #takeQueued(): Task[] {
-    const tasks: Task[] = [];
-    for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) {
-      // One that is being encoded will be settled, and then counted as if it still were in the queue.
-      if (task.settled || this.#encoding.includes(task)) this.#cancelled--;
-      if (!task.settled) tasks.push(task);
-    }
-    for (const { own, posted } of this.#handles) {
-      for (let task = own.shift(); task !== undefined; task = own.shift()) {
-        posted.delete(task);
-        tasks.push(task);
-      }
-    }
-    return tasks;
-  }
-
-  // Handing tasks over.
-
-  /** Hands tasks to the children that have room for them. */
-  #handOver(): void {
-    for (const handle of this.#handles) {
-      while (!handle.own.empty && this.#isReady(handle) && handle.inFlight < this.#concurrency) {
-        this.#hand(handle, handle.own.shift()!);
-      }
-    }
-    while (!this.#queue.empty) {
-      const task = this.#queue.shift()!;
-      if (task.settled) {
-        this.#cancelled--;
-        continue;
-      }
-      this.#encoding.push(task); // reading its function may call code of the user
-      const prepared = this.#prepare(task);
-      this.#encoding.pop();
-      if (!prepared || task.settled) continue;
-      const handle = this.#choose(task);
-      if (handle === undefined) {
-        this.#queue.unshift(task);
-        break;
-      }
-      this.#hand(handle, task);
-    }
-    this.#goOnSoon();
-    this.#afterWork();
-  }
-
-  /** Numbers a task and its function. If the function cannot be sent, settles the task and returns false. */
-  #prepare(task: Task): boolean {
-    try {
-      this.#taskEncoder.number(task);
-    } catch (error) {
-      this.#settle(task, { ok: false, error });
-      return false;
-    }
-    if (task.taskId >= 0) return true;
-    do this.#taskId = this.#taskId === LAST_ID ? 1 : this.#taskId + 1; while (this.#inFlight.has(this.#taskId));
-    task.taskId = this.#taskId;
-    return true;
-  }
-
-  #isReady(handle: ProcessHandle): boolean {
-    return handle.state === "ready" && !handle.superseded && !handle.lacking && !handle.stuck && !handle.isFull;
-  }
-
-  /** Returns the child with the fewest tasks that has room for this one. */
-  #choose(task: Task): ProcessHandle | undefined {
-    const concurrency = this.#concurrency;
-    const window = concurrency > 1 ? concurrency : this.#times.window(task.functionId);
-    let best: ProcessHandle | undefined;
-    let fewest = window;
-    for (const handle of this.#handles) {
-      const { inFlight } = handle;
-      if (inFlight >= fewest || !this.#isReady(handle) || !handle.own.empty) continue;
-      best = handle;
-      fewest = inFlight;
-    }
-    return best;
-  }
-
-  #hand(handle: ProcessHandle, task: Task): void {
-    this.#encoding.push(task); // getters of its arguments may call any method of the pool meanwhile
-    let part: Task["payload"] | Uint8Array<ArrayBuffer>;
-    if (this.#prepare(task)) {
-      if (!handle.knownFunctions.has(task.functionId)) this.#sendFunction(handle, task);
-      part = task.payload ?? this.#pack(task, false);
-    }
-    this.#encoding.pop();
-    if (part === undefined || task.settled) return this.#dropPosted(handle, task);
-    if (!this.#life.running) return this.#settle(task, this.#life.refusal());
-    if (!this.#isReady(handle)) return handle.posted.has(task) ? handle.own.unshift(task) : this.#queue.unshift(task);
-    const { taskId, functionId, mode, limit } = task;
-    const bytes = part instanceof Uint8Array ? part : new Uint8Array(part.bytes);
-    const detail = MODE_NUMBERS[mode] | handle.epoch << 2;
-    handle.send(TASK, taskId, detail, { length: bytes.length, bytes }, functionId, limit, task.first);
-    handle.hot = true;
-    handle.handed.push(task);
-    this.#inFlight.set(taskId, task);
-    this.#handedOver++;
-  }
-
-  #dropPosted(handle: ProcessHandle, task: Task): void {
-    handle.posted.delete(task);
-  }
-
-  #sendFunction(handle: ProcessHandle, task: Task): void {
-    const bytes = new Uint8Array(this.#taskEncoder.packFunction(task).bytes);
-    handle.send(FUNCTION, task.functionId, 0, { length: bytes.length, bytes });
-    handle.knownFunctions.add(task.functionId);
-  }
-
-  /**
-   * Encodes the arguments of a task. Keeps them with the task if it stays here, if they are many, or cannot be encoded again. If
-   * they cannot be sent, settles the task and returns undefined.
-   */
-  #pack(task: Task, stays: boolean): Task["payload"] | Uint8Array<ArrayBuffer> | undefined {
-    try {
-      const encoded = this.#taskEncoder.packArguments(task);
-      if (!stays && encoded.length <= LARGE && encoded.transfers.length === 0 && task.range === undefined) {
-        return encoded.bytes;
-      }
-      this.#taskEncoder.keep(task, encoded);
-      return task.payload;
-    } catch (error) {
-      this.#settle(task, { ok: false, error });
-      return undefined;
-    }
   }
 
   /**
@@ -419,56 +258,15 @@ export class ProcessScheduler implements Scheduler {
 
   #goOnNow(): void {
     this.#startChildren();
-    for (const handle of this.#handles) handle.flush();
+    for (const handle of this.#children.handles) handle.flush();
     this.#afterWork();
   }
 
-  /** The number of children that take tasks, or will. */
-  get #active(): number {
-    if (this.#porter === undefined) return this.#handles.size;
-    let active = 0;
-    for (const { superseded } of this.#handles) if (!superseded) active++;
-    return active;
-  }
-
-  // Starting children.
-
   /** Starts children for the tasks that wait, as far as no others are about to be ready for these. */
   #startChildren(): void {
-    let waiting = this.#queue.size - this.#cancelled;
-    for (const { state } of this.#handles) if (state === "starting") waiting--;
-    while (waiting-- > 0 && this.#active < this.size && this.#life.running && this.#start());
-  }
-
-  /** Starts a child. Returns false on failure. */
-  #start(): boolean {
-    const { name, exactName, limit } = this.#config;
-    const number = ++this.#number;
-    try {
-      const handle = new ProcessHandle(number, {
-        name: exactName ? name : `${name}-${number}`,
-        epoch: this.#epoch,
-        setup: this.#setup,
-        limit,
-        memoryLimit: this.#options.memoryLimit,
-      }, this.#listener);
-      this.#handles.add(handle);
-      handle.keepProgram(this.#keepsProgram);
-      return true;
-    } catch (error) {
-      this.#startFailed(error);
-      return false;
-    }
-  }
-
-  #startFailed(error: unknown): void {
-    this.#startFailures++;
-    if (this.#handles.size === 0) return this.#break(error);
-    if (this.#startFailures > 1) return;
-    console.warn(
-      `Cannot start another process of '${this.#config.name}': ${messageOf(error)}. ` +
-        `It goes on with ${this.#handles.size} of ${this.size}, and tries again`,
-    );
+    let waiting = this.#queue.size;
+    for (const { state } of this.#children.handles) if (state === "starting") waiting--;
+    while (waiting-- > 0 && this.#children.hasRoom && this.#life.running && this.#children.start());
   }
 
   // Taking replies.
@@ -500,7 +298,7 @@ export class ProcessScheduler implements Scheduler {
         return this.#paused(handle);
       case LACKS:
         this.#paused(handle);
-        return this.#answer(handle, taskId, detail);
+        return this.#dispatcher.answer(handle, taskId, detail);
       default:
         return this.#reply(handle, frame);
     }
@@ -536,33 +334,7 @@ export class ProcessScheduler implements Scheduler {
   #paused(handle: ProcessHandle): void {
     handle.epoch = nextEpoch(handle.epoch);
     handle.stuck = false;
-    this.#takeBack(handle);
-  }
-
-  /** Takes back the tasks that a child has not begun. */
-  #takeBack(handle: ProcessHandle): void {
-    const tasks: Task[] = [];
-    for (let task = handle.handed.shift(); task !== undefined; task = handle.handed.shift()) tasks.push(task);
-    for (const task of tasks.reverse()) {
-      this.#inFlight.delete(task.taskId);
-      if (task.settled) continue;
-      (handle.posted.has(task) ? handle.own : this.#queue).unshift(task);
-    }
-  }
-
-  /** Sends a child the part of a task that it lacks. */
-  #answer(handle: ProcessHandle, taskId: number, lacks: number): void {
-    const task = this.#inFlight.get(taskId);
-    if (task === undefined || !handle.running.has(task)) return handle.send(DROP, taskId);
-    if (lacks !== LACKS_EXPORT) return this.#sendFunction(handle, task);
-    handle.lacking = true;
-    this.#taskEncoder.packExport(task, false, ({ bytes }) => {
-      handle.lacking = false;
-      if (!this.#handles.has(handle)) return;
-      if (task.settled) handle.send(DROP, taskId);
-      else handle.send(EXPORT, taskId, 0, { length: bytes.byteLength, bytes: new Uint8Array(bytes) });
-      this.#handOver();
-    });
+    this.#dispatcher.takeBack(handle);
   }
 
   #reply(handle: ProcessHandle, { kind, taskId, detail, bytes, at }: Frame): void {
@@ -590,9 +362,9 @@ export class ProcessScheduler implements Scheduler {
 
   /** Called after all replies that came together. */
   #received(handle: ProcessHandle): void {
-    if (handle.inFlight === 0) this.#restLater();
+    if (handle.inFlight === 0) this.#quiet.restLater();
     this.#endIfSuperseded(handle);
-    this.#handOver();
+    this.#dispatcher.handOver();
   }
 
   #settle(task: Task, outcome: Outcome): void {
@@ -610,27 +382,18 @@ export class ProcessScheduler implements Scheduler {
   #retire(handle: ProcessHandle, givenUp: boolean): void {
     if (handle.running.size > 0) {
       handle.state = "retiring";
-      return this.#takeBack(handle);
+      return this.#dispatcher.takeBack(handle);
     }
-    this.#leave(handle);
-    this.#takeBack(handle);
-    this.#repost(handle);
+    this.#children.leave(handle);
+    this.#dispatcher.takeBack(handle);
+    this.#dispatcher.repost(handle);
     if (givenUp) handle.kill();
-  }
-
-  /** Moves a child to those that take no more tasks. */
-  #leave(handle: ProcessHandle): void {
-    handle.state = "ending";
-    if (!this.#handles.delete(handle)) return;
-    this.#ending.add(handle);
-    handle.endTimer = setTimeout(() => handle.kill(), LEAVING); // code that a task has left behind may never end
-    unrefTimer(handle.endTimer);
   }
 
   /** Called when a child has ended. */
   #ended(handle: ProcessHandle, { code, signal }: ChildEnd): void {
     clearTimeout(handle.endTimer);
-    const expected = this.#ending.delete(handle);
+    const expected = this.#children.ending.delete(handle);
     if (!expected) {
       const exitCode = signal === null ? code : 128 - code;
       const words = handle.lastWords;
@@ -647,26 +410,26 @@ export class ProcessScheduler implements Scheduler {
 
   /** Kills a child that does not behave. */
   #lose(handle: ProcessHandle, how: string): void {
-    if (!this.#handles.has(handle)) return;
+    if (!this.#children.handles.has(handle)) return;
     handle.kill();
-    this.#ending.add(handle);
+    this.#children.ending.add(handle);
     this.#lost(handle, how, { exitCode: undefined, uncaught: undefined });
   }
 
   /** Called when a child is gone. Fails the tasks that it ran, and takes back the others. */
   #lost(handle: ProcessHandle, how: string, end: WorkerEnd): void {
-    if (!this.#handles.delete(handle)) return;
+    if (!this.#children.handles.delete(handle)) return;
     const starting = handle.state === "starting";
     handle.state = "ending";
-    this.#takeBack(handle);
+    this.#dispatcher.takeBack(handle);
     const failed: [Task, Outcome][] = [];
     for (const task of handle.running) failed.push([task, workerLost(handle.name, how, task, end)]);
     handle.running.clear();
     if (starting) {
       // Whoever kills processes may hit one that starts: that says nothing about the next one.
       const killed = end.signal === "SIGKILL" && this.#config.owner !== "process" && ++this.#stillborn < MOST_STILLBORN;
-      if (!killed) this.#startFailed(lostAtStart(handle.name, how, end));
-      if (!this.#life.running) return this.#repost(handle);
+      if (!killed) this.#children.startFailed(lostAtStart(handle.name, how, end));
+      if (!this.#life.running) return this.#dispatcher.repost(handle);
     }
     this.#goOn(handle, failed);
   }
@@ -677,26 +440,10 @@ export class ProcessScheduler implements Scheduler {
       handle.posted.delete(task);
       this.#inFlight.delete(task.taskId);
     }
-    this.#repost(handle);
-    this.#handOver();
+    this.#dispatcher.repost(handle);
+    this.#dispatcher.handOver();
     for (const [task, outcome] of failed) this.#settle(task, outcome); // last, as a callback may do anything
     this.#afterWork();
-  }
-
-  /** Gives the tasks for one child alone, which is gone, to another one. */
-  #repost({ own, posted }: ProcessHandle): void {
-    for (let task = own.shift(); task !== undefined; task = own.shift()) {
-      posted.delete(task);
-      if (task.settled) continue;
-      if (this.#life.running && this.#active < this.size) this.#start();
-      const handle = [...this.#handles].at(-1);
-      if (handle === undefined) {
-        this.#settle(task, this.#life.refusal());
-        continue;
-      }
-      handle.posted.add(task);
-      handle.own.push(task);
-    }
   }
 
   // Limits.
@@ -710,53 +457,35 @@ export class ProcessScheduler implements Scheduler {
       handle.deadlines.delete(taskId);
       return;
     }
-    const now = Math.trunc(this.#now());
-    const deadline = now + (time - now | 0); // the frame has its lowest 32 bits
-    handle.deadlines.set(taskId, deadline);
-    if (deadline < this.#deadline) this.#watchDeadline(deadline);
-  }
-
-  #watchDeadline(time: number): void {
-    clearTimeout(this.#deadlineTimer);
-    this.#deadline = time;
-    this.#deadlineTimer = setTimeout(() => this.#endOverdue(), Math.max(0, time + GRACE - this.#now()));
-    unrefTimer(this.#deadlineTimer);
+    handle.deadlines.set(taskId, this.#deadlines.add(time));
   }
 
   /** Kills the children whose call is overdue. */
   #endOverdue(): void {
-    this.#deadline = Infinity;
-    let next = Infinity;
-    for (const handle of [...this.#handles]) {
+    for (const handle of [...this.#children.handles]) {
       const first = Math.min(...handle.deadlines.values());
-      if (first + GRACE > this.#now()) {
-        next = Math.min(next, first);
+      if (!this.#deadlines.isOverdue(first)) {
+        this.#deadlines.watch(first);
         continue;
       }
-      handle.kill();
-      if (handle.state === "starting") return this.#break(startOverdue(handle.name, this.#config.limit));
-      const failed: [Task, Outcome][] = [];
-      for (const task of handle.running) {
-        const over = (handle.deadlines.get(task.taskId) ?? Infinity) + GRACE <= this.#now();
-        failed.push([
-          task,
-          over ? timedOut(task) : workerLost(handle.name, "at the limit of another task", task, SILENT),
-        ]);
+      if (handle.state === "starting") {
+        handle.kill();
+        return this.#break(startOverdue(handle.name, this.#config.limit));
       }
-      this.#takeBack(handle);
-      this.#leave(handle);
-      handle.running.clear();
-      this.#goOn(handle, failed);
+      const { name, deadlines } = handle;
+      this.#endBusy(handle, (task) =>
+        this.#deadlines.isOverdue(deadlines.get(task.taskId) ?? Infinity)
+          ? timedOut(task)
+          : workerLost(name, "at the limit of another task", task, SILENT));
     }
-    if (next !== Infinity && next < this.#deadline) this.#watchDeadline(next);
   }
 
   /** Kills a child. `outcomeOf` returns the outcomes of the tasks that it has begun. */
   #endBusy(handle: ProcessHandle, outcomeOf: (task: Task) => Outcome): void {
     handle.kill();
     const failed = Array.from(handle.running, (task): [Task, Outcome] => [task, outcomeOf(task)]);
-    this.#takeBack(handle);
-    this.#leave(handle);
+    this.#dispatcher.takeBack(handle);
+    this.#children.leave(handle);
     handle.running.clear();
     this.#goOn(handle, failed);
   }
@@ -769,7 +498,7 @@ export class ProcessScheduler implements Scheduler {
 
   /** Returns the child that has begun a task. */
   #runnerOf(task: Task): ProcessHandle | undefined {
-    for (const handle of this.#handles) if (handle.running.has(task)) return handle;
+    for (const handle of this.#children.handles) if (handle.running.has(task)) return handle;
     return undefined;
   }
 
@@ -800,84 +529,20 @@ export class ProcessScheduler implements Scheduler {
 
   // Waiting.
 
-  /** Sends the children that have had nothing to do for a while to their event loops. */
-  #restLater(): void {
-    if (this.#restTimer !== undefined) return;
-    this.#restTimer = setTimeout(() => {
-      this.#restTimer = undefined;
-      let again = false;
-      const now = performance.now();
-      for (const handle of this.#handles) {
-        if (handle.state !== "ready" || handle.inFlight > 0 || !handle.hot) continue;
-        if (now - handle.heard < LINGER) {
-          again = true;
-          continue;
-        }
-        handle.hot = false;
-        handle.send(REST, 0);
-        handle.flush();
-      }
-      if (again) this.#restLater();
-    }, LINGER);
-    unrefTimer(this.#restTimer);
-  }
-
-  /** Watches for children whose task holds up others. */
-  #watchSilence(): void {
-    if (this.#silenceTimer !== undefined) return;
-    this.#silenceTimer = setTimeout(() => {
-      this.#silenceTimer = undefined;
-      this.#lookForSilence();
-    }, SILENCE);
-  }
-
-  /**
-   * Takes back the tasks behind one that has kept its child silent for long. Returns the time until one can have done so, in
-   * milliseconds.
-   */
-  #lookForSilence(): number {
-    if (this.#concurrency > 1) return Infinity;
-    let next = Infinity;
-    for (const handle of this.#handles) {
-      if (handle.stuck || handle.fencing || handle.running.size === 0 || handle.handed.empty) continue;
-      const { heard } = handle;
-      const left = heard + SILENCE - performance.now();
-      if (left > 0) {
-        next = Math.min(next, left);
-        continue;
-      }
-      handle.fencing = true;
-      handle.fence(() => {
-        handle.fencing = false;
-        if (!this.#handles.has(handle) || handle.heard !== heard || handle.stuck || handle.running.size === 0) return;
-        handle.stuck = true;
-        this.#takeBack(handle);
-        this.#handOver();
-      });
-    }
-    return next;
-  }
-
   /** Called before this thread goes back to its event loop. */
   #afterWork(): void {
-    const waiting = this.#queue.size - this.#cancelled + this.#encoding.length;
+    const waiting = this.#queue.size + this.#queue.encoding.length;
     let posted = 0;
     let heldUp = false;
-    for (const handle of this.#handles) {
+    for (const handle of this.#children.handles) {
       posted += handle.posted.size;
       heldUp ||= handle.running.size > 0 && !handle.handed.empty;
     }
     const pending = waiting + this.#inFlight.size + posted > 0;
-    if (heldUp && this.#concurrency === 1) this.#watchSilence();
+    if (heldUp && this.#concurrency === 1) this.#quiet.watch();
     if (!pending && this.#life.complete) return this.#endAll();
-    if (this.#handles.size > 0) this.#idle.set(!pending);
-    this.#keepProgram(pending && this.#config.background !== true);
-  }
-
-  #keepProgram(keeps: boolean): void {
-    if (keeps === this.#keepsProgram) return;
-    this.#keepsProgram = keeps;
-    for (const handle of this.#handles) handle.keepProgram(keeps);
+    if (this.#children.handles.size > 0) this.#idle.set(!pending);
+    this.#children.keepProgram(pending && this.#config.background !== true);
   }
 
   // Blocking.
@@ -893,7 +558,7 @@ export class ProcessScheduler implements Scheduler {
     if (this.#porter === undefined) this.#startPorter();
     const look = (): boolean => {
       if (done()) return true;
-      if (this.#active === 0 && this.#inFlight.size > 0) {
+      if (this.#children.active === 0 && this.#inFlight.size > 0) {
         throw new InvalidStateError(
           "Cannot block for a task that a process has begun before, as its result comes through the event loop: await it",
         );
@@ -906,7 +571,7 @@ export class ProcessScheduler implements Scheduler {
       return blockForServices(look, deadline, "'get()', 'result()', 'next()' or 'join()'");
     } finally {
       this.#blocking = outer;
-      this.#handOver();
+      this.#dispatcher.handOver();
     }
   }
 
@@ -914,15 +579,8 @@ export class ProcessScheduler implements Scheduler {
   #startPorter(): void {
     this.#porter = new Porter(() => this.#porter?.receive(), (message) => this.#break(new Error(message)));
     thisThread().services.add(this.#serve);
-    for (const handle of [...this.#handles]) {
-      const tasks: Task[] = [];
-      for (let task = handle.handed.shift(); task !== undefined; task = handle.handed.shift()) tasks.push(task);
-      const back = tasks.splice(tasks.length - handle.takeUnflushed());
-      for (const task of tasks) handle.handed.push(task);
-      for (const task of back.reverse()) {
-        this.#inFlight.delete(task.taskId);
-        (handle.posted.has(task) ? handle.own : this.#queue).unshift(task);
-      }
+    for (const handle of [...this.#children.handles]) {
+      this.#dispatcher.takeBack(handle, handle.takeUnflushed());
       handle.superseded = true;
       this.#endIfSuperseded(handle);
     }
@@ -930,48 +588,35 @@ export class ProcessScheduler implements Scheduler {
 
   /** Ends a child that takes no more tasks and has none. */
   #endIfSuperseded(handle: ProcessHandle): void {
-    if (!handle.superseded || handle.inFlight > 0 || !this.#handles.has(handle)) return;
-    if (handle.state === "starting") handle.kill();
-    else handle.send(END, 0);
-    handle.flush();
-    this.#leave(handle);
-    this.#repost(handle);
+    if (!handle.superseded || handle.inFlight > 0 || !this.#children.handles.has(handle)) return;
+    this.#children.end(handle);
+    this.#dispatcher.repost(handle);
   }
 
   /** Called while something blocks this thread. Returns the time until it must be called again, in milliseconds; 0 for at once. */
   readonly #serve = (): number => {
-    const before = this.#finished + this.#handedOver;
+    const before = this.#finished + this.#dispatcher.count;
     this.#taskEncoder.answerAll();
     this.#porter?.receive();
     this.#serving = true;
-    this.#handOver();
+    this.#dispatcher.handOver();
     this.#serving = false;
     if (this.#aborts.untilNext() < Infinity) this.#aborts.check();
-    if (this.#deadline + GRACE <= this.#now()) this.#endOverdue();
-    let next = Math.min(this.#aborts.untilNext(), this.#deadline + GRACE - this.#now());
-    next = Math.min(next, this.#lookForSilence());
-    return this.#finished + this.#handedOver !== before ? 0 : Math.max(1, next);
+    this.#deadlines.check();
+    const silence = this.#concurrency === 1 ? this.#quiet.look() : Infinity;
+    const next = Math.min(this.#aborts.untilNext(), this.#deadlines.untilNext(), silence);
+    return this.#finished + this.#dispatcher.count !== before ? 0 : Math.max(1, next);
   };
 
   // Ending.
 
-  /** Lets the children end that have nothing to do. */
-  #endChildren(): void {
-    for (const handle of [...this.#handles]) {
-      if (handle.state === "starting") handle.kill();
-      else handle.send(END, 0);
-      handle.flush();
-      this.#leave(handle);
-    }
-  }
-
   #endAll(): void {
     this.#stopTimers();
-    for (const handle of this.#handles) handle.keepProgram(true); // until they are gone, as somebody may wait for that
-    this.#endChildren();
+    this.#children.keepProgram(true); // until they are gone, as somebody may wait for that
+    this.#children.endAll();
     if (this.#life.hasEnded) return;
     // The end of a child that this thread has started itself cannot be noticed while the thread is blocked.
-    for (const { superseded } of this.#ending) if (!this.#blocking || !superseded) return;
+    for (const { superseded } of this.#children.ending) if (!this.#blocking || !superseded) return;
     this.#porter?.end();
     thisThread().services.delete(this.#serve);
     this.#life.ended();
@@ -980,19 +625,16 @@ export class ProcessScheduler implements Scheduler {
   #stopTimers(): void {
     this.#idle.stop();
     this.#aborts.stop();
-    for (const timer of [this.#restTimer, this.#silenceTimer, this.#deadlineTimer]) clearTimeout(timer);
-    this.#restTimer = this.#silenceTimer = this.#deadlineTimer = undefined;
+    this.#quiet.stop();
+    this.#deadlines.stop();
   }
 
   /** Kills the children, and settles all pending tasks. */
   #abandon(): void {
-    const pending = [...this.#inFlight.values(), ...this.#takeQueued(), ...this.#encoding];
+    const pending = [...this.#inFlight.values(), ...this.#dispatcher.takeWaiting(), ...this.#queue.encoding];
     this.#inFlight.clear();
     this.#stopTimers();
-    for (const handle of [...this.#handles]) {
-      this.#leave(handle);
-      handle.kill();
-    }
+    this.#children.killAll();
     for (const task of pending) {
       if (task.settled) continue;
       this.#finished++;
@@ -1029,7 +671,7 @@ export class ProcessScheduler implements Scheduler {
   }
 
   joinSync(deadline: number): boolean {
-    this.#life.prepareToBlock(this.#encoding.length > 0);
+    this.#life.prepareToBlock(this.#queue.encoding.length > 0);
     this.#afterWork();
     return this.#life.hasEnded || this.block(() => this.#life.hasEnded, deadline);
   }
@@ -1037,23 +679,23 @@ export class ProcessScheduler implements Scheduler {
   // Statistics.
 
   workers(): readonly WorkerInfo[] {
-    return Array.from(this.#handles, ({ pid, name }) => ({ pid, name }));
+    return Array.from(this.#children.handles, ({ pid, name }) => ({ pid, name }));
   }
 
   stats(): SchedulerStats {
     let running = 0;
     let handed = 0;
-    for (const handle of this.#handles) {
+    for (const handle of this.#children.handles) {
       running += handle.running.size;
       handed += handle.handed.size + handle.own.size;
     }
     return {
-      workers: this.#handles.size,
-      queued: this.#queue.size - this.#cancelled + handed,
+      workers: this.#children.handles.size,
+      queued: this.#queue.size + handed,
       running,
       finished: this.#finished,
       zombies: 0,
-      startFailures: this.#startFailures,
+      startFailures: this.#children.startFailures,
     };
   }
 

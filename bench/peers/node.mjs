@@ -1,8 +1,9 @@
-// The figures of a pool on Node, or on Deno: `node node.mjs piscina|tinypool|workerpool`, in a folder where it is installed.
+// The figures of a pool on Node, or on Deno: `node node.mjs piscina|tinypool|workerpool [process]`, in a folder where it is installed.
 
 import { fileURLToPath } from "node:url";
 
 const kind = process.argv[2];
+const inProcesses = process.argv[3] === "process";
 const task = fileURLToPath(new URL("./task.mjs", import.meta.url));
 const figures = {};
 const BURST = 20_000;
@@ -23,12 +24,12 @@ async function open() {
     const { default: workerpool } = await import("workerpool");
     const pool = workerpool.pool(fileURLToPath(new URL("./workerpool_task.mjs", import.meta.url)), {
       maxWorkers: 2,
-      workerType: "thread",
+      workerType: inProcesses ? "process" : "thread",
     });
     return { call: (n) => pool.exec("inc", [n]), end: () => pool.terminate() };
   }
   const Pool = kind === "piscina" ? (await import("piscina")).Piscina : (await import("tinypool")).Tinypool;
-  const pool = new Pool({ filename: task, minThreads: 2, maxThreads: 2 });
+  const pool = new Pool({ filename: task, minThreads: 2, maxThreads: 2, ...(inProcesses && { runtime: "child_process" }) });
   return { call: (n) => pool.run(n), end: () => pool.destroy() };
 }
 

@@ -22,6 +22,10 @@ def median(runs, run):
     return statistics.median(times) * 1000
 
 
+def same(value):
+    return value
+
+
 def drain(queue):
     while queue.get() is not None:
         pass
@@ -52,11 +56,14 @@ if __name__ == "__main__":
         million = list(range(1_000_000))
         figures["million"] = median(5, lambda: pool.map(inc, million))
         figures["imap"] = median(3, lambda: list(pool.imap(inc, range(20_000)))) / 20
+        echo = bytes(64_000_000)
+        figures["echo"] = median(3, lambda: pool.apply(same, (echo,)))
     with ProcessPoolExecutor(2) as executor:
         list(executor.map(inc, range(100)))
         figures["burstSubmit"] = median(
             3, lambda: wait([executor.submit(inc, i) for i in range(BURST)])
         ) * 1000 / BURST
+        figures["singleSubmit"] = median(3, lambda: [executor.submit(inc, i).result() for i in range(2000)]) / 2
     figures["start"] = median(5, start)
     figures["queue"] = median(3, lambda: fill(multiprocessing.Queue())) / 100
     print(json.dumps(figures))

@@ -86,6 +86,46 @@ const ROWS: Row[] = [
   { what: "`Queue` from thread to thread", unit: "µs an item", ours: "queue", peers: { Python: "queue" }, least: 8 },
 ];
 
+const IN_PROCESSES: Row[] = [
+  {
+    what: "20,000 tiny tasks, each its own `apply`, all awaited",
+    unit: "µs a task",
+    ours: "burst",
+    peers: { workerpool: "burst", tinypool: "burst", Python: "burst", "Python's executor": "burstSubmit" },
+    least: 10,
+  },
+  {
+    what: "one tiny task at a time, `await pool.apply`",
+    unit: "µs a task",
+    ours: "single",
+    peers: { workerpool: "single", tinypool: "single", Python: "single", "Python's executor": "singleSubmit" },
+    least: 1,
+  },
+  {
+    what: "one tiny task at a time, `applySync`",
+    unit: "µs a task",
+    ours: "singleSync",
+    peers: { Python: "single", "Python's executor": "singleSubmit" },
+    least: 1,
+  },
+  {
+    what: "`imap` of 20,000 numbers, chunksize 1",
+    unit: "µs an item",
+    ours: "imap",
+    peers: { Python: "imap" },
+    least: 5,
+  },
+  { what: "`map` over a million numbers", unit: "ms", ours: "million", peers: { Python: "million" }, least: 2.5 },
+  { what: "64 MB to a process and back", unit: "ms", ours: "echo", peers: { Python: "echo" }, least: 2 },
+  {
+    what: "a new pool to its first result",
+    unit: "ms",
+    ours: "start",
+    peers: { workerpool: "start", tinypool: "start", Python: "start" },
+    least: 1,
+  },
+];
+
 const folder = await Deno.makeTempDir();
 const results: Record<string, Figures> = {};
 const versions: string[] = [];
@@ -105,6 +145,11 @@ try {
   results.multithreading = figuresOf(
     await run(Deno.execPath(), ["run", "--no-check", "--no-lock", "--allow-all", mutex]),
   );
+  const ofProcesses = new URL("processes.ts", here).pathname;
+  results.ourProcesses = figuresOf(await run(Deno.execPath(), ["run", "--no-check", "--allow-run", ofProcesses]));
+  for (const peer of ["workerpool", "tinypool"]) {
+    results[`${peer} processes`] = figuresOf(await run("node", ["node.mjs", peer, "process"], folder));
+  }
   results.Python = figuresOf(await run("python3", [new URL("python.py", here).pathname]));
   results.ours = figuresOf(await run(Deno.execPath(), ["run", "--no-check", new URL("ours.ts", here).pathname]));
 } finally {
@@ -116,20 +161,32 @@ versions.push(python, `Node ${node.slice(1)}`, `Deno ${Deno.version.deno}`);
 
 const number = (value: number | undefined): string =>
   value === undefined ? "" : value.toPrecision(3).replace(/\.0+$/, "");
-const { ours } = results as { ours: Figures };
-const columns = [...PEERS, ON_DENO, "multithreading", "Python"];
-const lines = [
-  `|  | unit | here | ${columns.join(" | ")} | times the best | wanted |`,
-  `| --- | --- | --- | ${columns.map(() => "---").join(" | ")} | --- | --- |`,
-];
-for (const { what, unit, ours: key, peers, least } of ROWS) {
-  const theirs = columns.map((peer) => peers[peer] === undefined ? undefined : results[peer]![peers[peer]]);
-  const ratio = Math.min(...theirs.filter((value) => value !== undefined)) / ours[key]!;
-  const verdict = ratio < 1 ? `${number(ratio)}: **slower**` : number(ratio);
-  lines.push(
-    `| ${what} | ${unit} | ${number(ours[key])} | ${theirs.map(number).join(" | ")} | ${verdict} | ${least} |`,
-  );
+const { ours, ourProcesses } = results as { ours: Figures; ourProcesses: Figures };
+
+/** Returns a table of rows. `of` are the figures of each peer. */
+function tableOf(rows: readonly Row[], mine: Figures, columns: readonly string[], of: (peer: string) => Figures): string {
+  const lines = [
+    `|  | unit | here | ${columns.join(" | ")} | times the best | wanted |`,
+    `| --- | --- | --- | ${columns.map(() => "---").join(" | ")} | --- | --- |`,
+  ];
+  for (const { what, unit, ours: key, peers, least } of rows) {
+    const theirs = columns.map((peer) => peers[peer] === undefined ? undefined : of(peer)[peers[peer]]);
+    const ratio = Math.min(...theirs.filter((value) => value !== undefined)) / mine[key]!;
+    const verdict = ratio < 1 ? `${number(ratio)}: **slower**` : number(ratio);
+    lines.push(
+      `| ${what} | ${unit} | ${number(mine[key])} | ${theirs.map(number).join(" | ")} | ${verdict} | ${least} |`,
+    );
+  }
+  return lines.join("\n");
 }
+
+const threads = tableOf(ROWS, ours, [...PEERS, ON_DENO, "multithreading", "Python"], (peer) => results[peer]!);
+const inProcesses = tableOf(
+  IN_PROCESSES,
+  ourProcesses,
+  ["workerpool", "tinypool", "Python", "Python's executor"],
+  (peer) => results[peer.startsWith("Python") ? "Python" : `${peer} processes`]!,
+);
 const more = [
   "|  | measured | wanted |",
   "| --- | --- | --- |",
@@ -142,12 +199,13 @@ const more = [
   `| 64 MB to a worker and back by \`transfer\` | ${number(ours.transfer)} ms | no copy |`,
   `| 64 MB in place on a \`SharedArray\` | ${number(ours.inPlace)} ms | no copy |`,
   `| memory of an idle worker above a bare Worker's | ${number(ours.idle)} MB | 1.5 MB |`,
+  `| a process that is killed by SIGKILL, until its task has failed | ${number(ourProcesses.known)} ms | 5 ms |`,
 ];
 const cpu = (await Deno.readTextFile("/proc/cpuinfo").catch(() => "")).match(/model name\s*: (.*)/)?.[1] ??
   Deno.build.arch;
 const machine = `${navigator.hardwareConcurrency} cores (${cpu}), ${Deno.build.os}`;
-const table = `${lines.join("\n")}\n\n${more.join("\n")}\n`;
-console.log(table);
+const table = `${threads}\n\n${more.join("\n")}\n`;
+console.log(`${table}\n${inProcesses}`);
 
 await Deno.writeTextFile(new URL("../peers.svg", import.meta.url), chart(table));
 const page = new URL("../README.md", import.meta.url);
@@ -161,6 +219,12 @@ with other pools and writes this page. All of it is measured in one run, medians
 
 ${table}
 ![Time needed by each library, compared with this library's, on a logarithmic axis: the figures of the first table](peers.svg)
+
+## Processes
+
+The same with \`backend: processes()\`, beside pools whose workers are processes too, two each.
+
+${inProcesses}
 
 ${versions.join(", ")}; ${machine}. Written by \`bench/peers/run.ts\`.
 
