@@ -31,7 +31,7 @@ import { isWide, RunWriter, writeText } from "./text.ts";
 import { transfersHere } from "./transfer.ts";
 
 /** Buffers of up to this many bytes are written into the bytes. Larger ones travel beside them. */
-const INLINE_BUFFER = 2 ** 21;
+const INLINE_BUFFER = 2 ** 18;
 /** The same for buffers that are moved: to copy less takes less time than a message. */
 const INLINE_MOVED = 2 ** 14;
 /** Nothing that can travel beside the bytes is written into them any more when they are this many. */
@@ -39,11 +39,11 @@ const INLINE_TOTAL = 2 ** 22;
 /** The same for strings, in UTF-16 units, with the help of the engine for other than ASCII characters, and without. */
 const INLINE_TEXT = 2 ** 21;
 const INLINE_WIDE_TEXT = 2 ** 14;
-/** The same for a BigInt, in bits. */
-const INLINE_BIGINT = 2 ** 24;
-const INLINE_BIGINT_TEXT = 2 ** 15;
-/** BigInts of more bits than this are written by the engine, if it does that. */
-const SHORT_BIGINT = 2 ** 14;
+/** BigInts from here on are written by the engine, if it does that, as text takes longer: 2 KB. */
+const ENGINE_BIGINT = 1n << 2n ** 14n;
+/** BigInts from here on travel beside the bytes: 32 KB with the help of the engine, 4 KB without. */
+const BESIDE_BIGINT = 1n << 2n ** 18n;
+const BESIDE_BIGINT_TEXT = 1n << 2n ** 15n;
 /** Smaller parts are written into the bytes in any case. */
 const SMALLEST_REF = 4096;
 
@@ -355,20 +355,20 @@ export class Encoder {
       out.bytes[out.length] = TAG.bigint64;
       out.view.setBigInt64(out.length + 1, value, true);
       out.length += 9;
-    } else if (BigInt.asIntN(SHORT_BIGINT, value) === value) {
-      this.#bigintText(value);
-    } else if (this.#inlineLimit !== Infinity && BigInt.asIntN(INLINE_BIGINT, value) !== value) {
+      return;
+    }
+    const size = value < 0n ? -value : value;
+    const canGoBeside = this.#inlineLimit !== Infinity;
+    if (size < ENGINE_BIGINT) return this.#bigintText(value);
+    if (canGoBeside && size >= BESIDE_BIGINT) return this.#beside(value);
+    const raw = rawBigint(value);
+    if (raw !== undefined) {
+      this.#count(TAG.rawBigint, raw.length);
+      this.#out.copy(raw);
+    } else if (canGoBeside && size >= BESIDE_BIGINT_TEXT) {
       this.#beside(value);
     } else {
-      const raw = rawBigint(value);
-      if (raw !== undefined) {
-        this.#count(TAG.rawBigint, raw.length);
-        this.#out.copy(raw);
-      } else if (this.#inlineLimit !== Infinity && BigInt.asIntN(INLINE_BIGINT_TEXT, value) !== value) {
-        this.#beside(value);
-      } else {
-        this.#bigintText(value);
-      }
+      this.#bigintText(value);
     }
   }
 

@@ -27,15 +27,7 @@ import { Lifecycle, type TaskProducer } from "../scheduler/lifecycle.ts";
 import { UNCAUGHT } from "../scheduler/messages.ts";
 import { ReplyDecoder } from "../scheduler/reply_decoder.ts";
 import { PendingSettlements } from "../scheduler/settlements.ts";
-import {
-  type Outcome,
-  type Scheduler,
-  type SchedulerStats,
-  type Task,
-  type TraceEvent,
-  type WorkerEnd,
-  type WorkerInfo,
-} from "../scheduler/task.ts";
+import type { Outcome, Scheduler, SchedulerStats, Task, TraceEvent, WorkerEnd, WorkerInfo } from "../scheduler/task.ts";
 import { TaskEncoder } from "../scheduler/task_encoder.ts";
 import { packSetup, type WorkerConfig } from "../scheduler/worker_config.ts";
 import { blockForServices } from "../sync/internal/block_for_services.ts";
@@ -473,10 +465,13 @@ export class ProcessScheduler implements Scheduler {
         return this.#break(startOverdue(handle.name, this.#config.limit));
       }
       const { name, deadlines } = handle;
-      this.#endBusy(handle, (task) =>
-        this.#deadlines.isOverdue(deadlines.get(task.taskId) ?? Infinity)
-          ? timedOut(task)
-          : workerLost(name, "at the limit of another task", task, SILENT));
+      this.#endBusy(
+        handle,
+        (task) =>
+          this.#deadlines.isOverdue(deadlines.get(task.taskId) ?? Infinity)
+            ? timedOut(task)
+            : workerLost(name, "at the limit of another task", task, SILENT),
+      );
     }
   }
 

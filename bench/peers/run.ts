@@ -164,7 +164,12 @@ const number = (value: number | undefined): string =>
 const { ours, ourProcesses } = results as { ours: Figures; ourProcesses: Figures };
 
 /** Returns a table of rows. `of` are the figures of each peer. */
-function tableOf(rows: readonly Row[], mine: Figures, columns: readonly string[], of: (peer: string) => Figures): string {
+function tableOf(
+  rows: readonly Row[],
+  mine: Figures,
+  columns: readonly string[],
+  of: (peer: string) => Figures,
+): string {
   const lines = [
     `|  | unit | here | ${columns.join(" | ")} | times the best | wanted |`,
     `| --- | --- | --- | ${columns.map(() => "---").join(" | ")} | --- | --- |`,
