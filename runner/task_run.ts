@@ -26,6 +26,10 @@ export function afterTask(last: FunctionSpec | undefined): string {
   return last.name === "" ? "after a task without a name" : `after the task '${last.name}'`;
 }
 
+function nothing(): void {
+  // The signal learns of an abort in the event loop.
+}
+
 /** The calls of a task, and their outcomes so far. */
 export class TaskRun implements Answer {
   readonly header: TaskHeader;
@@ -46,7 +50,7 @@ export class TaskRun implements Answer {
   deadline = 0;
 
   /** Called before the task's signal says whether it is aborted; it may call {@linkcode TaskRun.abort}. */
-  look: () => void = () => {};
+  readonly #look: (run: TaskRun) => void;
 
   /** The time that reading the task took, in milliseconds. */
   readonly #read: number;
@@ -63,7 +67,9 @@ export class TaskRun implements Answer {
     args: readonly unknown[],
     started: number,
     read: number,
+    look: (run: TaskRun) => void = nothing,
   ) {
+    this.#look = look;
     this.header = header;
     this.fn = fn;
     this.environment = environment;
@@ -82,7 +88,7 @@ export class TaskRun implements Answer {
     const index = this.isOneCall ? 0 : first + this.index;
     if (this.#current?.index === index) return this.#current;
     if (this.#signal === undefined) {
-      this.#signal = new TaskSignal(() => this.look());
+      this.#signal = new TaskSignal(() => this.#look(this));
       if (this.#reason !== undefined) this.#signal.abort(this.#reason.reason);
     }
     return this.#current = Object.freeze({ id: taskId, index, attempt: 1, signal: this.#signal.signal });

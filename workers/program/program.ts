@@ -433,11 +433,11 @@ class Program {
   }
 
   /** Learns whether a task was aborted, from code that may never come back to the event loop. */
-  #lookForAbort(run: TaskRun): void {
+  readonly #lookForAbort = (run: TaskRun): void => {
     if (run.isAborted || this.#control.aborted !== run.header.taskId) return;
     this.#pull();
     if (!run.isAborted) run.abort(undefined); // the event loop has got hold of the message
-  }
+  };
 
   readonly #compileTask = (spec: FunctionSpec): AnyFunction => this.#reading.compile(spec, this.#environment, TASK_URL);
 
@@ -506,15 +506,18 @@ class Program {
       given,
       this.#trace ? clock() - this.#epoch : 0,
       read,
+      this.#lookForAbort,
     );
-    const run = this.#run;
-    run.look = () => this.#lookForAbort(run);
-    if (this.#aborted.size > 0) {
-      const early = this.#aborted.get(header.taskId);
-      if (early !== undefined) run.abort(early.reason);
-      this.#aborted.delete(header.taskId);
-    }
-    return this.#runner.run(run) === "done" || this.#free;
+    if (this.#aborted.size > 0) this.#abortAtStart(this.#run);
+    return this.#runner.run(this.#run) === "done" || this.#free;
+  }
+
+  /** Aborts a task that was aborted before it began. */
+  #abortAtStart(run: TaskRun): void {
+    const { taskId } = run.header;
+    const aborted = this.#aborted.get(taskId);
+    if (aborted !== undefined) run.abort(aborted.reason);
+    this.#aborted.delete(taskId);
   }
 
   /** Asks the caller for the parts that a task lacks. Always returns false: the answer comes through the event loop. */
