@@ -30,9 +30,10 @@ export class Porter {
 
   /** Starts the thread. `onWake` is called in the event loop when messages have come. `onError` is called if the thread fails. */
   constructor(onWake: () => void, onError: (message: string) => void) {
-    const url = URL.createObjectURL(new Blob([PROGRAM], { type: "text/javascript" }));
-    this.#worker = new Worker(url, { type: "module", name: "porter" });
-    URL.revokeObjectURL(url);
+    this.#worker = new Worker(`data:text/javascript,${encodeURIComponent(PROGRAM)}`, {
+      type: "module",
+      name: "porter",
+    });
     this.#refer = referenceOf(this.#worker);
     this.#refer?.(false);
     const { port1, port2 } = new MessageChannel();
