@@ -4,6 +4,9 @@
  * @module
  */
 
+/** The destination of values: a thread, with which memory can be shared, or another process. */
+export type Reach = "thread" | "process";
+
 /** The parts of an encoded value that has none. All such values share these arrays. */
 export const NONE: readonly unknown[] = [];
 /** See {@linkcode NONE}. */

@@ -5,11 +5,22 @@
  */
 
 import { SerializationError } from "../errors.ts";
-import { errorClassOf, errorFields, messageOf, readText } from "./error_fields.ts";
+import { errorClassOf, errorFields, readText } from "./error_fields.ts";
 import { describeFunction, type FunctionSpec } from "./functions.ts";
 import type { AnyFunction } from "../base/values.ts";
-import { runtimeClass } from "./runtime_functions.ts";
 import { handleOf } from "./handles.ts";
+import {
+  arrayBuffer,
+  arrayLength,
+  arrayOffset,
+  arrayTag,
+  cannotSend,
+  isIndex,
+  isPlatformObject,
+  regexpParts,
+  unboxed,
+  unreachable,
+} from "./builtins.ts";
 import { ByteWriter } from "./byte_writer.ts";
 import {
   commonShape,
@@ -21,7 +32,7 @@ import {
   writeFlatColumn,
   writeNumbers,
 } from "./columns.ts";
-import { Encoded, NO_COPIES, NO_TRANSFERS, NONE, NOT_MARKED } from "./encoded.ts";
+import { Encoded, NO_COPIES, NO_TRANSFERS, NONE, NOT_MARKED, type Reach } from "./encoded.ts";
 import { ObjectNumbers } from "./object_numbers.ts";
 import { refusedReason } from "./refused.ts";
 import { type Properties, type Shape, ShapeTable } from "./shapes.ts";
@@ -32,12 +43,13 @@ import { transfersHere } from "./transfer.ts";
 
 /** Buffers of up to this many bytes are written into the bytes. Larger ones travel beside them. */
 const INLINE_BUFFER = 2 ** 18;
-/** The same for buffers that are moved: to copy less takes less time than a message. */
+/** Buffers to be moved of up to this many bytes are copied into the bytes: that takes less time than a message. */
 const INLINE_MOVED = 2 ** 14;
 /** Nothing that can travel beside the bytes is written into them any more when they are this many. */
 const INLINE_TOTAL = 2 ** 22;
-/** The same for strings, in UTF-16 units, with the help of the engine for other than ASCII characters, and without. */
+/** Strings of up to this many UTF-16 units are written into the bytes if the engine helps to write them, or they are ASCII. */
 const INLINE_TEXT = 2 ** 21;
+/** Other strings of up to this many UTF-16 units are. */
 const INLINE_WIDE_TEXT = 2 ** 14;
 /** BigInts from here on are written by the engine, if it does that, as text takes longer: 2 KB. */
 const ENGINE_BIGINT = 1n << 2n ** 14n;
@@ -60,66 +72,6 @@ const LONG_STRING = 1000;
 
 const { getTime } = Date.prototype;
 const { slice: arrayBufferSlice } = ArrayBuffer.prototype;
-const { isPrototypeOf } = Object.prototype;
-
-const arrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
-
-function getterOf<T>(key: PropertyKey): (this: ArrayBufferView) => T {
-  return Object.getOwnPropertyDescriptor(arrayPrototype, key)!.get as (this: ArrayBufferView) => T;
-}
-
-const arrayTag = getterOf<string | undefined>(Symbol.toStringTag);
-const arrayLength = getterOf<number>("length");
-const arrayOffset = getterOf<number>("byteOffset");
-const arrayBuffer = getterOf<ArrayBufferLike>("buffer");
-
-/** Where values go: to a thread, with which memory can be shared, or to another process. */
-export type Reach = "thread" | "process";
-
-/** Returns the error for a value that only threads of one process can share. */
-function unreachable(kind: string): SerializationError {
-  return new SerializationError(
-    `Cannot send ${
-      /^[AEIOU]/.test(kind) ? "an" : "a"
-    } ${kind} to another process, which shares no memory with this one: ` +
-      "use a pool, executor or process without 'backend'",
-  );
-}
-
-function getterOfRegExp<T>(key: string): (this: RegExp) => T {
-  return Object.getOwnPropertyDescriptor(RegExp.prototype, key)!.get as (this: RegExp) => T;
-}
-
-const regexpSource = getterOfRegExp<string>("source");
-/** The flags of regular expressions that this runtime knows, each with its getter. */
-const FLAGS = ([
-  ["hasIndices", "d"],
-  ["global", "g"],
-  ["ignoreCase", "i"],
-  ["multiline", "m"],
-  ["dotAll", "s"],
-  ["unicode", "u"],
-  ["unicodeSets", "v"],
-  ["sticky", "y"],
-] as const).filter(([key]) => key in RegExp.prototype)
-  .map(([key, flag]): [(this: RegExp) => boolean, string] => [getterOfRegExp(key), flag]);
-
-/** The prototypes of objects that wrap primitive values, and the methods that return the values. */
-const BOXES = [Number, String, Boolean, BigInt]
-  .map(({ prototype }): [object, (this: object) => unknown] => [prototype, prototype.valueOf]);
-
-/** Returns the primitive value that an object wraps; undefined for any other object. */
-function unboxed(value: object): unknown {
-  for (const [prototype, valueOf] of BOXES) {
-    if (!isPrototypeOf.call(prototype, value)) continue;
-    try {
-      return valueOf.call(value);
-    } catch {
-      return undefined; // it only inherits from the class
-    }
-  }
-  return undefined;
-}
 
 /** Turns values into bytes. Each encoder belongs to one thread and encodes one value at a time. */
 export class Encoder {
@@ -169,7 +121,7 @@ export class Encoder {
       this.#write(value);
       return this.#done();
     } catch (error) {
-      throw failed(error);
+      throw cannotSend(error);
     } finally {
       this.#objects.reset();
     }
@@ -185,8 +137,7 @@ export class Encoder {
     try {
       this.#count(TAG.array, 2);
       this.#objects.skip(); // the pair itself, which nothing in it can refer to
-      if (value === undefined) this.#tag(TAG.undefined);
-      else this.#write(value);
+      this.#write(value);
       const { length } = args;
       if (length >= PACKED_NUMBERS) {
         this.#write(args);
@@ -198,7 +149,7 @@ export class Encoder {
       }
       return this.#done();
     } catch (error) {
-      throw failed(error);
+      throw cannotSend(error);
     } finally {
       this.#objects.reset();
     }
@@ -212,22 +163,19 @@ export class Encoder {
    */
   encodeCallOfNumbers(value: unknown, numbers: readonly number[], start: number, end: number): Encoded {
     if (end - start < PACKED_NUMBERS) {
-      return this.encodeCall(
-        value,
-        Array.from({ length: end - start }, (_, i) => numbers[start + i]),
-      );
+      const few = Array.from({ length: end - start }, (_, i) => numbers[start + i]);
+      return this.encodeCall(value, few);
     }
     this.#begin();
     try {
       this.#count(TAG.array, 2);
       this.#objects.skip();
-      if (value === undefined) this.#tag(TAG.undefined);
-      else this.#write(value);
+      this.#write(value);
       this.#objects.skip();
       this.#packNumbers(numbers, start, end);
       return this.#done();
     } catch (error) {
-      throw failed(error);
+      throw cannotSend(error);
     } finally {
       this.#objects.reset();
     }
@@ -440,7 +388,7 @@ export class Encoder {
       this.#tag(TAG.boxed);
       return this.#write(primitive);
     }
-    if (this.#goesBeside(value)) return this.#ref(value);
+    if (this.#transfers?.includes(value as Transferable) || isPlatformObject(value)) return this.#ref(value);
     this.#properties(TAG.object, value);
   }
 
@@ -462,15 +410,11 @@ export class Encoder {
 
   /** Writes a regular expression. Returns false, with nothing written, for an object that only inherits from one. */
   #regexp(value: RegExp): boolean {
-    let source: string;
-    try {
-      source = regexpSource.call(value);
-    } catch {
-      return false;
-    }
+    const parts = regexpParts(value);
+    if (parts === undefined) return false;
     this.#tag(TAG.regexp);
-    this.#string(source);
-    this.#string(FLAGS.filter(([get]) => get.call(value)).map(([, flag]) => flag).join(""));
+    this.#string(parts.source);
+    this.#string(parts.flags);
     return true;
   }
 
@@ -482,30 +426,6 @@ export class Encoder {
     const refs = this.#refs ??= [];
     this.#count(TAG.ref, refs.length);
     refs.push(value);
-  }
-
-  /** Returns whether the platform can clone or move this object. Instances of a user's class travel as their fields. */
-  #goesBeside(value: object): boolean {
-    const tag = Object.prototype.toString.call(value);
-    if (tag === "[object Object]") {
-      const type = runtimeClass(Object.getPrototypeOf(value));
-      if (type === undefined) return false;
-      throw new SerializationError(`Cannot send a ${type} to another thread as it would lose what it holds`);
-    }
-    if (this.#transfers?.includes(value as Transferable)) return true;
-    const name = tag.slice(8, -1);
-    let clone: unknown;
-    try {
-      clone = structuredClone(value);
-    } catch (error) {
-      throw new SerializationError(`Cannot send a ${name} to another thread: ${messageOf(error)}`, { cause: error });
-    }
-    if (Object.prototype.toString.call(clone) === tag) return true;
-    const platform = (globalThis as Record<string, unknown>)[name];
-    if (typeof platform === "function" && value instanceof platform) {
-      throw new SerializationError(`Cannot send a ${name} to another thread as it would lose what it holds`);
-    }
-    return false;
   }
 
   #array(value: readonly unknown[]): void {
@@ -684,13 +604,4 @@ export class Encoder {
     }
     this.#write(name === "DataView" ? view.buffer : arrayBuffer.call(view));
   }
-}
-
-function isIndex(key: string): boolean {
-  return String(Number(key) >>> 0) === key && key !== "4294967295";
-}
-
-function failed(error: unknown): SerializationError {
-  if (error instanceof SerializationError) return error;
-  return new SerializationError(`Cannot send the value to another thread: ${messageOf(error)}`, { cause: error });
 }

@@ -5,8 +5,8 @@
  */
 
 import { SerializationError } from "../errors.ts";
-import type { Encoded } from "./encoded.ts";
-import { Encoder, type Reach } from "./encoder.ts";
+import type { Encoded, Reach } from "./encoded.ts";
+import { Encoder } from "./encoder.ts";
 import { messageOf } from "./error_fields.ts";
 import type { FunctionSpec } from "./functions.ts";
 import type { AnyFunction } from "../base/values.ts";

@@ -33,6 +33,8 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 // Captured before any task runs, which may replace them.
 const { fromCharCode } = String;
 const { apply } = Reflect;
+/** Calls `fromCharCode` with as many arguments as there are units. */
+const unitsToText: (target: CallableFunction, receiver: undefined, units: ArrayLike<number>) => string = apply;
 
 /** Returns the string that a range of bytes holds. It reads shared memory without a copy. */
 type Slice = (this: Uint8Array, start: number, end: number) => string;
@@ -189,7 +191,7 @@ function readLatin1(bytes: Uint8Array, start: number, end: number): string {
   let text = "";
   for (let at = start; at < end; at += UNITS) {
     const units = copyOf(bytes, at, Math.min(end, at + UNITS));
-    text += apply(fromCharCode, undefined, units as unknown as number[]);
+    text += unitsToText(fromCharCode, undefined, units);
   }
   return text;
 }
@@ -198,7 +200,7 @@ function readUtf16({ buffer, length }: Uint8Array<ArrayBuffer>): string {
   let text = "";
   for (let at = 0; at < length; at += UNITS * 2) {
     const units = new Uint16Array(buffer, at, Math.min(UNITS, (length - at) >> 1));
-    text += apply(fromCharCode, undefined, units as unknown as number[]);
+    text += unitsToText(fromCharCode, undefined, units);
   }
   return text;
 }

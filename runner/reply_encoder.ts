@@ -5,8 +5,8 @@
  */
 
 import { SerializationError } from "../errors.ts";
-import type { Encoded } from "../codec/encoded.ts";
-import { Encoder, type Reach } from "../codec/encoder.ts";
+import type { Encoded, Reach } from "../codec/encoded.ts";
+import { Encoder } from "../codec/encoder.ts";
 import { errorClassOf, isError, messageOf, newError, readText, setErrorFields } from "../codec/error_fields.ts";
 import type { ChunkValue } from "../scheduler/task.ts";
 import { FAILURE, RESULT } from "../scheduler/messages.ts";

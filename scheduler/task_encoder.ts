@@ -4,8 +4,7 @@
  * @module
  */
 
-import type { Encoded } from "../codec/encoded.ts";
-import type { Reach } from "../codec/encoder.ts";
+import type { Encoded, Reach } from "../codec/encoded.ts";
 import type { FunctionSpec } from "../codec/functions.ts";
 import type { AnyFunction } from "../base/values.ts";
 import type { CallSite } from "../base/call_site.ts";

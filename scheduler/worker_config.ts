@@ -5,7 +5,8 @@
  */
 
 import { SerializationError } from "../errors.ts";
-import { Encoder, type Reach } from "../codec/encoder.ts";
+import type { Reach } from "../codec/encoded.ts";
+import { Encoder } from "../codec/encoder.ts";
 import { describeFunction, type FunctionSpec } from "../codec/functions.ts";
 import type { AnyFunction } from "../base/values.ts";
 import type { Owner } from "./lifecycle.ts";
