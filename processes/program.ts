@@ -19,7 +19,7 @@ import { BrokenProcessPoolError } from "../errors.ts";
 import { atomics } from "../sync/internal/atomics.ts";
 import "../sync/internal/current_process.ts"; // so that functions of tasks can call it by its name
 import "../sync/internal/current_task.ts"; // likewise
-import { afterInterruption, thisThread } from "../sync/internal/current_thread.ts";
+import { thisThread } from "../sync/internal/current_thread.ts";
 import { Decoder, sourceOf } from "../codec/decoder.ts";
 import { NOTHING_ENCODED } from "../codec/encoded.ts";
 import { messageOf } from "../codec/error_fields.ts";
@@ -32,7 +32,7 @@ import { SerializationError } from "../errors.ts";
 import { Children } from "../runner/children.ts";
 import { watchForEnd } from "../runner/exit_hooks.ts";
 import { type KnownFunction, KnownFunctions } from "../runner/known_functions.ts";
-import { LateInterruption } from "../runner/late_interruption.ts";
+import { ProgramEntry } from "../runner/program_entry.ts";
 import { lockDown } from "../runner/lockdown.ts";
 import { Preparation } from "../runner/preparation.ts";
 import { ReadingLimit } from "../runner/reading_limit.ts";
@@ -75,6 +75,7 @@ import {
   TASK,
   WAITS,
 } from "./frames.ts";
+import { endStdin } from "./ended_stdin.ts";
 import type { ChildInit } from "./launch.ts";
 
 /** The time for which a child runs tasks before its event loop gets a turn, in milliseconds. */
@@ -130,18 +131,16 @@ class Program {
   readonly #progress: PreparationProgress;
   readonly #reading: ReadingLimit;
   readonly #runner: TaskRunner;
-  readonly #lateInterruption = new LateInterruption(() => this.#inside, () => this.#enter(() => this.#recover()));
+  readonly #entry = new ProgramEntry(() => this.#recover());
   readonly #importModule: ImportModule | undefined;
   /** The processes that were started here and have to end before this one does. */
   readonly #children = new Children(() => this.#childrenChanged());
   #environment = EMPTY_ENVIRONMENT;
-  #crash: (error?: unknown) => void = () => {};
   #run: TaskRun | undefined;
   readonly #awaiting = new Set<TaskRun>();
   #concurrency = 1;
   #last: FunctionSpec | undefined;
   #returned = false;
-  #inside = false;
   #rest = 0;
   #trace = false;
   /** True if the child may begin another task. */
@@ -191,7 +190,8 @@ class Program {
     }, init.epoch);
     this.#runner = new TaskRunner(this.#runnerHost());
     this.#memoryLimit = init.memoryLimit === 0 ? Infinity : memoryUsage().rss + init.memoryLimit * 2 ** 20;
-    this.#yieldChannel.port1.onmessage = () => this.#enter(() => this.#returned ? this.#endProcess() : this.#runLoop());
+    this.#yieldChannel.port1.onmessage = () =>
+      this.#entry.enter(() => this.#returned ? this.#endProcess() : this.#runLoop());
     const thread = thisThread();
     thread.process = { name: init.name, pid: Deno.pid };
     Object.defineProperty(globalThis, "name", { value: init.name, configurable: true, writable: true });
@@ -205,7 +205,7 @@ class Program {
 
   async start(setup: Uint8Array): Promise<void> {
     const { name, epoch, limit } = this.#init;
-    this.#crash = watchForEnd(name, { farewell: () => {}, uncaught: (error) => this.#uncaught(error) });
+    this.#entry.crash = watchForEnd(name, { farewell: () => {}, uncaught: (error) => this.#uncaught(error) });
     try {
       const preparation = new Preparation(this.#progress, epoch, limit, name, this.#importModule);
       const { setup: { concurrency, maxTasks, trace }, environment } = await preparation.run(
@@ -223,7 +223,7 @@ class Program {
     this.#started = true;
     this.#free = true;
     this.#replies.send(READY, 0, 0, NOTHING_ENCODED);
-    this.#enter(() => this.#runLoop());
+    this.#entry.enter(() => this.#runLoop());
   }
 
   /** See `EndListener`. A running task may wait for the code that has failed: then only this error can end it. */
@@ -237,34 +237,18 @@ class Program {
     else this.#replies.send(UNCAUGHT, run.header.taskId, this.#last === undefined ? 0 : 1, encoded);
   }
 
-  /** Enters this program from the event loop. `run` throws only if a task has replaced parts of the program or the runtime. */
-  #enter(run: () => void): void {
-    this.#inside = true;
-    try {
-      run();
-    } catch (error) {
-      this.#crash(error);
-    }
-    this.#inside = false;
-  }
-
   /** Ends the task that was interrupted too late, and takes no other. */
   #recover(): void {
     const run = this.#run;
     this.#retired = true;
-    afterInterruption();
-    if (run === undefined) return this.#crash();
-    if (run.index < run.count) {
-      run.failAtLimit();
-      run.index++;
-    }
+    if (!this.#entry.failInterrupted(run)) return;
     if (this.#runner.run(run) === "done") this.#leave();
   }
 
   #runnerHost(): RunnerHost {
     return {
       epoch: this.#init.epoch,
-      lateInterruption: this.#lateInterruption,
+      lateInterruption: this.#entry.lateInterruption,
       setDeadline: (run, time) => {
         run.deadline = time;
         this.#replies.send(DEADLINE, run.header.taskId, time | 0, NOTHING_ENCODED);
@@ -275,7 +259,7 @@ class Program {
         this.#free = this.#hasRoom;
       },
       resume: (run, step) =>
-        this.#enter(() => {
+        this.#entry.enter(() => {
           this.#startTurn();
           this.#run = run;
           if (step() === "suspended") return;
@@ -332,11 +316,11 @@ class Program {
     this.#listening = true;
     readSoon(this.#requests.room()).then((count) => {
       this.#listening = false;
-      this.#enter(() => {
+      this.#entry.enter(() => {
         this.#read(count);
         this.#runLoop();
       });
-    }, (error) => this.#crash(error));
+    }, (error) => this.#entry.crash(error));
   }
 
   /** Called when so many bytes of requests were read. The end of the input means that the calling side is gone. */
@@ -537,7 +521,7 @@ class Program {
     this.#returned = true;
     this.#free = false;
     this.#awaiting.add(run);
-    timers.set()(() => this.#enter(() => this.#endProcess()), 0);
+    timers.set()(() => this.#entry.enter(() => this.#endProcess()), 0);
     return "suspended";
   }
 
@@ -568,25 +552,6 @@ function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Lets tasks find their standard input at its end: the requests come there. */
-function hideStdin(): void {
-  // The modules of Node use the same object.
-  const ended = {
-    readSync: () => null,
-    read: () => Promise.resolve(null),
-    isTerminal: () => false,
-    setRaw: () => {},
-    close: () => {},
-  };
-  for (const [key, value] of Object.entries(ended)) {
-    Object.defineProperty(stdin, key, { value, configurable: true, writable: true });
-  }
-  Object.defineProperty(stdin, "readable", {
-    configurable: true,
-    get: () => new ReadableStream({ start: (controller) => controller.close() }),
-  });
-}
-
 /** Runs the program. `importModule` imports the user's module, if there is one. */
 function main(importModule: ImportModule | undefined): void {
   const requests = new RequestReader();
@@ -605,7 +570,7 @@ function main(importModule: ImportModule | undefined): void {
   const version = new TextEncoder().encode(Deno.version.deno);
   const hello = { length: version.length, bytes: version };
   new PieceWriter(init.magic, writeSync).send(HELLO, PROTOCOL, 0, hello);
-  hideStdin();
+  endStdin(stdin);
   void new Program(requests, init, importModule).start(init.setup);
 }
 

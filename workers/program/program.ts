@@ -18,7 +18,7 @@ import "../../sync/internal/current_process.ts"; // so that functions of tasks c
 import "../../sync/internal/current_task.ts"; // likewise
 import { atomics } from "../../sync/internal/atomics.ts";
 import "../../sync/mod.ts"; // so that shared objects can be decoded here from their handles
-import { afterInterruption, thisThread } from "../../sync/internal/current_thread.ts";
+import { thisThread } from "../../sync/internal/current_thread.ts";
 import { LISTENING, type SlotHeader, SubmissionRing } from "../shared/submission_ring.ts";
 import { ControlBlock } from "../shared/control_block.ts";
 import { FETCHING, NONE } from "../../scheduler/messages.ts";
@@ -44,7 +44,7 @@ import {
 import type { Payload } from "../../codec/payload.ts";
 import { Children } from "../../runner/children.ts";
 import { enterThread } from "./enter_thread.ts";
-import { LateInterruption } from "../../runner/late_interruption.ts";
+import { ProgramEntry } from "../../runner/program_entry.ts";
 import { lockDown } from "../../runner/lockdown.ts";
 import { Preparation } from "../../runner/preparation.ts";
 import { ReadingLimit } from "../../runner/reading_limit.ts";
@@ -90,8 +90,6 @@ class Program {
   readonly #yieldChannel = new MessageChannel();
   readonly #search: TaskSearch;
   #environment = EMPTY_ENVIRONMENT;
-  /** Ends this worker with the given error, if any. */
-  #crash: (error?: unknown) => void = () => {};
   /** The task under way. */
   #run: TaskRun | undefined;
   /** The tasks that await while this worker may begin others. The calling side knows of each. */
@@ -107,9 +105,7 @@ class Program {
     this.#link.send(CHILDREN, 0, detail, NOTHING_ENCODED);
     if (this.#returned) this.#yieldChannel.port2.postMessage(null);
   });
-  /** True while code of this program runs. */
-  #inside = false;
-  readonly #lateInterruption = new LateInterruption(() => this.#inside, () => this.#enter(() => this.#recover()));
+  readonly #entry = new ProgramEntry(() => this.#recover());
   readonly #runner: TaskRunner;
   /** The number of tasks that this worker still takes; below 1 for any number. */
   #rest = 0;
@@ -159,9 +155,10 @@ class Program {
       wake,
       ringParent: () => this.#ringParent(),
     });
-    this.#port.onmessage = (event) => this.#enter(() => this.#receive(event.data));
-    this.#port.onmessageerror = () => this.#enter(() => this.#lostPayload());
-    this.#yieldChannel.port1.onmessage = () => this.#enter(() => this.#returned ? this.#endProcess() : this.#runLoop());
+    this.#port.onmessage = (event) => this.#entry.enter(() => this.#receive(event.data));
+    this.#port.onmessageerror = () => this.#entry.enter(() => this.#lostPayload());
+    this.#yieldChannel.port1.onmessage = () =>
+      this.#entry.enter(() => this.#returned ? this.#endProcess() : this.#runLoop());
     this.#ringParent = enterThread(init, {
       stopped: () => this.#control.stopped,
       environment: () => this.#environment,
@@ -178,7 +175,7 @@ class Program {
   };
 
   async start({ setup: payload, limit }: Init): Promise<void> {
-    this.#crash = watchForEnd(this.#name, {
+    this.#entry.crash = watchForEnd(this.#name, {
       farewell: (code) => {
         this.#retired = true;
         this.#link.send(EXITING, 0, code, NOTHING_ENCODED);
@@ -202,7 +199,7 @@ class Program {
     }
     this.#free = true;
     this.#started = true;
-    this.#enter(() => this.#runLoop());
+    this.#entry.enter(() => this.#runLoop());
   }
 
   /** See `EndListener`. A running task may wait for the code that has failed: then only this error can end it. */
@@ -220,37 +217,18 @@ class Program {
     if (this.#started) this.#control.leave();
   }
 
-  /**
-   * Enters this program from the event loop. `run` throws only if a task has replaced parts of this program or of the runtime. Then
-   * the program cannot go on, and the worker ends.
-   */
-  #enter(run: () => void): void {
-    this.#inside = true;
-    try {
-      run();
-    } catch (error) {
-      this.#crash(error);
-    }
-    this.#inside = false;
-  }
-
   /** Ends the task that was interrupted, and takes no other: the ports may receive nothing any more. */
   #recover(): void {
     const run = this.#run;
     this.#retired = true;
-    afterInterruption();
-    if (run === undefined) return this.#crash();
-    if (run.index < run.count) {
-      run.failAtLimit();
-      run.index++;
-    }
+    if (!this.#entry.failInterrupted(run)) return;
     if (this.#runner.run(run) === "done") this.#control.leave();
   }
 
   #runnerHost(epoch: number): RunnerHost {
     return {
       epoch,
-      lateInterruption: this.#lateInterruption,
+      lateInterruption: this.#entry.lateInterruption,
       setDeadline: (run, time) => {
         run.deadline = time;
         this.#tellDeadline();
@@ -261,7 +239,7 @@ class Program {
         this.#control.setAwaiting();
       },
       resume: (run, step) =>
-        this.#enter(() => {
+        this.#entry.enter(() => {
           // The calling side may have woken this worker for a task on the ring, which this one could keep waiting.
           if (this.#control.becomeBusy() && this.#submissions.hasTasks()) this.#link.wakeCaller();
           this.#startTurn();
@@ -595,7 +573,7 @@ class Program {
     this.#free = false;
     this.#control.setAwaiting();
     // A timer, as Deno 2.5 delivers messages before it reports an unhandled rejection.
-    timers.set()(() => this.#enter(() => this.#endProcess()), 0);
+    timers.set()(() => this.#entry.enter(() => this.#endProcess()), 0);
     return "suspended";
   }
 
