@@ -205,7 +205,7 @@ export class Future<T = unknown> {
   }
 
   /**
-   * Gives up the call, whether it has begun or not: the future ends with `reason` at once. A call that has not begun never runs. A call
+   * Abandons the call, whether it has begun or not. The future ends with `reason` at once. A call that has not begun never runs. A call
    * that runs learns of it by the `signal` of {@linkcode currentTask}. If it has not ended after `abortGrace`, its worker is ended and
    * replaced.
    *

@@ -28,7 +28,7 @@ export class ObjectNumbers {
   #fewCount = 0;
   /** Objects that are in neither of the two. */
   readonly #lists: ObjectList[] = [];
-  /** How many more objects of lists may be looked at. */
+  /** The number of further objects of lists that may be looked at. */
   #looks = 0;
 
   /** Drops all objects, so that none is kept alive, and begins again at 0. */

@@ -5,20 +5,20 @@
  */
 
 import { unrefTimer } from "../base/platform.ts";
-import { messageOf } from "../codec/error_fields.ts";
+import { warnOfStart } from "../scheduler/failures.ts";
 import type { WorkerConfig } from "../scheduler/worker_config.ts";
 import { END } from "./frames.ts";
 import type { ChildInit } from "./launch.ts";
 import { type ChildListener, ProcessHandle } from "./process_handle.ts";
 
-/** How long a child that shall end may take for that, unless it waits for its own child processes, in milliseconds. */
+/** The time that a child has to end after it was told to, unless it waits for its own child processes, in milliseconds. */
 const LEAVING = 1000;
 
 /** Options of a {@linkcode ChildSet}. */
 export interface ChildSetOptions {
   /** The configuration of the scheduler. */
   readonly config: WorkerConfig;
-  /** What every child gets first, beside its name. */
+  /** The first data that every child gets, beside its name. */
   readonly init: Omit<ChildInit, "magic" | "name">;
   /** Called with what the children report. */
   readonly listener: ChildListener;
@@ -76,10 +76,7 @@ export class ChildSet {
     if (this.handles.size === 0) return this.#options.failed(error);
     if (this.startFailures > 1) return;
     const { name, size } = this.#options.config;
-    console.warn(
-      `Cannot start another process of '${name}': ${messageOf(error)}. ` +
-        `It goes on with ${this.handles.size} of ${size}, and tries again`,
-    );
+    warnOfStart("process", name, error, this.handles.size, size);
   }
 
   /** Moves a child to those that take no more tasks. */

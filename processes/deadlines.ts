@@ -6,7 +6,7 @@
 
 import { unrefTimer } from "../base/platform.ts";
 
-/** How long after its limit a call may take to end by itself, in milliseconds. */
+/** The time after its limit that a call has to end by itself, in milliseconds. */
 const GRACE = 50;
 
 /** Knows when calls must have ended, and tells when one has not. */

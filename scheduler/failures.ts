@@ -52,6 +52,26 @@ export function workerLost(worker: string, how: string, task: Task, end: WorkerE
   return { ok: false, error, end };
 }
 
+/** Warns that a worker or a process could not be started, while `count` of `size` go on. */
+export function warnOfStart(
+  what: "worker" | "process",
+  name: string,
+  error: unknown,
+  count: number,
+  size: number,
+): void {
+  console.warn(
+    `Cannot start another ${what} of '${name}': ${
+      messageOf(error)
+    }. It goes on with ${count} of ${size}, and tries again`,
+  );
+}
+
+/** Returns the outcome of a task whose worker was ended because of another of its tasks. */
+export function endedBeside(worker: string, how: string, task: Task): Outcome {
+  return workerLost(worker, how, task, SILENT);
+}
+
 /** Returns the outcome of a task that no worker can read. */
 export function unreadable(worker: string, how: string, task: Task, exitCode: number | undefined): Outcome {
   const what = task.name === "" ? "a task" : `the ${nameOf(task)}`;

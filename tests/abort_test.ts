@@ -43,17 +43,18 @@ test("a loop sees at once that its call was aborted, and its worker stays", asyn
 
 test("a task that awaits gets the event and the reason", async () => {
   await using pool = new Pool(1, { scope: { currentTask, untilAborted } });
-  const seen = words();
+  const seen = words(2);
   const controller = new AbortController();
   const aborted = rejection(pool.apply(
     async (seen: Int32Array) => {
-      const reason = await untilAborted();
-      Atomics.store(seen, 0, (reason as Error).message === "enough" ? 1 : 2);
+      const told = untilAborted();
+      Atomics.store(seen, 1, 1);
+      Atomics.store(seen, 0, (await told as Error).message === "enough" ? 1 : 2);
     },
     [seen],
     { signal: controller.signal },
   ));
-  await runs(pool);
+  await reaches(seen, 1, 1); // it has begun: before, it would never run
   controller.abort(new RangeError("enough"));
   assertInstanceOf(await aborted, RangeError);
   await reaches(seen, 0, 1);
@@ -105,6 +106,28 @@ test("a map, a stream and a broadcast give up the tasks that run", async () => {
     assertEquals(await aborted, "enough");
     assertEquals(await pool.map(square, [1, 2], { chunksize: 1 }), [1, 4]);
   }
+});
+
+test("an aborted broadcast ends no worker that runs another call, and never runs there", async () => {
+  await using pool = new Pool(1);
+  const flags = words(3);
+  const other = pool.apply((flags: Int32Array) => {
+    Atomics.add(flags, 0, 1);
+    while (Atomics.load(flags, 1) === 0) Atomics.wait(flags, 1, 0);
+    return "done";
+  }, [flags]);
+  await reaches(flags, 0, 1);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const broadcast = rejection(
+    pool.broadcast((flags: Int32Array) => Atomics.add(flags, 2, 1), [flags], { signal, abortGrace: 0 }),
+  );
+  controller.abort("enough");
+  assertEquals(await broadcast, "enough");
+  release(flags);
+  assertEquals(await other, "done");
+  assertEquals(await pool.apply(square, [3]), 9);
+  assertEquals(flags[2], 0);
 });
 
 test("Future.abort() gives up what runs and what waits; cancel() stays as it was", async () => {

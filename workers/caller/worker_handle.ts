@@ -167,6 +167,17 @@ export class WorkerHandle {
     this.#port.postMessage(message, transfers);
   }
 
+  /** Returns whether a task is the one that the worker is at, or one that awaits. */
+  hasBegun(task: Task): boolean {
+    return this.control.current === task.taskId || this.awaiting.has(task) || this.handed === task;
+  }
+
+  /** Tells the worker that a task of its was aborted. */
+  abort(taskId: number, reason: ArrayBuffer): void {
+    this.control.setAborted(taskId);
+    this.post({ type: "abort", taskId, payload: { bytes: reason, refs: [] } }, []);
+  }
+
   /** Posts a task to the worker. */
   postTask(message: ToWorker & { type: "task" }, transfers: Transferable[]): void {
     this.#port.postMessage(message, transfers);

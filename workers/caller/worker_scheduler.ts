@@ -9,7 +9,6 @@
  */
 
 import { BrokenProcessPoolError } from "../../errors.ts";
-import { messageOf } from "../../codec/error_fields.ts";
 import { BlockedCaller } from "./blocked_caller.ts";
 import { SubmissionRing } from "../shared/submission_ring.ts";
 import { STARTING } from "../shared/control_block.ts";
@@ -30,6 +29,7 @@ import { keepFreedMemory, touchLazyGlobals } from "../../base/platform.ts";
 import {
   argumentsMoved,
   byUncaught,
+  endedBeside,
   lostAtStart,
   received,
   SILENT,
@@ -37,6 +37,7 @@ import {
   takeTimes,
   timedOut,
   unreadable,
+  warnOfStart,
   workerLost,
 } from "../../scheduler/failures.ts";
 import { ReplyDecoder } from "../../scheduler/reply_decoder.ts";
@@ -102,7 +103,7 @@ export class WorkerScheduler implements Scheduler {
       inFlight: this.#inFlight,
       spawn: (number) => this.#makeHandle(number),
       failed: (error) => this.#break(error),
-      goOn: (error) => this.#tellStartFailure(error),
+      goOn: (error) => warnOfStart("worker", options.name, error, this.#workerSet.handles.size, options.size),
       onLost: (handle) => {
         // A task that awaited keeps the thread: others take what the worker was called for.
         if (handle.awaiting.size === 0) return this.#lose(handle, "as it did not come to its next task", true);
@@ -237,16 +238,6 @@ export class WorkerScheduler implements Scheduler {
       this.#deadlines.enter(this.#options.limit);
     }
     return handle;
-  }
-
-  #tellStartFailure(error: unknown): void {
-    const { name } = this.#options;
-    const { handles } = this.#workerSet;
-    console.warn(
-      `Cannot start another worker of '${name}': ${
-        messageOf(error)
-      }. It goes on with ${handles.size} of ${this.size}, and tries again`,
-    );
   }
 
   // Taking replies.
@@ -435,63 +426,50 @@ export class WorkerScheduler implements Scheduler {
 
   /** Returns the outcomes of the tasks of a worker that is ended at a limit: of the one that it was at, and of those that await. */
   #overdueOn({ name, awaiting }: WorkerHandle, at: Task | undefined): [Task, Outcome][] {
-    const outcomes: [Task, Outcome][] = [];
-    let late: Task | undefined;
-    for (const [task, deadline] of awaiting) {
-      const over = this.#deadlines.isOverdue({ deadline });
-      if (over) late = task;
-      outcomes.push([task, over ? timedOut(task) : workerLost(name, "at the limit of another task", task, SILENT)]);
-    }
-    if (at !== undefined && !awaiting.has(at)) {
-      outcomes.push([
-        at,
-        late === undefined ? timedOut(at) : workerLost(name, "at the limit of another task", at, SILENT),
-      ]);
-    }
-    return outcomes;
+    const late = new Set(
+      [...awaiting].filter(([, deadline]) => this.#deadlines.isOverdue({ deadline })).map(([task]) => task),
+    );
+    const tasks = new Set(awaiting.keys());
+    if (at !== undefined) tasks.add(at);
+    if (late.size === 0 && at !== undefined) late.add(at);
+    return Array.from(
+      tasks,
+      (task) => [task, late.has(task) ? timedOut(task) : endedBeside(name, "at the limit of another task", task)],
+    );
   }
 
   // Aborts.
 
-  /** Returns the worker that has a task; undefined if it is not known which one is about to have it. */
-  #holderOf(task: Task): WorkerHandle | undefined {
-    for (const handle of this.#workerSet.handles) {
-      const { control, awaiting, handed, directTasks } = handle;
-      if (control.current === task.taskId || awaiting.has(task) || handed === task || directTasks.has(task)) {
-        return handle;
-      }
-    }
-    return undefined;
-  }
-
   #tellAborted({ task, reason }: AbortedTask): boolean {
     this.#drain(); // perhaps the task has ended just now, or awaits
-    if (task.settled) return true;
-    const handle = this.#holderOf(task);
-    if (handle === undefined) return false;
-    handle.control.setAborted(task.taskId);
-    handle.post({ type: "abort", taskId: task.taskId, payload: { bytes: encodedReason(reason), refs: [] } }, []);
-    return true;
+    const handle = this.#workerSet.holderOf(task);
+    if (!task.settled) handle?.abort(task.taskId, encodedReason(reason));
+    return task.settled || handle !== undefined;
   }
 
   /** Ends the worker that runs an aborted task. */
   #endAborted({ task, reason }: AbortedTask): boolean {
     this.#drain();
-    if (task.settled) return true;
-    const handle = this.#holderOf(task);
-    if (handle === undefined) return false;
+    const handle = this.#workerSet.holderOf(task);
+    if (task.settled || handle === undefined) return task.settled;
+    if (!handle.hasBegun(task)) {
+      this.#settle(task, { ok: false, error: reason }); // posted to a worker that runs another task, which goes on
+      return true;
+    }
     handle.control.stop();
     this.#drainHandle(handle); // perhaps the task has ended while the worker was told to stop
     if (!this.#workerSet.remove(handle)) return true;
     this.#workerSet.end(handle);
     const { unbegun } = this.#inFlight.takeBack(handle);
-    const failed: [Task, Outcome][] = [];
-    for (const other of runningOn(handle, this.#inFlight.get(handle.control.current))) {
-      if (other !== task) {
-        failed.push([other, workerLost(handle.name, "as another of its tasks was aborted", other, SILENT)]);
-      }
-    }
-    if (!task.settled) failed.push([task, { ok: false, error: reason }]);
+    const failed = Array.from(
+      runningOn(handle, this.#inFlight.get(handle.control.current)).add(task),
+      (other): [Task, Outcome] => [
+        other,
+        other === task
+          ? { ok: false, error: reason }
+          : endedBeside(handle.name, "as another of its tasks was aborted", other),
+      ],
+    );
     this.#goOnWithout(handle, unbegun.filter((other) => other !== task), failed);
     return true;
   }

@@ -10,6 +10,7 @@ import type { InFlightTasks } from "./in_flight.ts";
 import type { WorkerHandle } from "./worker_handle.ts";
 import { LivenessWatchdog } from "./liveness_watchdog.ts";
 import { Spawner } from "./spawner.ts";
+import type { Task } from "../../scheduler/task.ts";
 import { terminateStopsCode } from "../../base/platform.ts";
 
 // Taken early: a program may mock it, and its pools must go on.
@@ -163,6 +164,12 @@ export class WorkerSet {
 
   #hasTask(handle: WorkerHandle): boolean {
     return handle.handed !== undefined || this.#options.inFlight.get(handle.control.current) !== undefined;
+  }
+
+  /** Returns the worker that has a task; undefined if it is not known which one is about to have it. */
+  holderOf(task: Task): WorkerHandle | undefined {
+    for (const handle of this.#handles) if (handle.directTasks.has(task) || handle.hasBegun(task)) return handle;
+    return undefined;
   }
 
   /** Starts one more worker. Returns false on failure. */

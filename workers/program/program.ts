@@ -69,6 +69,9 @@ const wake = (self as unknown as { postMessage(message: null): void }).postMessa
 const { now } = Date;
 const { clock } = atomics;
 
+/** The outcome of a task that was aborted before it began, for which nobody waits any more. */
+const NOT_WANTED = "aborted";
+
 class Program {
   readonly #submissions: SubmissionRing;
   readonly #control: ControlBlock;
@@ -125,8 +128,8 @@ class Program {
   #fetching: SlotHeader | undefined;
   #fetchedArgs: readonly unknown[] | undefined;
   readonly #reading: ReadingLimit;
-  /** The reasons of tasks that were aborted before they began. */
-  readonly #aborted = new Map<number, { readonly reason: unknown }>();
+  /** The tasks that were aborted and have not begun. */
+  readonly #aborted = new Set<number>();
 
   constructor(init: Init) {
     this.#submissions = new SubmissionRing(init.submissions);
@@ -405,9 +408,15 @@ class Program {
       ? this.#run
       : [...this.#awaiting].find(({ header }) => header.taskId === taskId);
     if (run !== undefined) run.abort(reason);
-    else if (this.#fetching?.taskId === taskId || this.#inbox.some(({ header }) => header.taskId === taskId)) {
-      this.#aborted.set(taskId, { reason });
-    }
+    else this.#aborted.add(taskId);
+  }
+
+  /** Returns whether a task that has not begun was aborted. */
+  #wasAborted(taskId: number): boolean {
+    const aborted = this.#aborted.delete(taskId) || this.#control.aborted === taskId;
+    // The messages that have come are about tasks that ended before, unless they wait here.
+    if (this.#inbox.length === 0) this.#aborted.clear();
+    return aborted;
   }
 
   /** Learns whether a task was aborted, from code that may never come back to the event loop. */
@@ -471,6 +480,7 @@ class Program {
     const given = args ?? this.#fetchedArgs;
     if (fn === undefined || fn.unsure || given === undefined) return this.#fetch(header, fn, given);
     this.#fetchedArgs = undefined;
+    if (this.#control.anyAborted && this.#wasAborted(header.taskId)) return this.#refuse(header, NOT_WANTED);
     const read = this.#reading.stop();
     if (!this.#control.begin(header.taskId)) {
       this.#control.finish();
@@ -486,16 +496,7 @@ class Program {
       read,
       this.#lookForAbort,
     );
-    if (this.#aborted.size > 0) this.#abortAtStart(this.#run);
     return this.#runner.run(this.#run) === "done" || this.#free;
-  }
-
-  /** Aborts a task that was aborted before it began. */
-  #abortAtStart(run: TaskRun): void {
-    const { taskId } = run.header;
-    const aborted = this.#aborted.get(taskId);
-    if (aborted !== undefined) run.abort(aborted.reason);
-    this.#aborted.delete(taskId);
   }
 
   /** Asks the caller for the parts that a task lacks. Always returns false: the answer comes through the event loop. */

@@ -338,6 +338,11 @@ export class ControlBlock {
     atomics.store(this.#words, ABORTED, taskId);
   }
 
+  /** Worker: true if a task was aborted, as far as this thread knows. */
+  get anyAborted(): boolean {
+    return atomics.peek(this.#words, ABORTED) !== 0;
+  }
+
   /** Worker: the number of the task that was aborted last. */
   get aborted(): number {
     return atomics.load(this.#words, ABORTED);
