@@ -1,20 +1,10 @@
 /** The figures of this library: one JSON object of numbers. Run by `run.ts`. */
 
 import { Lock, Pool, ProcessPoolExecutor, Queue, SharedArray, transfer, Value } from "../../mod.ts";
+import { median } from "./median.ts";
 
 const figures: Record<string, number> = {};
 const inc = (n: number): number => n + 1;
-
-/** The median of `runs` times, in milliseconds. */
-async function median(runs: number, run: () => unknown): Promise<number> {
-  const times: number[] = [];
-  for (let i = 0; i < runs; i++) {
-    const start = performance.now();
-    await run();
-    times.push(performance.now() - start);
-  }
-  return times.toSorted((a, b) => a - b)[runs >> 1]!;
-}
 
 {
   await using pool = new Pool(2);

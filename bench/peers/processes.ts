@@ -2,21 +2,11 @@
 
 import { Pool } from "../../mod.ts";
 import { processes } from "../../processes/mod.ts";
+import { median } from "./median.ts";
 
 const figures: Record<string, number> = {};
 const inc = (n: number): number => n + 1;
 const backend = processes();
-
-/** The median of `runs` times, in milliseconds. */
-async function median(runs: number, run: () => unknown): Promise<number> {
-  const times: number[] = [];
-  for (let i = 0; i < runs; i++) {
-    const start = performance.now();
-    await run();
-    times.push(performance.now() - start);
-  }
-  return times.toSorted((a, b) => a - b)[runs >> 1]!;
-}
 
 {
   const BURST = 20_000;
