@@ -45,7 +45,7 @@ export interface Line {
  * written is in the pipe by then; only children of its own can keep the pipe open.
  */
 const QUIET = 20;
-/** How many times that is waited for. Children of its own that print all the time could keep the line open longer. */
+/** The number of times that is waited for. Children of its own that print all the time could keep the line open longer. */
 const MOST_WAITS = 50;
 
 /**

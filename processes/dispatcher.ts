@@ -23,7 +23,7 @@ export interface DispatcherParts {
   readonly children: ChildSet;
   /** Encodes functions. */
   readonly taskEncoder: TaskEncoder;
-  /** How long the tasks of each function take. */
+  /** The durations of the tasks of each function. */
   readonly times: TaskTimes;
   /** The state of the scheduler. */
   readonly life: Lifecycle;

@@ -192,7 +192,7 @@ export interface Frame {
   first: number;
   /** The memory with the payload. */
   bytes: Uint8Array;
-  /** Where the payload begins. */
+  /** The position at which the payload begins. */
   at: number;
   /** The number of its bytes. */
   size: number;
@@ -339,7 +339,7 @@ export class PieceWriter {
   }
 }
 
-/** What a {@linkcode PieceReader} finds. */
+/** Called with the parts that a {@linkcode PieceReader} finds. */
 export interface PieceListener {
   /** Called with each piece of a reply, before the reply. */
   piece(): void;

@@ -7,7 +7,7 @@
 import { isDeno } from "../base/platform.ts";
 import { InvalidStateError } from "../errors.ts";
 
-/** What a child has to know before its first task. */
+/** The data that a child needs before its first task. */
 export interface ChildInit {
   /** The random bytes with which its pieces begin. */
   readonly magic: Uint8Array;
@@ -19,11 +19,11 @@ export interface ChildInit {
   readonly setup: Uint8Array;
   /** The time limit of each part of the preparation, in milliseconds; 0 means none. */
   readonly limit: number;
-  /** How much the resident memory may grow before the child is replaced, in MB; 0 means any size. */
+  /** The resident memory that the child may gain before it is replaced, in MB; 0 means any amount. */
   readonly memoryLimit: number;
 }
 
-/** How children are started. */
+/** The command that starts children, and its surroundings. */
 export interface LaunchOptions {
   /** The limit of the heap in MB; 0 means that of the runtime. */
   readonly memoryLimit: number;

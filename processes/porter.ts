@@ -16,6 +16,9 @@ import type { Launch } from "./launch.ts";
 import { PROGRAM } from "./porter_program_gen.ts";
 import type { FromPorter, PorterInit, ToPorter } from "./porter_messages.ts";
 
+/** The time in which the thread must have sent its first message, in milliseconds. */
+const START_LIMIT = 10_000;
+
 /** A thread with the lines of children. */
 export class Porter {
   readonly #worker: Worker;
@@ -24,6 +27,8 @@ export class Porter {
   readonly #sent = new Int32Array(new SharedArrayBuffer(4));
   readonly #lines = new Map<number, PorterLine>();
   readonly #refer: ((keeps: boolean) => void) | undefined;
+  readonly #onError: (message: string) => void;
+  readonly #startLimit = performance.now() + START_LIMIT;
   #received = 0;
   #next = 0;
   #keeping = 0;
@@ -34,6 +39,7 @@ export class Porter {
       type: "module",
       name: "porter",
     });
+    this.#onError = onError;
     this.#refer = referenceOf(this.#worker);
     this.#refer?.(false);
     const { port1, port2 } = new MessageChannel();
@@ -41,7 +47,7 @@ export class Porter {
     this.#worker.onmessage = onWake;
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      onError(event.message);
+      this.fail(event.message);
     };
     const { threadTable, slot } = memberOf();
     const init: PorterInit = { port: port2, sent: this.#sent, threadTable: threadTable.memory, slot };
@@ -64,17 +70,32 @@ export class Porter {
 
   /** Handles the messages that have come. Returns whether there was one. */
   receive(): boolean {
-    let any = false;
+    let received = false;
     while (this.#received !== atomics.load(this.#sent, 0)) {
       const message = receiveMessage(this.#port)?.message as FromPorter | undefined;
       if (message === undefined) break; // taken by a call within this one
-      any = true;
+      received = true;
       this.#received = (this.#received + 1) | 0;
       const line = this.#lines.get(message.id);
       if (message.type === "ended" || message.type === "failed") this.#lines.delete(message.id);
       line?.take(message);
     }
-    return any;
+    return received;
+  }
+
+  /** Returns the time in which the thread must show that it runs, in milliseconds; `Infinity` if it has. */
+  untilOverdue(): number {
+    return this.#received === 0 ? this.#startLimit - performance.now() : Infinity;
+  }
+
+  /** Ends the thread, of which nothing more will come, and all lines: the pipes of its children are closed with it. */
+  fail(message: string): void {
+    this.#worker.terminate();
+    this.#onError(message);
+    for (const [id, line] of [...this.#lines]) {
+      this.#lines.delete(id);
+      line.take({ type: "failed", id, message });
+    }
   }
 
   /** Counts the lines that keep the program from ending. */

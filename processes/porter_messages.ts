@@ -32,6 +32,7 @@ export type ToPorter =
 
 /** A message from a porter, about the child `id`. */
 export type FromPorter =
+  | { readonly type: "ready"; readonly id: 0 }
   | { readonly type: "started"; readonly id: number; readonly pid: number }
   | { readonly type: "data"; readonly id: number; readonly bytes: Uint8Array }
   | { readonly type: "fenced"; readonly id: number }

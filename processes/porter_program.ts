@@ -28,6 +28,7 @@ self.onmessage = ({ data: { port, sent, threadTable, slot } }): void => {
     home.notify(slot); // in case it is blocked
     self.postMessage(null); // in case it waits in its event loop
   };
+  send({ type: "ready", id: 0 });
   port.onmessage = ({ data: message }: MessageEvent<ToPorter>): void => {
     const { id } = message;
     switch (message.type) {

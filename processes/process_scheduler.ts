@@ -12,59 +12,29 @@ import { type BrokenProcessPoolError, InvalidStateError } from "../errors.ts";
 import { messageOf } from "../codec/error_fields.ts";
 import { hasNodeModules, touchLazyGlobals } from "../base/platform.ts";
 import { ErrorStacks } from "../scheduler/error_stacks.ts";
-import {
-  byUncaught,
-  lostAtStart,
-  received,
-  startOverdue,
-  takeTimes,
-  timedOut,
-  workerLost,
-} from "../scheduler/failures.ts";
+import { byUncaught, lostAtStart, startOverdue, timedOut, workerLost } from "../scheduler/failures.ts";
 import { type AbortedTask, AbortWatchdog, encodedReason } from "../scheduler/abort_watchdog.ts";
 import { IdleTimer } from "../scheduler/idle_timer.ts";
 import { Lifecycle, type TaskProducer } from "../scheduler/lifecycle.ts";
-import { UNCAUGHT } from "../scheduler/messages.ts";
-import { ReplyDecoder } from "../scheduler/reply_decoder.ts";
 import { PendingSettlements } from "../scheduler/settlements.ts";
 import type { Outcome, Scheduler, SchedulerStats, Task, TraceEvent, WorkerEnd, WorkerInfo } from "../scheduler/task.ts";
 import { TaskEncoder } from "../scheduler/task_encoder.ts";
 import { packSetup, type WorkerConfig } from "../scheduler/worker_config.ts";
-import { blockForServices } from "../sync/internal/block_for_services.ts";
-import { thisThread } from "../sync/internal/current_thread.ts";
-import { type ChildEnd, openDirect } from "./direct_line.ts";
-import { Porter } from "./porter.ts";
-import {
-  ABORT,
-  BEGIN,
-  BROKEN,
-  DEADLINE,
-  DRAINED,
-  DURATION_SHIFT,
-  type Frame,
-  GIVES_UP,
-  HELLO,
-  LACKS,
-  nextEpoch,
-  PAUSED,
-  PAUSES,
-  PROTOCOL,
-  READY,
-  RETIRES,
-  WAITS,
-} from "./frames.ts";
+import { ABORT } from "./frames.ts";
+import { Blocking } from "./blocking.ts";
+import type { ChildEnd } from "./direct_line.ts";
 import { type Launch, launchOf, type LaunchOptions } from "./launch.ts";
 import type { ChildListener, ProcessHandle } from "./process_handle.ts";
 import { ChildSet } from "./child_set.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Deadlines } from "./deadlines.ts";
+import { Replies } from "./replies.ts";
 import { QuietChildren } from "./quiet_children.ts";
 import { TaskQueue } from "./task_queue.ts";
 import { TaskTimes } from "./task_times.ts";
 
 /** The number of children in a row that may be killed before they are ready. */
 const MOST_STILLBORN = 3;
-const decoder = new TextDecoder();
 
 /** A {@linkcode Scheduler} on child processes. */
 export class ProcessScheduler implements Scheduler {
@@ -75,42 +45,38 @@ export class ProcessScheduler implements Scheduler {
   readonly #launch: Launch;
   readonly #epoch = performance.timeOrigin + performance.now();
   readonly #taskEncoder: TaskEncoder;
-  readonly #replyDecoder = new ReplyDecoder();
-  readonly #stacks: ErrorStacks;
   readonly #life: Lifecycle;
   readonly #idle: IdleTimer;
   readonly #times = new TaskTimes();
   readonly #dispatcher: Dispatcher;
   readonly #aborts = new AbortWatchdog((aborted) => this.#tellAborted(aborted), (aborted) => this.#endAborted(aborted));
   readonly #settlements = new PendingSettlements();
-  readonly #events: TraceEvent[] = [];
   readonly #queue: TaskQueue;
   /** The tasks that children have, by number. */
   readonly #inFlight = new Map<number, Task>();
   readonly #children: ChildSet;
   #finished = 0;
-  #porter: Porter | undefined;
-  /** True while this thread is blocked for tasks. */
-  #blocking = false;
-  /** True while the scheduler is served because something blocks this thread. */
-  #serving = false;
+  readonly #blocking: Blocking;
+  readonly #replies: Replies;
   #stillborn = 0;
   #flushing = false;
   readonly #deadlines = new Deadlines(() => this.#now(), () => this.#endOverdue());
   readonly #quiet: QuietChildren;
   readonly #listener: ChildListener = {
     open: (handle) =>
-      (this.#porter?.open.bind(this.#porter) ?? openDirect)(this.#launch, {
+      this.#blocking.open(this.#launch, {
         data: (bytes) => handle.data(bytes),
         ended: (end) => handle.ended(end),
         failed: (message) => this.#listener.failed(handle, message),
       }),
-    frame: (handle, frame) => this.#frame(handle, frame),
+    frame: (handle, frame) => this.#replies.take(handle, frame),
     received: (handle) => this.#received(handle),
     unreadable: (handle, error) => this.#lose(handle, `as its reply cannot be read (${messageOf(error)})`),
     text: (bytes) => printError(bytes),
     ended: (handle, end) => this.#ended(handle, end),
     failed: (handle, message) => {
+      clearTimeout(handle.endTimer);
+      if (this.#children.ending.delete(handle)) return this.#afterWork();
       if (!this.#children.handles.delete(handle)) return;
       this.#children.startFailed(new Error(message));
       this.#goOn(handle, []);
@@ -132,7 +98,6 @@ export class ProcessScheduler implements Scheduler {
     this.#launch = launchOf(options, config.permissions, config.module);
     this.#taskEncoder = new TaskEncoder(config.module, "process");
     this.#queue = new TaskQueue(this.#taskEncoder, this.#inFlight, (task, outcome) => this.#settle(task, outcome));
-    this.#stacks = new ErrorStacks(config.scope, this.#taskEncoder.firstCall);
     this.#life = new Lifecycle(config.owner);
     this.#idle = new IdleTimer(config.idleTimeout, () => this.#children.endAll());
     this.#children = new ChildSet({
@@ -163,6 +128,31 @@ export class ProcessScheduler implements Scheduler {
     this.#quiet = new QuietChildren(this.#children.handles, (handle) => {
       this.#dispatcher.takeBack(handle);
       this.#dispatcher.handOver();
+    });
+    this.#replies = new Replies({
+      config,
+      launch: this.#launch,
+      inFlight: this.#inFlight,
+      dispatcher: this.#dispatcher,
+      deadlines: this.#deadlines,
+      times: this.#times,
+      stacks: new ErrorStacks(config.scope, this.#taskEncoder.firstCall),
+      settle: (task, outcome) => this.#settle(task, outcome),
+      ready: () => this.#stillborn = 0,
+      retire: (handle, givenUp) => this.#retire(handle, givenUp),
+      lose: (handle, how) => this.#lose(handle, how),
+      failed: (error) => this.#break(error),
+    });
+    this.#blocking = new Blocking({
+      children: this.#children,
+      inFlight: this.#inFlight,
+      dispatcher: this.#dispatcher,
+      taskEncoder: this.#taskEncoder,
+      aborts: this.#aborts,
+      deadlines: this.#deadlines,
+      quiet: this.#concurrency === 1 ? this.#quiet : undefined,
+      finished: () => this.#finished,
+      failed: (error) => this.#break(error),
     });
   }
 
@@ -239,7 +229,7 @@ export class ProcessScheduler implements Scheduler {
    * blocks for them, they go to other children.
    */
   #goOnSoon(): void {
-    if (this.#blocking || this.#serving || this.#config.owner === "process") return this.#goOnNow();
+    if (this.#blocking.isBlocked || this.#config.owner === "process") return this.#goOnNow();
     if (this.#flushing) return;
     this.#flushing = true;
     queueMicrotask(() => {
@@ -263,99 +253,10 @@ export class ProcessScheduler implements Scheduler {
 
   // Taking replies.
 
-  #frame(handle: ProcessHandle, frame: Frame): void {
-    const { kind, taskId, detail } = frame;
-    if (kind === WAITS) return clearTimeout(handle.endTimer);
-    if (handle.state === "ending" && kind !== UNCAUGHT) return;
-    switch (kind) {
-      case HELLO:
-        return this.#greet(handle, taskId, decoder.decode(frame.bytes.subarray(frame.at, frame.at + frame.size)));
-      case READY:
-        handle.state = "ready";
-        handle.deadlines.clear();
-        this.#stillborn = 0;
-        return;
-      case BROKEN: {
-        const error = this.#decode(frame);
-        this.#stacks.completeStart(this.#config.initializer, error);
-        return this.#break(error);
-      }
-      case BEGIN:
-        return this.#begun(handle, taskId);
-      case DEADLINE:
-        return this.#setDeadline(handle, taskId, detail);
-      case PAUSED:
-        for (const task of handle.running) handle.handed.unshift(task); // one that it was about to begin
-        handle.running.clear();
-        return this.#paused(handle);
-      case LACKS:
-        this.#paused(handle);
-        return this.#dispatcher.answer(handle, taskId, detail);
-      default:
-        return this.#reply(handle, frame);
-    }
-  }
-
-  #decode(frame: Frame): unknown {
-    return this.#replyDecoder.readError({ bytes: bytesOf(frame), refs: [] });
-  }
-
-  #greet(handle: ProcessHandle, protocol: number, version: string): void {
-    handle.version = version;
-    if (protocol !== PROTOCOL) return this.#break(new Error(`The process speaks version ${protocol}, not ${PROTOCOL}`));
-    if (version === Deno.version.deno || this.#launch.named) return;
-    this.#break(
-      new InvalidStateError(
-        `'${this.#launch.command}' is Deno ${version}, while this program runs on ${Deno.version.deno}: ` +
-          "allow this one to be run, or give 'executable' to processes()",
-      ),
-    );
-  }
-
-  /** Records that the child has begun a task. */
-  #begun(handle: ProcessHandle, taskId: number): void {
-    const task = this.#inFlight.get(taskId);
-    if (task === undefined || handle.running.has(task)) return;
-    const next = handle.handed.shift();
-    if (next === task) return void handle.running.add(task);
-    if (next !== undefined) handle.handed.unshift(next);
-    this.#lose(handle, "as it began a task that it had not got");
-  }
-
-  /** Called when the child has dropped the tasks that it had not begun. */
-  #paused(handle: ProcessHandle): void {
-    handle.epoch = nextEpoch(handle.epoch);
-    handle.stuck = false;
-    this.#dispatcher.takeBack(handle);
-  }
-
-  #reply(handle: ProcessHandle, { kind, taskId, detail, bytes, at }: Frame): void {
-    const task = this.#inFlight.get(taskId);
-    if (task === undefined || !handle.running.has(task)) return;
-    const reply = this.#replyDecoder.read(task, kind, { bytes, view: viewOf(bytes) }, at);
-    if (kind === UNCAUGHT) {
-      handle.uncaught = { reply, others: detail > 0 };
-      return;
-    }
-    handle.running.delete(task);
-    handle.posted.delete(task);
-    handle.deadlines.delete(taskId);
-    if ((detail & (RETIRES | GIVES_UP)) !== 0) this.#retire(handle, (detail & GIVES_UP) !== 0);
-    else if ((detail & PAUSES) !== 0) this.#paused(handle);
-    else if ((detail & DRAINED) === 0) {
-      const next = handle.handed.shift();
-      if (next !== undefined) handle.running.add(next);
-    }
-    this.#times.note(task.functionId, detail >>> DURATION_SHIFT);
-    this.#inFlight.delete(taskId);
-    const bare = this.#config.trace ? takeTimes(handle.number, task, reply, this.#events) : reply;
-    this.#settle(task, this.#stacks.complete(task, received(task, bare)));
-  }
-
   /** Called after all replies that came together. */
   #received(handle: ProcessHandle): void {
     if (handle.inFlight === 0) this.#quiet.restLater();
-    this.#endIfSuperseded(handle);
+    this.#blocking.endIfSuperseded(handle);
     this.#dispatcher.handOver();
   }
 
@@ -442,14 +343,6 @@ export class ProcessScheduler implements Scheduler {
 
   #now(): number {
     return performance.timeOrigin + performance.now() - this.#epoch;
-  }
-
-  #setDeadline(handle: ProcessHandle, taskId: number, time: number): void {
-    if (time === 0) {
-      handle.deadlines.delete(taskId);
-      return;
-    }
-    handle.deadlines.set(taskId, this.#deadlines.add(time));
   }
 
   /** Kills the children whose call is overdue. */
@@ -544,64 +437,14 @@ export class ProcessScheduler implements Scheduler {
 
   block(done: () => boolean, deadline: number): boolean {
     this.#settlements.run();
-    this.#porter?.receive();
+    this.#blocking.receive();
     if (done()) return true;
     if (deadline === -Infinity) return false;
     if (!this.canBlock) {
       throw new InvalidStateError("Cannot block for a process, whose end comes through the event loop: await it");
     }
-    if (this.#porter === undefined) this.#startPorter();
-    const look = (): boolean => {
-      if (done()) return true;
-      if (this.#children.active === 0 && this.#inFlight.size > 0) {
-        throw new InvalidStateError(
-          "Cannot block for a task that a process has begun before, as its result comes through the event loop: await it",
-        );
-      }
-      return false;
-    };
-    const outer = this.#blocking;
-    this.#blocking = true;
-    try {
-      return blockForServices(look, deadline, "'get()', 'result()', 'next()' or 'join()'");
-    } finally {
-      this.#blocking = outer;
-      this.#dispatcher.handOver();
-    }
+    return this.#blocking.block(done, deadline);
   }
-
-  /** Moves to children of the porter, whose replies come while this thread is blocked. The other children end once they are free. */
-  #startPorter(): void {
-    this.#porter = new Porter(() => this.#porter?.receive(), (message) => this.#break(new Error(message)));
-    thisThread().services.add(this.#serve);
-    for (const handle of [...this.#children.handles]) {
-      this.#dispatcher.takeBack(handle, handle.takeUnflushed());
-      handle.superseded = true;
-      this.#endIfSuperseded(handle);
-    }
-  }
-
-  /** Ends a child that takes no more tasks and has none. */
-  #endIfSuperseded(handle: ProcessHandle): void {
-    if (!handle.superseded || handle.inFlight > 0 || !this.#children.handles.has(handle)) return;
-    this.#children.end(handle);
-    this.#dispatcher.repost(handle);
-  }
-
-  /** Called while something blocks this thread. Returns the time until it must be called again, in milliseconds; 0 for at once. */
-  readonly #serve = (): number => {
-    const before = this.#finished + this.#dispatcher.count;
-    this.#taskEncoder.answerAll();
-    this.#porter?.receive();
-    this.#serving = true;
-    this.#dispatcher.handOver();
-    this.#serving = false;
-    if (this.#aborts.untilNext() < Infinity) this.#aborts.check();
-    this.#deadlines.check();
-    const silence = this.#concurrency === 1 ? this.#quiet.look() : Infinity;
-    const next = Math.min(this.#aborts.untilNext(), this.#deadlines.untilNext(), silence);
-    return this.#finished + this.#dispatcher.count !== before ? 0 : Math.max(1, next);
-  };
 
   // Ending.
 
@@ -611,9 +454,8 @@ export class ProcessScheduler implements Scheduler {
     this.#children.endAll();
     if (this.#life.hasEnded) return;
     // The end of a child that this thread has started itself cannot be noticed while the thread is blocked.
-    for (const { superseded } of this.#children.ending) if (!this.#blocking || !superseded) return;
-    this.#porter?.end();
-    thisThread().services.delete(this.#serve);
+    for (const { superseded } of this.#children.ending) if (!this.#blocking.active || !superseded) return;
+    this.#blocking.end();
     this.#life.ended();
   }
 
@@ -695,19 +537,11 @@ export class ProcessScheduler implements Scheduler {
   }
 
   trace(): readonly TraceEvent[] {
-    return this.#events;
+    return this.#replies.events;
   }
 }
 
 const SILENT: WorkerEnd = { exitCode: undefined, uncaught: undefined };
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function bytesOf({ bytes, at, size }: Frame): ArrayBuffer {
-  return bytes.slice(at, at + size).buffer;
-}
 
 /** Writes what a child has printed. */
 function printError(bytes: Uint8Array): void {

@@ -8,9 +8,9 @@ import { unrefTimer } from "../base/platform.ts";
 import { REST } from "./frames.ts";
 import type { ProcessHandle } from "./process_handle.ts";
 
-/** How long a child blocks between tasks before it goes back to its event loop, in milliseconds. */
+/** The time that a child blocks between tasks before it goes back to its event loop, in milliseconds. */
 const LINGER = 2;
-/** How long a child may be silent before others get the tasks behind the one that it runs, in milliseconds: see `program.ts`. */
+/** The time that a child may be silent before others get the tasks behind the one that it runs, in milliseconds: see `program.ts`. */
 const SILENCE = 20;
 
 /** Sends children without work to their event loops, and finds those whose task holds up others. */

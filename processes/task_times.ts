@@ -10,7 +10,7 @@ const AHEAD = 1000;
 const MOST = 256;
 /** The number of functions that are remembered. */
 const CAPACITY = 1000;
-/** How fast the mean follows the times: a time counts for this part of it. */
+/** The part of the mean that the newest time makes up. */
 const WEIGHT = 1 / 8;
 
 /** Knows how many tasks of a function may be handed to a child ahead. */

@@ -20,7 +20,7 @@ export interface AbortedTask {
   told: boolean;
 }
 
-/** How soon a task is looked at again of which it is not known so far on which worker it runs, in milliseconds. */
+/** The time until a task is looked at again whose worker is not known so far, in milliseconds. */
 const SOON = 1;
 /** The longest time that a timer can be set to, in milliseconds. */
 const LONGEST = 0x7fffffff;

@@ -1,6 +1,6 @@
 /** Rare orders of events in the backend of processes: ends beside broadcasts, cancelled calls, and code of the user in between. */
 
-import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { BrokenProcessPoolError, CancelledError, Pool, ProcessPoolExecutor, TimeoutError } from "../mod.ts";
 import { processes } from "../processes/mod.ts";
 import { rejection } from "../testing/counted_workers.ts";
@@ -9,7 +9,6 @@ import { run } from "../testing/run_program.ts";
 
 const square = (n: number): number => n * n;
 const pidOf = (): number => Deno.pid;
-const wait = (time: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, time));
 const sleep = (time: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, time));
 const busy = (time: number): number => {
   const end = performance.now() + time;
@@ -31,7 +30,7 @@ test("timers that tasks leave behind go on, after each task", async () => {
   };
   for (let i = 1; i <= 3; i++) {
     await pool.apply(later);
-    await wait(150);
+    await sleep(150);
     assertEquals(await pool.apply(() => (globalThis as { fired?: number }).fired), i);
   }
   await end(pool);
@@ -59,7 +58,7 @@ test("an aborted broadcast leaves no trace", async () => {
   const first = pool.broadcast(busy, [100]);
   const controller = new AbortController();
   const aborted = rejection(pool.broadcast(pidOf, [], { signal: controller.signal }));
-  await wait(20);
+  await sleep(20);
   controller.abort(new RangeError("enough"));
   assertInstanceOf(await aborted, RangeError);
   await first;
@@ -139,7 +138,7 @@ test("concurrency: a task that lacks its function loses nothing behind it", asyn
   const goes = pool.apply(() => {
     const end = performance.now() + 30;
     while (performance.now() < end);
-    (globalThis as unknown as { go: (value: unknown) => void }).go("gone");
+    (globalThis as { go?: (value: unknown) => void }).go?.("gone");
   });
   const lacks = pool.apply(functions[0]!);
   const last = pool.apply(square, [5]);
@@ -173,7 +172,7 @@ test("concurrency: a process that is replaced first ends the task that lacks its
     (globalThis as { kept?: unknown }).kept = new Uint8Array(100 * 2 ** 20).fill(1);
     return Deno.pid;
   });
-  await wait(20);
+  await sleep(20);
   const lacks = pool.apply(functions[0]!);
   for (let i = 0; i < 20; i++) await Promise.resolve(); // the task is sent
   busy(200); // the answer comes after the other task has ended
@@ -278,14 +277,14 @@ test("a child of a child that prints all the time does not hide the end of its p
   Deno.stderr.writeSync = ({ length }) => length;
   try {
     const running = rejection(pool.apply(busy, [60_000]));
-    while (pool.stats().running === 0) await wait(1);
+    while (pool.stats().running === 0) await sleep(1);
     const start = performance.now();
     Deno.kill(pid!, "SIGKILL");
     assertInstanceOf(await running, BrokenProcessPoolError);
     assert(performance.now() - start < 3000);
     Deno.kill(child!, "SIGKILL");
     await end(pool);
-    await wait(50);
+    await sleep(50);
   } finally {
     Deno.stderr.writeSync = writeSync;
   }
@@ -298,7 +297,7 @@ test("close() ends a process in which code that a task has left behind never end
       for (;;);
     }, 1);
   });
-  await wait(100);
+  await sleep(100);
   const start = performance.now();
   await end(pool);
   assert(performance.now() - start < 5000);
@@ -316,4 +315,35 @@ test("a program that never closes its pool ends by itself", async () => {
     "-A",
   );
   assertEquals([code, output], [0, "[ 2, 3, 4 ]\n7\n"]);
+});
+
+test("a porter that does not start breaks the pool of a thread that is blocked", async () => {
+  const { code, output } = await run(
+    `import { Pool } from "MODULE";
+    import { processes } from "${new URL("../processes/mod.ts", import.meta.url)}";
+    globalThis.Worker = class extends Worker {
+      constructor() {
+        super("data:text/javascript,", { type: "module" });
+      }
+    };
+    const pool = new Pool(2, { backend: processes() });
+    try {
+      pool.applySync((n) => n, [7]);
+    } catch (error) {
+      console.log(error.name, error.message.includes("did not start") || error.cause?.message);
+    }
+    await pool.join();`,
+    "-A",
+  );
+  assertEquals([code, output], [0, "BrokenProcessPoolError true\n"]);
+});
+
+test("the end of a pool does not wait for a process that could not start after terminate()", async () => {
+  const pool = new Pool(1, { backend: processes({ cwd: "/nonexistent" }) });
+  const result = pool.applyAsync(pidOf);
+  const failed = rejection(result.get());
+  assertThrows(() => result.getSync(0.001), TimeoutError); // the process was opened, and has not answered
+  pool.terminate();
+  assertInstanceOf(await failed, CancelledError);
+  await pool.join();
 });
