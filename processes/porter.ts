@@ -32,6 +32,7 @@ export class Porter {
   #received = 0;
   #next = 0;
   #keeping = 0;
+  #ended = false;
 
   /** Starts the thread. `onWake` is called in the event loop when messages have come. `onError` is called if the thread fails. */
   constructor(onWake: () => void, onError: (message: string) => void) {
@@ -71,7 +72,7 @@ export class Porter {
   /** Handles the messages that have come. Returns whether there was one. */
   receive(): boolean {
     let received = false;
-    while (this.#received !== atomics.load(this.#sent, 0)) {
+    while (!this.#ended && this.#received !== atomics.load(this.#sent, 0)) {
       const message = receiveMessage(this.#port)?.message as FromPorter | undefined;
       if (message === undefined) break; // taken by a call within this one
       received = true;
@@ -104,8 +105,9 @@ export class Porter {
     this.#refer?.(this.#keeping > 0);
   }
 
-  /** Ends the thread. Its children have ended. */
+  /** Ends the thread. Its children have ended. What it has sent and nobody has read is dropped. */
   end(): void {
+    this.#ended = true;
     this.#refer?.(false);
     this.#worker.terminate();
     this.#port.close();

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { BrokenProcessPoolError, CancelledError, Pool, ProcessPoolExecutor, TimeoutError } from "../mod.ts";
 import { processes } from "../processes/mod.ts";
+import { Porter } from "../processes/porter.ts";
 import { rejection } from "../testing/counted_workers.ts";
 import { test } from "../testing/counted_processes.ts";
 import { run } from "../testing/run_program.ts";
@@ -346,4 +347,23 @@ test("the end of a pool does not wait for a process that could not start after t
   pool.terminate();
   assertInstanceOf(await failed, CancelledError);
   await pool.join();
+});
+
+test("a porter that a reply ends is read no more", () => {
+  const porter = new Porter(() => {}, () => {});
+  const launch = { command: "/nonexistent", named: true, args: [], cwd: undefined, env: {} };
+  let failed = 0;
+  for (let i = 0; i < 20; i++) {
+    porter.open(launch, {
+      data: () => {},
+      ended: () => {},
+      failed: () => {
+        failed++;
+        busy(50); // the other replies come
+        porter.end();
+      },
+    });
+  }
+  while (failed === 0) porter.receive();
+  assertEquals([failed, porter.receive()], [1, false]);
 });
