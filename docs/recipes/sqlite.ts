@@ -9,6 +9,7 @@ declare global {
 
 export function connect(path: string): void {
   globalThis.database = new DatabaseSync(path, { readOnly: true });
+  database.exec("PRAGMA mmap_size = 1073741824"); // maps the file: threads do not wait for each other's reads
 }
 
 /** The product that sold best in a month, such as "2024-05", and for how much. */
