@@ -16,7 +16,7 @@ export interface ChildEnd {
 
 /** Called with what comes from a child. */
 export interface LineListener {
-  /** Called with bytes from its standard error. */
+  /** Called with bytes from its standard error, valid only until it returns. */
   data(bytes: Uint8Array): void;
   /** Called when it has ended, after its last bytes. */
   ended(end: ChildEnd): void;
@@ -47,6 +47,9 @@ export interface Line {
 const QUIET = 20;
 /** The number of times that is waited for. Children of its own that print all the time could keep the line open longer. */
 const MOST_WAITS = 50;
+
+/** The most that is read at once, in bytes. */
+const CHUNK = 2 ** 16;
 
 /**
  * The number of timers, one after the other, after which a read that was ready before the first one has come. While the event loop
@@ -95,9 +98,14 @@ class DirectLine implements Line {
   }
 
   async #read(): Promise<void> {
-    for await (const bytes of this.#child.stderr) {
+    const reader = this.#child.stderr.getReader({ mode: "byob" });
+    let memory = new ArrayBuffer(CHUNK); // the stream would make one for each chunk, which takes longer than to read it
+    for (;;) {
+      const { value, done } = await reader.read(new Uint8Array(memory));
+      if (done) return;
       this.#chunks++;
-      this.#listener.data(bytes);
+      this.#listener.data(value);
+      memory = value.buffer;
     }
   }
 

@@ -370,7 +370,7 @@ export class PieceReader {
     this.#listener = listener;
   }
 
-  /** Takes the next bytes. */
+  /** Takes the next bytes, of which it keeps only copies. */
   push(chunk: Uint8Array): void {
     let bytes = chunk;
     if (this.#rest !== undefined) {
@@ -397,7 +397,7 @@ export class PieceReader {
       this.#piece(bytes, at + PIECE_HEADER, length, last);
       at = end;
     }
-    if (at < bytes.length) this.#rest = at === 0 ? bytes : bytes.slice(at);
+    if (at < bytes.length) this.#rest = bytes.slice(at);
   }
 
   /** Gives out as text what was kept back. Called when no more bytes come. */

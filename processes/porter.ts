@@ -14,7 +14,7 @@ import { receiveMessage } from "../sync/internal/resource_sharer.ts";
 import type { Line, LineListener } from "./direct_line.ts";
 import type { Launch } from "./launch.ts";
 import { PROGRAM } from "./porter_program_gen.ts";
-import type { FromPorter, PorterInit, ToPorter } from "./porter_messages.ts";
+import { CALLED, type FromPorter, type PorterInit, SENT, type ToPorter, WORDS } from "./porter_messages.ts";
 
 /** The time in which the thread must have sent its first message, in milliseconds. */
 const START_LIMIT = 10_000;
@@ -23,8 +23,8 @@ const START_LIMIT = 10_000;
 export class Porter {
   readonly #worker: Worker;
   readonly #port: MessagePort;
-  /** The number of messages that the porter has sent. */
-  readonly #sent = new Int32Array(new SharedArrayBuffer(4));
+  /** The words that the porter writes. */
+  readonly #sent = new Int32Array(new SharedArrayBuffer(4 * WORDS));
   readonly #lines = new Map<number, PorterLine>();
   readonly #refer: ((keeps: boolean) => void) | undefined;
   readonly #onError: (message: string) => void;
@@ -45,7 +45,10 @@ export class Porter {
     this.#refer?.(false);
     const { port1, port2 } = new MessageChannel();
     this.#port = port1; // read, never listened to: a message that the event loop has got could not be read while it is blocked
-    this.#worker.onmessage = onWake;
+    this.#worker.onmessage = () => {
+      atomics.store(this.#sent, CALLED, 0); // first: the porter calls again for what comes from now on
+      onWake();
+    };
     this.#worker.onerror = (event) => {
       event.preventDefault();
       this.fail(event.message);
@@ -72,7 +75,7 @@ export class Porter {
   /** Handles the messages that have come. Returns whether there was one. */
   receive(): boolean {
     let received = false;
-    while (!this.#ended && this.#received !== atomics.load(this.#sent, 0)) {
+    while (!this.#ended && this.#received !== atomics.load(this.#sent, SENT)) {
       const message = receiveMessage(this.#port)?.message as FromPorter | undefined;
       if (message === undefined) break; // taken by a call within this one
       received = true;

@@ -9,7 +9,7 @@
 import { messageOf } from "../codec/error_fields.ts";
 import { ThreadTable } from "../sync/internal/thread_table.ts";
 import { type Line, openDirect } from "./direct_line.ts";
-import type { FromPorter, PorterInit, ToPorter } from "./porter_messages.ts";
+import { CALLED, type FromPorter, type PorterInit, REPORTED, SENT, type ToPorter } from "./porter_messages.ts";
 
 declare const self: {
   onmessage: ((event: MessageEvent<PorterInit>) => void) | null;
@@ -17,6 +17,8 @@ declare const self: {
 };
 
 const lines = new Map<number, Line>();
+/** The numbers of bytes that were written to each child and not reported. */
+const unreportedOf = new Map<number, number>();
 
 self.onmessage = ({ data: { port, sent, threadTable, slot } }): void => {
   self.onmessage = null;
@@ -24,9 +26,9 @@ self.onmessage = ({ data: { port, sent, threadTable, slot } }): void => {
   const send = (message: FromPorter, transfers: Transferable[] = []): void => {
     port.postMessage(message, transfers);
     // After the message, so that the calling side can read each message that it sees counted.
-    Atomics.add(sent, 0, 1);
+    Atomics.add(sent, SENT, 1);
     home.notify(slot); // in case it is blocked
-    self.postMessage(null); // in case it waits in its event loop
+    if (Atomics.exchange(sent, CALLED, 1) === 0) self.postMessage(null); // in case it waits in its event loop
   };
   send({ type: "ready", id: 0 });
   port.onmessage = ({ data: message }: MessageEvent<ToPorter>): void => {
@@ -35,9 +37,13 @@ self.onmessage = ({ data: { port, sent, threadTable, slot } }): void => {
       case "open":
         try {
           const line = openDirect(message.launch, {
-            data: (bytes) => send({ type: "data", id, bytes }, [bytes.buffer as ArrayBuffer]),
+            data: (bytes) => {
+              const copy = bytes.slice();
+              send({ type: "data", id, bytes: copy }, [copy.buffer]);
+            },
             ended: (end) => {
               lines.delete(id);
+              unreportedOf.delete(id);
               send({ type: "ended", id, end });
             },
             failed: () => {},
@@ -52,7 +58,12 @@ self.onmessage = ({ data: { port, sent, threadTable, slot } }): void => {
         const line = lines.get(id);
         const written = line?.write(message.chunks);
         const { count } = message;
-        void Promise.resolve(written).then(() => send({ type: "written", id, count }));
+        void Promise.resolve(written).then(() => {
+          const unreported = (unreportedOf.get(id) ?? 0) + count;
+          if (!lines.has(id)) return;
+          unreportedOf.set(id, unreported < REPORTED ? unreported : 0);
+          if (unreported >= REPORTED) send({ type: "written", id, count: unreported });
+        });
         return;
       }
       case "fence":

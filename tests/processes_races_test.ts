@@ -366,4 +366,5 @@ test("a porter that a reply ends is read no more", () => {
   }
   while (failed === 0) porter.receive();
   assertEquals([failed, porter.receive()], [1, false]);
+  return Promise.resolve();
 });
