@@ -134,8 +134,18 @@ export function launchOf(
   const command = executableOf(executable);
   const args = ["run", "--quiet", "--no-prompt", ...permissionFlags(permissions)];
   if (memoryLimit > 0) args.push(`--v8-flags=--max-old-space-size=${memoryLimit}`);
-  args.push(`data:text/javascript,${encodeURIComponent(bootstrap(module))}`);
+  args.push(...entryOf(module));
   return { command, named: executable !== undefined, args, cwd, env };
+}
+
+/**
+ * Returns the arguments that name the program of a child. The runtime looks for a configuration file, by which imports are resolved,
+ * only where the main module is a file. So the user's module is named as such, and never evaluated as such: what is loaded before the
+ * main module does not end. The query makes it another module than the one that is imported, whose `import.meta.main` is false.
+ */
+function entryOf(module: string | undefined): string[] {
+  const program = `data:text/javascript,${encodeURIComponent(bootstrap(module))}`;
+  return module?.startsWith("file:") ? [`--preload=${program}`, `${module}?parallel`] : [program];
 }
 
 /**
@@ -155,6 +165,7 @@ function bootstrap(module: string | undefined): string {
     "};",
     "const size = new DataView(read(4).buffer).getUint32(0, true);",
     `new Function("parallelImportModule", new TextDecoder().decode(read(size)))(${load});`,
+    ...(module?.startsWith("file:") ? ["await new Promise(() => {});"] : []),
   ].join("\n");
 }
 

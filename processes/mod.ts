@@ -94,7 +94,7 @@ function checkPath(path: unknown, key: string): string {
  *   program has as a whole: with `--allow-read=/tmp` they have no permission to read, unless `permissions` of the pool names it.
  * - **Memory** cannot be shared: locks, queues and other shared objects are refused, as are ports and streams. `transfer()` copies.
  * - **Modules.** `module` needs no permission to read. Its imports are resolved with the configuration file that is found from the
- *   working directory of the processes.
+ *   folder of the module; `--config` and `--import-map` of this program's command do not count.
  * - **Standard streams.** `console.log()` of a task prints on the standard output of this program. Its standard input is at its end.
  * - **Blocking** calls, such as `applySync()`, move a pool to other processes, whose pipes another thread reads. From then on each call
  *   takes about twice as long. The thread cannot block for a task that was begun before, nor for a `Process`.

@@ -41,7 +41,14 @@ import { trimStack } from "../runner/stack.ts";
 import { afterTask, TaskRun } from "../runner/task_run.ts";
 import { type Progress, type RunnerHost, TaskRunner } from "../runner/task_runner.ts";
 import { timers } from "../runner/timers.ts";
-import { FAILURE, type PreparationProgress, type Setup, type TaskHeader, UNCAUGHT } from "../scheduler/messages.ts";
+import {
+  type Delivery,
+  FAILURE,
+  type PreparationProgress,
+  type Setup,
+  type TaskHeader,
+  UNCAUGHT,
+} from "../scheduler/messages.ts";
 import { MODES } from "../scheduler/task.ts";
 import {
   ABORT,
@@ -376,7 +383,7 @@ class Program {
     const mode = frame.detail & 3;
     const { taskId, fn, limit, first } = frame;
     this.#hot = true;
-    const header: TaskHeader = { taskId, fn, mode, limit, first };
+    let header: TaskHeader = { taskId, fn, mode, limit, first };
     if (this.#fresh) {
       this.#since = clock();
       this.#replies.send(BEGIN, taskId, 0, NOTHING_ENCODED);
@@ -389,10 +396,12 @@ class Program {
     let args: readonly unknown[];
     this.#reading.start(header);
     try {
-      [, args] = this.#decoder.decode({ bytes: frame.bytes, view: viewOf(frame.bytes) }, frame.at, []) as [
-        undefined,
+      let delivery: Delivery | undefined;
+      [delivery, args] = this.#decoder.decode({ bytes: frame.bytes, view: viewOf(frame.bytes) }, frame.at, []) as [
+        Delivery | undefined,
         readonly unknown[],
       ];
+      if (delivery !== undefined) header = { ...header, delivery };
     } catch (error) {
       return this.#refuse(header, error);
     }

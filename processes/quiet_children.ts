@@ -48,13 +48,14 @@ export class QuietChildren {
     unrefTimer(this.#restTimer);
   }
 
-  /** Watches for children whose task holds up others. */
-  watch(): void {
+  /** Watches for children whose task holds up others: looks after `time` milliseconds, and again while there may be one. */
+  watch(time: number = SILENCE): void {
     if (this.#silenceTimer !== undefined) return;
     this.#silenceTimer = setTimeout(() => {
       this.#silenceTimer = undefined;
-      this.look();
-    }, SILENCE);
+      const next = this.look();
+      if (next < Infinity) this.watch(Math.max(1, next));
+    }, time);
   }
 
   /** Looks for children whose task holds up others. Returns the time until there can be one, in milliseconds. */
@@ -71,7 +72,8 @@ export class QuietChildren {
       handle.fencing = true;
       handle.fence(() => {
         handle.fencing = false;
-        if (!this.#handles.has(handle) || handle.heard !== heard || handle.stuck || handle.running.size === 0) return;
+        if (!this.#handles.has(handle) || handle.stuck || handle.running.size === 0) return;
+        if (handle.heard !== heard) return this.watch(); // it may go silent again, when nobody else looks
         handle.stuck = true;
         this.#takeBack(handle);
       });

@@ -462,3 +462,11 @@ test("an executor blocks for futures and for its end", async () => {
   await process.join();
   await untilGone(process.pid!);
 });
+
+test("a module finds what it imports by names of the configuration file, wherever the program was started", async () => {
+  const module = new URL("../testing/fixtures/imports_by_name.ts", import.meta.url);
+  const { nameAndMain } = await import(module.href);
+  const pool = new Pool(1, { module, name: "child", backend: processes({ cwd: Deno.makeTempDirSync() }) });
+  assertEquals(await pool.apply(nameAndMain), ["child-1", false]);
+  await end(pool);
+});

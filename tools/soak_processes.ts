@@ -13,9 +13,9 @@ import { random } from "../testing/random.ts";
 
 const SECONDS = Number(Deno.args[0] ?? 600);
 /** The part of the time that is warm-up. */
-const WARM_UP = 0.3;
+const WARM_UP = 0.5;
 /** The growth of the memory that is allowed after the warm-up, in MB. */
-const SLACK = 32;
+const SLACK = 16;
 /** The growth of the number of descriptors that is allowed: those of a pool that is about to end. */
 const DESCRIPTORS = 4;
 
