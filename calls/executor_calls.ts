@@ -21,7 +21,14 @@ import {
 } from "../base/options_schema.ts";
 import { ClosedError } from "../errors.ts";
 import type { AnyFunction } from "../base/values.ts";
-import { ABORT_GRACE, type BlockingScheduler, type Outcome, type Scheduler, Task } from "../scheduler/task.ts";
+import {
+  ABORT_GRACE,
+  type BlockingScheduler,
+  type Outcome,
+  refuseUnlessBlocking,
+  type Scheduler,
+  Task,
+} from "../scheduler/task.ts";
 
 const MAP_CHECKS = {
   chunksize: checkedCount,
@@ -96,6 +103,7 @@ export class ExecutorCalls {
     const { iterables, options } = splitOptions(rest, "mapSync()");
     const index = iterables.findIndex((items) => !isIterable(items));
     if (index >= 0) throw new TypeError(`Cannot map and block as iterable ${index} is asynchronous: use 'map()'`);
+    refuseUnlessBlocking(this.#scheduler);
     return new BlockingResults(this.#stream<R>(fn, iterables, options));
   }
 

@@ -29,6 +29,7 @@ import {
   CallbackTask,
   type Outcome,
   PromiseTask,
+  refuseUnlessBlocking,
   resolution,
   type Scheduler,
   type Settle,
@@ -83,7 +84,9 @@ export class Calls {
 
   /** Makes one call, and blocks the thread for its result. */
   applySync<R>(fn: AnyFunction, args: readonly unknown[] = NO_ARGS, given?: unknown): R {
-    return this.#applyLater<R>(fn, args, CALL_OPTIONS.read(given, "applySync()")).getSync();
+    const options = CALL_OPTIONS.read(given, "applySync()");
+    refuseUnlessBlocking(this.#scheduler);
+    return this.#applyLater<R>(fn, args, options).getSync();
   }
 
   /** Makes one call. Returns its `AsyncResult`. */
@@ -154,7 +157,9 @@ export class Calls {
 
   /** Makes a call for each item, and blocks the thread for the results. */
   mapSync<R>(fn: AnyFunction, mode: TaskMode, items: unknown, given?: unknown): R[] {
-    return this.#mapLater<R>(fn, mode, items, MAP_OPTIONS.read(given, `${mode}Sync()`)).getSync();
+    const options = MAP_OPTIONS.read(given, `${mode}Sync()`);
+    refuseUnlessBlocking(this.#scheduler);
+    return this.#mapLater<R>(fn, mode, items, options).getSync();
   }
 
   /** Makes a call for each item. Returns the `AsyncResult` of all. */
@@ -205,6 +210,7 @@ export class Calls {
     if (isAsyncIterable(items) && !isIterable(items)) {
       throw new TypeError(`Cannot map and block as 'items' is asynchronous: use '${streamName(mode, ordered)}'`);
     }
+    refuseUnlessBlocking(this.#scheduler);
     return new BlockingResults(this.#stream<R>(fn, mode, ordered, items, options));
   }
 

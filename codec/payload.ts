@@ -60,16 +60,16 @@ export class PayloadEncoder {
   }
 
   /**
-   * Returns the payload of a task. `spec` is given only if a worker may not know the function.
+   * Returns the payload of a task. `first` is its function if a worker may not know that, or what else goes before the arguments.
    *
    * @throws {SerializationError} If an argument cannot be sent.
    */
-  encode(spec: FunctionSpec | undefined, args: Args): Encoded {
+  encode(first: object | undefined, args: Args): Encoded {
     // A getter of an argument has submitted more work, which must not disturb the payload that is half encoded.
-    if (this.#busy) return encodeCall(this.#newEncoder(), spec, args);
+    if (this.#busy) return encodeCall(this.#newEncoder(), first, args);
     this.#busy = true;
     try {
-      return encodeCall(this.#encoder, spec, args);
+      return encodeCall(this.#encoder, first, args);
     } finally {
       this.#busy = false;
     }
@@ -125,10 +125,10 @@ export function postStored(
   }
 }
 
-function encodeCall(encoder: Encoder, spec: FunctionSpec | undefined, args: Args): Encoded {
-  if (args === undefined) return encoder.encode([spec, args]);
-  if ("numbers" in args) return encoder.encodeCallOfNumbers(spec, args.numbers, args.start, args.end);
-  return encoder.encodeCall(spec, args);
+function encodeCall(encoder: Encoder, first: object | undefined, args: Args): Encoded {
+  if (args === undefined) return encoder.encode([first, args]);
+  if ("numbers" in args) return encoder.encodeCallOfNumbers(first, args.numbers, args.start, args.end);
+  return encoder.encodeCall(first, args);
 }
 
 function cannotSend(cause: unknown): SerializationError {

@@ -84,14 +84,14 @@ export class TaskRun implements Answer {
 
   /** The task as its function sees it. */
   get current(): CurrentTask {
-    const { taskId, first } = this.header;
+    const { taskId, first, delivery: { id = taskId, attempt = 1 } = {} } = this.header;
     const index = this.isOneCall ? 0 : first + this.index;
     if (this.#current?.index === index) return this.#current;
     if (this.#signal === undefined) {
       this.#signal = new TaskSignal(() => this.#look(this));
       if (this.#reason !== undefined) this.#signal.abort(this.#reason.reason);
     }
-    return this.#current = Object.freeze({ id: taskId, index, attempt: 1, signal: this.#signal.signal });
+    return this.#current = Object.freeze({ id, index, attempt, signal: this.#signal.signal });
   }
 
   /** Aborts the signal of the task. */

@@ -32,6 +32,16 @@ export interface TaskHeader {
   readonly limit: number;
   /** The index of its first item in the input of its map. */
   readonly first: number;
+  /** The task of another program that it is, if any. */
+  readonly delivery?: Delivery | undefined;
+}
+
+/** A task of another program, which hands it to a worker of this one. */
+export interface Delivery {
+  /** The name of the task, unique among all programs. */
+  readonly id: string;
+  /** How often it was handed to a worker, from 1. */
+  readonly attempt: number;
 }
 
 /** The preparation of a worker before its first task. */

@@ -10,6 +10,7 @@ import type { Lifecycle, TaskProducer } from "./lifecycle.ts";
 import { type CallSite, stackHere } from "../base/call_site.ts";
 import type { NumberTarget } from "../codec/decoder.ts";
 import { thenRefused } from "../codec/foreign.ts";
+import type { Delivery } from "./messages.ts";
 import type { NumberRange, StoredPayload } from "../codec/payload.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
 
@@ -98,6 +99,8 @@ export abstract class Task {
   site: CallSite | undefined = undefined;
   /** The index of the task's first item in that call. */
   first = 0;
+  /** The task of another program that it is, if any. Only processes pass it on. */
+  delivery: Delivery | undefined = undefined;
 
   constructor(fn: AnyFunction, mode: TaskMode, args: readonly unknown[], limit: number) {
     this.fn = fn;
@@ -161,6 +164,15 @@ export function resolution(outcome: Outcome): unknown {
 
 function nothing(): void {
   // It only takes one turn of the microtask queue.
+}
+
+/**
+ * Checks, before anything is submitted, that a thread may block for tasks of this scheduler.
+ *
+ * @throws {InvalidStateError} If it may not.
+ */
+export function refuseUnlessBlocking(scheduler: Scheduler): void {
+  if (!scheduler.canBlock) scheduler.block(() => false, Infinity); // says why not
 }
 
 /** Drops a task if it has not begun, otherwise interrupts it. */

@@ -47,12 +47,21 @@ export class TaskEncoder {
   }
 
   /**
-   * Encodes the arguments of a task alone.
+   * Encodes the arguments of a task alone, and its delivery if it has one.
    *
    * @throws {SerializationError} If an argument cannot be sent.
    */
   packArguments(task: Task): Encoded {
-    return this.#payloads.encode(undefined, task.range ?? task.args);
+    return this.#payloads.encode(task.delivery, task.range ?? task.args);
+  }
+
+  /**
+   * Encodes the function and the arguments of a task.
+   *
+   * @throws {SerializationError} If one of them cannot be sent.
+   */
+  packCall(task: Task): Encoded {
+    return this.#payloads.encode(this.#functions.get(task.fn).spec, task.args);
   }
 
   /**

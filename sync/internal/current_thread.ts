@@ -11,11 +11,14 @@ import { ThreadTable } from "./thread_table.ts";
 
 /** A task, as the function sees it that runs in it. */
 export interface CurrentTask {
-  /** The number of the task, unique among those that a pool or an executor has at the same time. */
-  readonly id: number;
+  /**
+   * The number of the task, unique among those that a pool or an executor has at the same time. On the machines of a fleet it is a
+   * string that is unique among the tasks of all programs, and the same in each attempt.
+   */
+  readonly id: number | string;
   /** The index of the item in the input of its map; 0 for a single call. */
   readonly index: number;
-  /** How often the task was begun, from 1. Workers and processes begin each task once. */
+  /** How often the task was begun, from 1. Workers and processes begin each task once; the machines of a fleet may begin it again. */
   readonly attempt: number;
   /** Aborts when the caller does not want the result any more: see {@linkcode CallOptions.signal}. */
   readonly signal: AbortSignal;

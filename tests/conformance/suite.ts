@@ -8,6 +8,7 @@ import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } f
 import {
   CancelledError,
   ClosedError,
+  InvalidStateError,
   type Pool,
   type ProcessPoolExecutor,
   type ThreadPool,
@@ -29,6 +30,8 @@ export interface Candidate {
   pool(size: number): AnyPool;
   /** Returns a new executor of `size` workers. */
   executor(size: number): AnyExecutor;
+  /** True if its tasks are handed over, perhaps begun, as soon as they are submitted, to workers that it does not know. */
+  readonly remote?: boolean;
 }
 
 /** Ends a pool and waits for that. */
@@ -38,7 +41,7 @@ async function end(pool: AnyPool): Promise<void> {
 }
 
 /** Registers the suite for one candidate. */
-export function conforms({ name, pool: newPool, executor: newExecutor }: Candidate): void {
+export function conforms({ name, pool: newPool, executor: newExecutor, remote = false }: Candidate): void {
   const check = (what: string, run: () => Promise<void>): void => test(`${name}: ${what}`, run);
 
   check("apply() returns what the function returns, a promise included", async () => {
@@ -154,8 +157,12 @@ export function conforms({ name, pool: newPool, executor: newExecutor }: Candida
     await pool.join();
   });
 
-  check("broadcast() runs once on each worker", async () => {
+  check("broadcast() runs once on each worker, or is refused", async () => {
     const pool = newPool(3);
+    if (remote) {
+      assertInstanceOf(await rejection(pool.broadcast(square, [3])), InvalidStateError);
+      return await end(pool);
+    }
     assertEquals(await pool.broadcast(square, [3]), [9, 9, 9]);
     await end(pool);
   });
@@ -218,6 +225,10 @@ export function conforms({ name, pool: newPool, executor: newExecutor }: Candida
     const futures = [1, 2, 3, 4].map((n) => executor.submit(addLater, n, n));
     await executor.shutdown({ cancelFutures: true });
     for (const future of futures) assert(future.done());
-    assertInstanceOf(await rejection(futures[3]!.result()), CancelledError);
+    if (!remote) assertInstanceOf(await rejection(futures[3]!.result()), CancelledError);
+    for (const [i, future] of futures.entries()) {
+      if (future.cancelled()) assertInstanceOf(await rejection(future.result()), CancelledError);
+      else assertEquals(await future.result(), 2 * (i + 1));
+    }
   });
 }
