@@ -90,7 +90,7 @@ interface Known {
 
 /** A task that was delivered and not acknowledged. */
 interface Held {
-  readonly delivered: Delivered;
+  delivered: Delivered;
   readonly info: TaskInfo;
   readonly since: number;
   task: AgentTask | undefined;
@@ -276,6 +276,12 @@ export class Agent {
       info = readTaskHeaders(delivered.message.headers);
     } catch (error) {
       return this.#refuseUnread(delivered, error);
+    }
+    for (const held of this.#held) {
+      if (held.answered || keyOf(held.info) !== keyOf(info)) continue;
+      // The servers have not heard of it for a while, as this machine was busy; it is not lost.
+      held.delivered = delivered;
+      return this.#publish(delivered.reply, "+WPI");
     }
     const held: Held = {
       delivered,

@@ -71,7 +71,7 @@ async function presences(backend: Awaited<ReturnType<typeof fleet>>): Promise<nu
 
 Deno.test("a task that ends every machine it comes to fails in the end", async () => {
   await using server = await Server.start();
-  const backend = await fleet(server.url, { modules, ackWait: 500 });
+  const backend = await fleet(server.url, { modules, ackWait: 1000 });
   const pool = new Pool({ backend });
   const result = rejection(pool.apply(tasks.never));
   for (let i = 0; i < 2; i++) {
