@@ -215,6 +215,15 @@ export class Agent {
     return this.#id;
   }
 
+  /** Resolves if the connection has ended though the machine has not left. */
+  get closed(): Promise<void> {
+    return new Promise((resolve) => {
+      void this.#connection.nats.closed().then(() => {
+        if (!this.#draining) resolve();
+      });
+    });
+  }
+
   /** The counts of this machine. */
   get presence(): Presence {
     const { label: name, processes: slots } = this.#options;

@@ -47,6 +47,8 @@ const ASSUMED_SLOTS = 4;
 const RETRY = 250;
 /** The time without a worker after which the program is warned, in milliseconds. */
 const WARNED_AFTER = 2000;
+/** The time that is spent on telling servers that cannot be reached what nobody needs any more, in milliseconds. */
+const FAREWELL = 2000;
 /** How long the results of a client wait that has gone, in nanoseconds. */
 const CLIENT_GONE = 3600e9;
 
@@ -291,10 +293,10 @@ export class FleetScheduler implements Scheduler {
       }
       if (this.#published.delete(id)) {
         this.#note(entry, result);
-        message.ack();
         this.#settle(entry.task, received(entry.task, withEnd(reply, result)));
       }
     }
+    if (connection.nats.isClosed()) return;
     message.ack(); // also that of a task that was withdrawn, or has run twice
     if (result.stored) void removePayload(connection, key);
     this.#goOn();
@@ -410,7 +412,7 @@ export class FleetScheduler implements Scheduler {
 
   /** Removes the message of a task, so that no machine gets it any more. */
   async #deleteMessage({ manager, names, nats }: Connection, { seq }: Entry): Promise<void> {
-    while (!nats.isClosed()) {
+    for (const end = performance.now() + FAREWELL; performance.now() < end && !nats.isClosed();) {
       try {
         await manager.streams.deleteMessage(names.tasks, seq, false);
         return;
@@ -455,9 +457,12 @@ export class FleetScheduler implements Scheduler {
     this.#stopListening?.();
     const connection = this.#connection;
     if (connection !== undefined && !connection.nats.isClosed()) {
-      await this.#consumer?.close();
+      const leave = async (): Promise<void> => {
+        await this.#consumer?.close();
+        await connection.manager.consumers.delete(connection.names.results, this.#client);
+      };
       // If the servers cannot be reached, they remove it later by themselves.
-      await connection.manager.consumers.delete(connection.names.results, this.#client).catch(() => false);
+      await within(FAREWELL, leave().catch(() => {}));
     }
     this.#host.ended();
     this.#life.ended();
@@ -524,6 +529,13 @@ export class FleetScheduler implements Scheduler {
   trace(): readonly TraceEvent[] {
     return this.#events;
   }
+}
+
+/** Waits for a promise, at most for `time` milliseconds. */
+async function within(time: number, promise: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  await Promise.race([promise, new Promise((resolve) => timer = setTimeout(resolve, time))]);
+  clearTimeout(timer);
 }
 
 /** Returns an outcome whose error tells how the process has ended. */

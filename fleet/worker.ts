@@ -70,6 +70,7 @@ function readArguments(args: string[]): AgentOptions | undefined {
     servers: values.servers.split(","),
     name: checkFleetName(values.fleet),
     nats: {
+      waitOnFirstConnect: true,
       ...(user !== undefined && { user }),
       ...(pass !== undefined && { pass }),
       ...(token !== undefined && { token }),
@@ -109,12 +110,18 @@ async function main(): Promise<void> {
   try {
     options = readArguments([...Deno.args]);
     if (options === undefined) return console.log(USAGE);
+    const waits = setTimeout(() => console.error(`Waiting for a server at ${options?.servers}`), 2000);
     agent = await Agent.start(options);
+    clearTimeout(waits);
   } catch (error) {
     console.error(`${messageOf(error)}\n\n${USAGE}`);
     Deno.exit(1);
   }
   const { label, processes, name } = options;
+  void agent.closed.then(() => {
+    console.error(`${label} has lost the servers for good`);
+    Deno.exit(1);
+  });
   console.log(`${label} takes tasks of the fleet '${name}' in ${processes} processes`);
   const leave = async (): Promise<void> => {
     console.log(`${label} takes no more tasks`);
