@@ -401,7 +401,7 @@ export class Agent {
     const { failed, bytes } = this.#encode(outcome);
     const stored = bytes.length > MOST_IN_MESSAGE;
     const { names } = this.#connection;
-    const subject = names.resultSubject(info.client, info.id);
+    const subject = info.job ? names.jobSubject(info.client, info.id) : names.resultSubject(info.client, info.id);
     const lost = !outcome.ok && outcome.error instanceof BrokenProcessPoolError ? outcome.error : undefined;
     const result = {
       failed,
@@ -416,9 +416,10 @@ export class Agent {
     for (;;) {
       try {
         if (stored) await putPayload(this.#connection, `result.${keyOf(info)}`, bytes);
+        // Of two results of a job's task the last one stays; a job that was forgotten gets results of the same names again.
         await this.#connection.jetstream.publish(subject, stored ? undefined : bytes, {
-          msgID: `${keyOf(info)}.result`,
           headers: resultHeaders(result),
+          ...(info.job ? {} : { msgID: `${keyOf(info)}.result` }),
         });
         break;
       } catch (error) {
@@ -511,7 +512,7 @@ export class Agent {
     const { delivered: { message, reply }, info } = held;
     const { jetstream, names, nats } = this.#connection;
     try {
-      await jetstream.publish(names.taskSubject(info.client), message.data, { headers: taskHeaders(info) });
+      await jetstream.publish(names.taskSubject(info.client, info.id), message.data, { headers: taskHeaders(info) });
       this.#publish(reply, "+ACK");
     } catch {
       if (!nats.isClosed()) this.#publish(reply, "-NAK"); // it stays where it is, and counts as delivered

@@ -27,6 +27,8 @@ export interface Stored {
 export interface ClientOptions extends ConnectOptions, StreamOptions {
   /** The names of the functions that workers know. */
   readonly functions: FunctionNames;
+  /** The job that the tasks belong to, if any. */
+  readonly job: string | undefined;
   /** The time after which tasks fail if no worker is heard of, in milliseconds. */
   readonly workerTimeout: number;
 }
@@ -62,6 +64,10 @@ export class FleetBackend implements Backend, AsyncDisposable {
   open(config: never): unknown {
     if (this.#closed) throw new InvalidStateError("Cannot use the fleet as its connection was closed");
     refuseUnfit(config);
+    const { job } = this.#options;
+    if (job !== undefined && this.#schedulers.size > 0) {
+      throw new InvalidStateError(`Cannot give the job '${job}' to two pools at a time`);
+    }
     const scheduler = new FleetScheduler(config as WorkerConfig, this.#options, {
       connect: async () => [await this.#connect(), this.#members!],
       ended: () => void this.#ended(scheduler),
@@ -100,6 +106,21 @@ export class FleetBackend implements Backend, AsyncDisposable {
   /** Returns the workers that were heard of lately. */
   workers(): Presence[] {
     return this.#members?.list() ?? [];
+  }
+
+  /**
+   * Forgets the results of the job, so that it runs again from the start.
+   *
+   * @throws {InvalidStateError} If the fleet was connected to without one, or a pool works on it.
+   */
+  async forgetJob(): Promise<void> {
+    const { job } = this.#options;
+    if (job === undefined) throw new InvalidStateError("Cannot forget a job as fleet() was called without 'job'");
+    if (this.#schedulers.size > 0) {
+      throw new InvalidStateError(`Cannot forget the job '${job}' while a pool works on it`);
+    }
+    const { manager, names } = await this.#connect();
+    await manager.streams.purge(names.jobs, { filter: names.jobSubject(job, "*") });
   }
 
   /** Returns how many tasks, results and large payloads the servers have, of all clients. */

@@ -44,6 +44,8 @@ export const MOST_IN_MESSAGE = 900_000;
 const DUPLICATES = 120e9;
 /** The time that results wait for a client that has gone, in nanoseconds. */
 const RESULTS_AGE = 24 * 3600e9;
+/** The time that the results of a job stay, in nanoseconds. */
+const JOBS_AGE = 7 * 24 * 3600e9;
 /** The time that a server may take to answer, in milliseconds. */
 export const ANSWER_LIMIT = 5000;
 /** The time between two attempts, in milliseconds. */
@@ -101,7 +103,7 @@ async function withStreams(nats: NatsConnection, names: Names, options: StreamOp
   await ensureStream(manager, {
     ...common,
     name: names.tasks,
-    subjects: [names.taskSubject("*")],
+    subjects: [names.taskSubject("*", "*")],
     retention: RetentionPolicy.Workqueue,
     discard: DiscardPolicy.New,
     max_msgs: maxTasks,
@@ -113,6 +115,14 @@ async function withStreams(nats: NatsConnection, names: Names, options: StreamOp
     retention: RetentionPolicy.Workqueue,
     max_age: RESULTS_AGE,
   });
+  await ensureStream(manager, {
+    ...common,
+    name: names.jobs,
+    subjects: [names.jobSubject("*", "*")],
+    retention: RetentionPolicy.Limits,
+    max_msgs_per_subject: 1,
+    max_age: JOBS_AGE,
+  });
   // Whoever comes first decides: a change would hit the tasks that others hold.
   const { config } = await manager.consumers.info(names.tasks, names.workers).catch(() =>
     manager.consumers.add(names.tasks, {
@@ -123,7 +133,7 @@ async function withStreams(nats: NatsConnection, names: Names, options: StreamOp
     })
   );
   const client = jetstream(nats, { timeout: ANSWER_LIMIT });
-  const payloads = await new Objm(client).create(names.payloads, { ttl: RESULTS_AGE, storage: StorageType.File });
+  const payloads = await new Objm(client).create(names.payloads, { ttl: JOBS_AGE, storage: StorageType.File });
   return { nats, jetstream: client, manager, payloads, names, ackWait: config.ack_wait! / 1e6 };
 }
 

@@ -49,6 +49,8 @@ const RETRY = 250;
 const WARNED_AFTER = 2000;
 /** The time that is spent on telling servers that cannot be reached what nobody needs any more, in milliseconds. */
 const FAREWELL = 2000;
+/** When lost tasks are looked for after a server was lost, each after the one before, in milliseconds. */
+const LOOKED_AFTER = [1000, 4000];
 /** How long the results of a client wait that has gone, in nanoseconds. */
 const CLIENT_GONE = 3600e9;
 
@@ -69,6 +71,8 @@ interface Entry {
   seq: number;
   /** True if nobody wants the result any more. */
   withdrawn: boolean;
+  /** How often a server has lost the task. */
+  losses: number;
 }
 
 /** A {@linkcode Scheduler} whose tasks run on other machines. */
@@ -78,12 +82,15 @@ export class FleetScheduler implements Scheduler {
   readonly #config: WorkerConfig;
   readonly #options: ClientOptions;
   readonly #host: FleetHost;
-  readonly #client = crypto.randomUUID();
+  /** The name under which its tasks and results go. */
+  readonly #client: string;
   readonly #life: Lifecycle;
   readonly #taskEncoder = new TaskEncoder(undefined, "process");
   readonly #replyDecoder = new ReplyDecoder();
   readonly #settlements = new PendingSettlements();
   readonly #queue = new Deque<Entry>();
+  /** The results of a job that were there before their tasks. */
+  readonly #early = new Map<string, JsMsg>();
   readonly #published = new Map<string, Entry>();
   /** What is told to the servers of tasks that were withdrawn. */
   readonly #farewells = new Set<Promise<void>>();
@@ -110,6 +117,7 @@ export class FleetScheduler implements Scheduler {
     this.#config = config;
     this.#options = options;
     this.#host = host;
+    this.#client = options.job ?? crypto.randomUUID();
     this.#life = new Lifecycle(config.owner);
   }
 
@@ -166,8 +174,9 @@ export class FleetScheduler implements Scheduler {
     const { fn, code } = named ?? { fn: BY_SOURCE, code: "" };
     const { name, mode, limit, first } = task;
     const stored = bytes.length > MOST_IN_MESSAGE;
-    const info: TaskInfo = { id, client: this.#client, fn, code, name, mode, limit, first, stored };
-    return { task, info, bytes, seq: 0, withdrawn: false };
+    const job = this.#options.job !== undefined;
+    const info: TaskInfo = { id, client: this.#client, job, fn, code, name, mode, limit, first, stored };
+    return { task, info, bytes, seq: 0, withdrawn: false, losses: 0 };
   }
 
   // Publishing.
@@ -200,8 +209,12 @@ export class FleetScheduler implements Scheduler {
         this.#cancelled--;
         continue;
       }
-      this.#published.set(entry.info.id, entry);
-      void this.#publish(this.#connection, entry);
+      const { id } = entry.info;
+      this.#published.set(id, entry);
+      const early = this.#early.get(id);
+      this.#early.delete(id);
+      if (early === undefined) void this.#publish(this.#connection, entry);
+      else void this.#take(this.#connection, early);
     }
   }
 
@@ -221,6 +234,44 @@ export class FleetScheduler implements Scheduler {
   /** Listens for results. */
   async #listen(): Promise<void> {
     const [connection, members] = await this.#host.connect();
+    if (this.#options.job === undefined) await this.#listenForResults(connection);
+    else await this.#listenForJob(connection);
+    this.#members = members;
+    this.#stopListening = members.onChange(() => this.#pump());
+    this.#connection = connection;
+    void this.#watchConnection(connection);
+  }
+
+  /** A server that is killed may lose what it has confirmed last, as it writes it to the disk a moment later. */
+  async #watchConnection(connection: Connection): Promise<void> {
+    for await (const { type } of connection.nats.status()) {
+      if (type !== "reconnect") continue;
+      for (const time of LOOKED_AFTER) {
+        if (this.#ending) return;
+        await sleep(time);
+        await this.#findLost(connection);
+      }
+    }
+  }
+
+  /** Publishes the tasks again of which a server has neither the task nor the result. */
+  async #findLost(connection: Connection): Promise<void> {
+    const { names, nats } = connection;
+    for (const entry of [...this.#published.values()]) {
+      const { client, id, job } = entry.info;
+      if (entry.seq === 0) continue;
+      if (this.#ending || nats.isClosed()) return;
+      if (await mayHave(connection, names.tasks, names.taskSubject(client, id))) continue;
+      const result = job ? names.jobSubject(client, id) : names.resultSubject(client, id);
+      if (await mayHave(connection, job ? names.jobs : names.results, result)) continue;
+      if (this.#published.get(id) !== entry || entry.withdrawn) continue; // the result has come meanwhile
+      entry.losses++;
+      entry.seq = 0;
+      void this.#publish(connection, entry);
+    }
+  }
+
+  async #listenForResults(connection: Connection): Promise<void> {
     const { manager, names, jetstream } = connection;
     await manager.consumers.add(names.results, {
       durable_name: this.#client,
@@ -236,9 +287,27 @@ export class FleetScheduler implements Scheduler {
       idle_heartbeat: 1000, // after a restart of the server the requests are made again within two of these
       callback: (message) => void this.#take(connection, message),
     });
-    this.#members = members;
-    this.#stopListening = members.onChange(() => this.#pump());
-    this.#connection = connection;
+  }
+
+  /** Reads the results of a job, those that are there first: what has a result is not published again. */
+  async #listenForJob(connection: Connection): Promise<void> {
+    const { manager, names, jetstream } = connection;
+    const filter = names.jobSubject(this.#client, "*");
+    const { state } = await manager.streams.info(names.jobs, { subjects_filter: filter });
+    let left = Object.keys(state.subjects ?? {}).length;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const consumer = await jetstream.consumers.get(names.jobs, { filter_subjects: filter });
+    this.#consumer = await consumer.consume({
+      expires: 2000,
+      idle_heartbeat: 1000,
+      callback: (message) => {
+        const id = idOf(message);
+        if (this.#published.has(id)) void this.#take(connection, message);
+        else this.#early.set(id, message);
+        if (--left === 0) resolve();
+      },
+    });
+    if (left > 0) await promise;
   }
 
   /** Publishes a task until the servers have confirmed it. */
@@ -247,17 +316,23 @@ export class FleetScheduler implements Scheduler {
     const { jetstream, names, nats } = connection;
     const headers = taskHeaders(info);
     const key = `${info.client}.${info.id}`;
+    // The message of a task of a job may be there from an earlier run of the program: it must be the first one of its subject.
+    const once = info.job
+      ? { expect: { lastSubjectSequence: 0 } }
+      : { msgID: entry.losses === 0 ? key : `${key}.again${entry.losses}` };
     while (!entry.withdrawn) {
       try {
         if (info.stored) await putPayload(connection, key, bytes);
-        const { seq } = await jetstream.publish(names.taskSubject(info.client), info.stored ? undefined : bytes, {
-          msgID: key,
-          headers,
-        });
+        const { seq } = await jetstream.publish(
+          names.taskSubject(info.client, info.id),
+          info.stored ? undefined : bytes,
+          { headers, ...once },
+        );
         entry.seq = seq;
         break;
       } catch (error) {
         if (nats.isClosed()) return;
+        if (info.job && codeOf(error) === NOT_THE_FIRST) break; // it waits, or runs
         if (isPermanent(error)) return this.#fail(entry, error);
         await sleep(RETRY); // the stream is full, or no server is there
       }
@@ -277,7 +352,7 @@ export class FleetScheduler implements Scheduler {
   // Taking results.
 
   async #take(connection: Connection, message: JsMsg): Promise<void> {
-    const id = message.subject.slice(message.subject.lastIndexOf(".") + 1);
+    const id = idOf(message);
     const entry = this.#published.get(id);
     const result = readResultHeaders(message.headers);
     const key = `result.${this.#client}.${id}`;
@@ -298,7 +373,7 @@ export class FleetScheduler implements Scheduler {
     }
     if (connection.nats.isClosed()) return;
     message.ack(); // also that of a task that was withdrawn, or has run twice
-    if (result.stored) void removePayload(connection, key);
+    if (result.stored && this.#options.job === undefined) void removePayload(connection, key);
     this.#goOn();
   }
 
@@ -459,6 +534,7 @@ export class FleetScheduler implements Scheduler {
     if (connection !== undefined && !connection.nats.isClosed()) {
       const leave = async (): Promise<void> => {
         await this.#consumer?.close();
+        if (this.#options.job !== undefined) return; // the library has removed its consumer
         await connection.manager.consumers.delete(connection.names.results, this.#client);
       };
       // If the servers cannot be reached, they remove it later by themselves.
@@ -547,8 +623,28 @@ function withEnd(reply: Outcome, { exitCode, signal }: ReturnType<typeof readRes
   return { ok: false, error };
 }
 
+/** Returns whether a stream has a message of a subject; true if that cannot be told. */
+async function mayHave({ manager }: Connection, stream: string, subject: string): Promise<boolean> {
+  try {
+    return await manager.streams.getMessage(stream, { last_by_subj: subject }) !== null;
+  } catch {
+    return true;
+  }
+}
+
+/** Returns the number of the task of a result. */
+function idOf({ subject }: JsMsg): string {
+  return subject.slice(subject.lastIndexOf(".") + 1);
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { readonly code?: unknown } | null)?.code;
+}
+
 /** The number of the error of a stream that is full. */
 const STREAM_FULL = 10077;
+/** The number of the error of a message that is not the first one of its subject. */
+const NOT_THE_FIRST = 10071;
 
 /** Returns whether an error of the servers will be the same next time. */
 function isPermanent(error: unknown): boolean {

@@ -19,7 +19,7 @@
 
 import { FleetBackend, type Stored } from "./backend.ts";
 import { FunctionNames, type Modules } from "./function_names.ts";
-import { checkFleetName, type Presence } from "./wire.ts";
+import { checkToken, type Presence } from "./wire.ts";
 
 export { FleetBackend };
 export type { Presence, Stored };
@@ -59,6 +59,14 @@ export interface FleetOptions {
    * @default {15_000}
    */
   ackWait?: number;
+  /**
+   * A name for the work of this program. Its tasks then have the numbers in which they are submitted, and their results stay for a
+   * week: the same program, run again under the same name, gets the results that are there, and only the other tasks run. So work that
+   * was interrupted goes on where it was. Letters, digits, "_" and "-".
+   *
+   * @default {undefined}
+   */
+  job?: string;
   /** The user. */
   user?: string;
   /** The password of the user. */
@@ -69,7 +77,7 @@ export interface FleetOptions {
   tls?: boolean | { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string };
 }
 
-const KEYS = ["modules", "name", "workerTimeout", "maxTasks", "ackWait", "user", "pass", "token", "tls"];
+const KEYS = ["modules", "name", "job", "workerTimeout", "maxTasks", "ackWait", "user", "pass", "token", "tls"];
 
 /**
  * Connects to a fleet, and returns a backend for pools and executors.
@@ -108,7 +116,8 @@ export async function fleet(servers: string | readonly string[], options: FleetO
   const { modules = {}, name = "main", user, pass, token, tls } = options;
   return await FleetBackend.connect({
     servers,
-    name: checkFleetName(name),
+    name: checkToken(name, "name"),
+    job: options.job === undefined ? undefined : checkToken(options.job, "job"),
     functions: new FunctionNames(modules),
     workerTimeout: positive(options.workerTimeout, "workerTimeout", 60_000),
     maxTasks: positive(options.maxTasks, "maxTasks", 100_000),

@@ -21,16 +21,20 @@ export const BY_SOURCE = "source";
 export interface Names {
   /** The stream of tasks. */
   readonly tasks: string;
-  /** The stream of results. */
+  /** The stream of results, each of which is removed once its client has read it. */
   readonly results: string;
+  /** The stream of results of jobs, which stay. */
+  readonly jobs: string;
   /** The bucket of payloads that are too large for a message. */
   readonly payloads: string;
   /** The consumer that all workers share. */
   readonly workers: string;
-  /** The subject of a client's tasks. */
-  taskSubject(client: string): string;
-  /** The subject of the result of a task; with "*" as the task, of all of a client's. */
+  /** The subject of a task of a client, or of a job. "*" stands for any. */
+  taskSubject(client: string, task: string): string;
+  /** The subject of the result of a task of a client. */
   resultSubject(client: string, task: string): string;
+  /** The subject of the result of a task of a job. */
+  jobSubject(job: string, task: string): string;
   /** The subject on which workers say that they are there. */
   readonly presence: string;
   /** The subject on which workers are asked whether they are there. */
@@ -45,21 +49,25 @@ export function namesOf(fleet: string): Names {
   return {
     tasks: `parallel_${fleet}_tasks`,
     results: `parallel_${fleet}_results`,
+    jobs: `parallel_${fleet}_jobs`,
     payloads: `parallel_${fleet}_payloads`,
     workers: "workers",
-    taskSubject: (client) => `${root}.tasks.${client}`,
+    taskSubject: (client, task) => `${root}.tasks.${client}.${task}`,
     resultSubject: (client, task) => `${root}.results.${client}.${task}`,
+    jobSubject: (job, task) => `${root}.jobs.${job}.${task}`,
     presence: `${root}.presence`,
     rollCall: `${root}.rollcall`,
     aborts: `${root}.aborts`,
   };
 }
 
-/** Checks the name of a fleet, which becomes a part of subjects. */
-export function checkFleetName(name: unknown): string {
+/** Checks the name of a fleet or of a job, which becomes a part of subjects. */
+export function checkToken(name: unknown, option: string): string {
   if (typeof name !== "string" || !/^[\w-]{1,64}$/.test(name)) {
     throw new TypeError(
-      `Cannot use 'name' as it must be 1 to 64 letters, digits, "_" or "-": current value is ${Deno.inspect(name)}`,
+      `Cannot use '${option}' as it must be 1 to 64 letters, digits, "_" or "-": current value is ${
+        Deno.inspect(name)
+      }`,
     );
   }
   return name;
@@ -69,8 +77,10 @@ export function checkFleetName(name: unknown): string {
 export interface TaskInfo {
   /** The number of the task at its client. */
   readonly id: string;
-  /** The client. */
+  /** The client, or the job. */
   readonly client: string;
+  /** True if the task is one of a job: its result stays. */
+  readonly job: boolean;
   /** The function: `module#name`, or {@linkcode BY_SOURCE}. */
   readonly fn: string;
   /** The hash of the text of the function; empty if it is sent as source text. */
@@ -141,7 +151,7 @@ export class UnreadableTask extends Error {
  */
 export function readTaskHeaders(all: MsgHdrs | undefined): TaskInfo {
   const info = readInfo(all);
-  const { id, client, fn, code, name, mode, limit, first, stored } = info;
+  const { id, client, job, fn, code, name, mode, limit, first, stored } = info;
   const isToken = (text: unknown): boolean => typeof text === "string" && /^[\w-]{1,64}$/.test(text);
   const from = isToken(client) && isToken(id) ? { client: client as string, id: id as string } : undefined;
   const versions = all?.get(VERSION) ?? "";
@@ -155,7 +165,7 @@ export function readTaskHeaders(all: MsgHdrs | undefined): TaskInfo {
   const texts = [fn, code, name].every((text) => typeof text === "string");
   const numbers = [limit, first].every((number) => typeof number === "number" && number >= 0);
   const known = ["apply", "map", "starmap", "run"].includes(mode as string);
-  if (from === undefined || !texts || !numbers || !known || typeof stored !== "boolean") {
+  if (from === undefined || !texts || !numbers || !known || typeof stored !== "boolean" || typeof job !== "boolean") {
     throw new UnreadableTask("its headers cannot be read", from);
   }
   return info as unknown as TaskInfo;

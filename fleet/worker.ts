@@ -14,7 +14,7 @@
 import { parseArgs } from "node:util";
 import { messageOf } from "@manycore/parallel/internal";
 import { Agent, type AgentOptions } from "./agent.ts";
-import { checkFleetName } from "./wire.ts";
+import { checkToken } from "./wire.ts";
 
 const USAGE = `Runs tasks of a fleet on this machine.
 
@@ -68,7 +68,7 @@ function readArguments(args: string[]): AgentOptions | undefined {
   const tls = ca === undefined && cert === undefined ? undefined : { caFile: ca, certFile: cert, keyFile: key };
   return {
     servers: values.servers.split(","),
-    name: checkFleetName(values.fleet),
+    name: checkToken(values.fleet, "--fleet"),
     nats: {
       waitOnFirstConnect: true,
       ...(user !== undefined && { user }),

@@ -66,7 +66,10 @@ export async function round(seed: number, count: number): Promise<Round> {
     const before = settled;
     const goal = Math.min(count, settled + 1 + below(count / 5));
     for (const end = performance.now() + 30_000; settled < goal;) {
-      expect(performance.now() < end, `nothing goes on after ${before} of ${count} tasks; seed ${seed}`);
+      if (performance.now() > end) {
+        const state = { before, settled, seed, ...done, stored: await backend.stored(), workers: backend.workers() };
+        throw new Error(`Nothing goes on: ${Deno.inspect(state)}\n${workers.map(({ output }) => output).join("\n")}`);
+      }
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     if (settled === count) break;

@@ -297,3 +297,41 @@ Deno.test("a worker may start before the server", async () => {
   assertEquals(await pool.apply(tasks.square, [6]), 36);
   await end(pool);
 });
+
+Deno.test("a job whose program was killed goes on where it was, and runs each task once", async () => {
+  await using server = await Server.start();
+  const directory = await Deno.makeTempDir();
+  const file = `${directory}/ran`;
+  await Deno.writeTextFile(file, "");
+  await using _worker = await Worker.start(server.url, "--processes", "1");
+  const program = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-check", "--allow-all", new URL("job.ts", import.meta.url).href, server.url, file],
+    stdin: "null",
+    stderr: "null",
+  }).spawn();
+  await linesOf(file, 5);
+  program.kill("SIGKILL");
+  await program.status;
+  const ran = (await linesOf(file, 5)).length;
+  assert(ran < 40);
+  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-check", "--allow-all", new URL("job.ts", import.meta.url).href, server.url, file],
+    stdin: "null",
+  }).output();
+  assertEquals([code, new TextDecoder().decode(stdout).trim()], [0, "40 results, 800 in all"]);
+  assertEquals((await linesOf(file, 40)).length, 40);
+
+  // Whoever runs it a third time gets everything at once, until the job is forgotten.
+  const backend = await fleet(server.url, { modules, job: "films" });
+  const pool = new Pool({ backend });
+  assertEquals(await pool.apply(tasks.noteAndBurn, [file, 20]), 20);
+  assertThrows(() => new Pool({ backend }), InvalidStateError, "two pools");
+  await end(pool);
+  assertEquals((await linesOf(file, 40)).length, 40);
+  await backend.forgetJob();
+  const again = new Pool({ backend });
+  assertEquals(await again.apply(tasks.noteAndBurn, [file, 21]), 21);
+  await end(again);
+  assertEquals((await linesOf(file, 41)).length, 41);
+  await Deno.remove(directory, { recursive: true });
+});
