@@ -8,7 +8,6 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import { BrokenProcessPoolError, SerializationError } from "@manycore/parallel/errors";
 import {
   CallbackTask,
@@ -27,8 +26,14 @@ import {
   type WorkerConfig,
 } from "@manycore/parallel/internal";
 import { processes } from "@manycore/parallel/processes";
-import type { Msg } from "@nats-io/transport-node";
-import { type Connection, type ConnectOptions, connectTo, MOST_IN_MESSAGE, sleep } from "./connection.ts";
+import {
+  type Connection,
+  type ConnectOptions,
+  connectTo,
+  ensureWorkers,
+  MOST_IN_MESSAGE,
+  sleep,
+} from "./connection.ts";
 import { getPayload, putPayload, removePayload } from "./payloads.ts";
 import { type Delivered, Puller } from "./pull.ts";
 import {
@@ -144,6 +149,7 @@ export class Agent {
   #ended = 0;
   #draining = false;
   #asking = false;
+  #refused = false;
   #finished = 0;
   #failed = 0;
   #idle: (() => void) | undefined;
@@ -193,6 +199,7 @@ export class Agent {
       names.workers,
       (delivered) => this.#take(delivered),
       () => this.#askSoon(),
+      () => void this.#askAgain(),
     );
     nats.subscribe(names.rollCall, { callback: () => this.#sayPresent(PRESENCE) });
     nats.subscribe(names.aborts, {
@@ -263,9 +270,21 @@ export class Agent {
     queueMicrotask(() => this.#ask());
   }
 
+  /** Asks again after a refusal: the server starts, or has lost the consumer. */
+  async #askAgain(): Promise<void> {
+    if (this.#refused) return;
+    this.#refused = true;
+    const { manager, names, ackWait, nats } = this.#connection;
+    await sleep(REFUSED_DELAY);
+    // Without JetStream yet, the next request is refused as well.
+    if (!nats.isClosed()) await ensureWorkers(manager, names, ackWait).catch(() => {});
+    this.#refused = false;
+    this.#askSoon();
+  }
+
   #ask(): void {
     this.#asking = false;
-    if (this.#draining) return;
+    if (this.#draining || this.#refused) return;
     const capacity = this.#capacity;
     const count = capacity - this.#held.size - this.#puller.asked;
     // A request for each of many fast tasks would cost more than the tasks.
@@ -373,7 +392,7 @@ export class Agent {
   #decode(bytes: Uint8Array): [FunctionSpec | undefined, readonly unknown[]] {
     const compile: typeof compileFunction = this.#sourceScheduler === undefined ? refuseFunction : lazily;
     const decoder = new Decoder(() => EMPTY_ENVIRONMENT, true, compile);
-    return decoder.decode(sourceOf(aligned(bytes)), 0, []) as [FunctionSpec | undefined, readonly unknown[]];
+    return decoder.decode(sourceOf(bytes.slice()), 0, []) as [FunctionSpec | undefined, readonly unknown[]];
   }
 
   /** Leaves a task to other machines; if none has taken it, the client hears why. */
@@ -582,10 +601,3 @@ function refuseFunction({ name }: FunctionSpec): never {
 function lazily(spec: FunctionSpec): ReturnType<typeof compileFunction> {
   return lazyFunction(spec, EMPTY_ENVIRONMENT);
 }
-
-/** Returns bytes in memory of their own: those of a message are a part of what came with it. */
-function aligned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(Buffer.from(bytes).buffer.slice(0)).slice();
-}
-
-export type { Msg };

@@ -123,6 +123,17 @@ async function withStreams(nats: NatsConnection, names: Names, options: StreamOp
     max_msgs_per_subject: 1,
     max_age: JOBS_AGE,
   });
+  const held = await ensureWorkers(manager, names, ackWait);
+  const client = jetstream(nats, { timeout: ANSWER_LIMIT });
+  const payloads = await new Objm(client).create(names.payloads, { ttl: JOBS_AGE, storage: StorageType.File });
+  return { nats, jetstream: client, manager, payloads, names, ackWait: held };
+}
+
+/**
+ * Makes the consumer that all workers share, if it is not there: a server that was killed may have lost it. Returns the time after
+ * which it delivers a task again, in milliseconds.
+ */
+export async function ensureWorkers(manager: JetStreamManager, names: Names, ackWait: number): Promise<number> {
   // Whoever comes first decides: a change would hit the tasks that others hold.
   const { config } = await manager.consumers.info(names.tasks, names.workers).catch(() =>
     manager.consumers.add(names.tasks, {
@@ -132,9 +143,7 @@ async function withStreams(nats: NatsConnection, names: Names, options: StreamOp
       max_ack_pending: -1,
     })
   );
-  const client = jetstream(nats, { timeout: ANSWER_LIMIT });
-  const payloads = await new Objm(client).create(names.payloads, { ttl: JOBS_AGE, storage: StorageType.File });
-  return { nats, jetstream: client, manager, payloads, names, ackWait: config.ack_wait! / 1e6 };
+  return config.ack_wait! / 1e6;
 }
 
 /** A server that starts answers before it has JetStream. */

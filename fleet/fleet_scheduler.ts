@@ -249,6 +249,7 @@ export class FleetScheduler implements Scheduler {
       for (const time of LOOKED_AFTER) {
         if (this.#ending) return;
         await sleep(time);
+        if (this.#options.job === undefined) await this.#ensureConsumer(connection).catch(() => {}); // or the next time
         await this.#findLost(connection);
       }
     }
@@ -272,20 +273,25 @@ export class FleetScheduler implements Scheduler {
   }
 
   async #listenForResults(connection: Connection): Promise<void> {
-    const { manager, names, jetstream } = connection;
-    await manager.consumers.add(names.results, {
-      durable_name: this.#client,
-      filter_subject: names.resultSubject(this.#client, "*"),
-      ack_policy: AckPolicy.Explicit,
-      max_ack_pending: -1,
-      inactive_threshold: CLIENT_GONE,
-    });
+    const { names, jetstream } = connection;
+    await this.#ensureConsumer(connection);
     const consumer = await jetstream.consumers.get(names.results, this.#client);
     this.#consumer = await consumer.consume({
       max_messages: 1000,
       expires: 2000,
       idle_heartbeat: 1000, // after a restart of the server the requests are made again within two of these
       callback: (message) => void this.#take(connection, message),
+    });
+  }
+
+  /** Makes the consumer of the results, if it is not there: a server that was killed may have lost it. */
+  async #ensureConsumer({ manager, names }: Connection): Promise<void> {
+    await manager.consumers.add(names.results, {
+      durable_name: this.#client,
+      filter_subject: names.resultSubject(this.#client, "*"),
+      ack_policy: AckPolicy.Explicit,
+      max_ack_pending: -1,
+      inactive_threshold: CLIENT_GONE,
     });
   }
 

@@ -53,21 +53,27 @@ export class Puller {
   readonly #subscription: Subscription;
   readonly #take: (delivered: Delivered) => void;
   readonly #changed: () => void;
+  readonly #refused: () => void;
   #requests: Request[] = [];
   #count = 0;
 
-  /** `take` is called with each message, `changed` when fewer messages are asked for than before. */
+  /**
+   * `take` is called with each message, `changed` when fewer messages are asked for than before, `refused` when the server refuses a
+   * request: nothing more is asked for then until somebody does.
+   */
   constructor(
     nats: NatsConnection,
     stream: string,
     consumer: string,
     take: (delivered: Delivered) => void,
     changed: () => void,
+    refused: () => void,
   ) {
     this.#nats = nats;
     this.#subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
     this.#take = take;
     this.#changed = changed;
+    this.#refused = refused;
     this.#subscription = nats.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
         if (error === null) this.#receive(message);
@@ -118,7 +124,7 @@ export class Puller {
     // A request that has expired, or that the server refuses, as it does while it starts.
     this.#requests = this.#requests.filter(({ subject }) => subject !== message.subject);
     const refused = message.headers === undefined || ![404, 408].includes(message.headers.code);
-    if (refused) setTimeout(this.#changed, 250);
+    if (refused) this.#refused();
     else this.#changed();
   }
 
